@@ -1,0 +1,94 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Kernel files are compiled for one instruction set, chosen at build time: x86-64-v3 unless SID_MARCH says
+// otherwise. They are the only code built without overflow checks and preconditions; everything above them
+// validates its arguments.
+let march = Context.environment["SID_MARCH"] ?? "x86-64-v3"
+#if arch(x86_64)
+  let instructionSet = ["-Xcc", "-march=\(march)"]
+#else
+  let instructionSet: [String] = []
+#endif
+let kernelSettings: [SwiftSetting] = [
+  .unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet, .when(configuration: .release)),
+  .unsafeFlags(instructionSet, .when(configuration: .debug)),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+let package = Package(
+  name: "sid",
+  products: [
+    .executable(name: "sid-convert", targets: ["sid-convert"]),
+    .executable(name: "sid-distill", targets: ["sid-distill"]),
+    .executable(name: "sid-sample", targets: ["sid-sample"]),
+    .executable(name: "sid-score", targets: ["sid-score"]),
+    .executable(name: "sid-spoold", targets: ["sid-spoold"]),
+    .executable(name: "sidctl", targets: ["sidctl"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // C libraries, reached only through these modules.
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
+    .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+
+    // What everything stands on: the error type, exit statuses, atomic publishing, digests.
+    .target(name: "Diagnostics"),
+    .target(name: "Files", dependencies: ["COpenSSL", "Diagnostics"]),
+
+    // File formats.
+    .target(name: "HDF5", dependencies: ["CHDF5", "Files", "Diagnostics"]),
+    .target(name: "Images", dependencies: ["CPNG", "CArchive", "Files", "Diagnostics"]),
+    .target(name: "Checkpoints", dependencies: ["CArchive", "Compute", "Files", "Diagnostics"]),
+
+    // Numerics.
+    .target(name: "Kernels", swiftSettings: kernelSettings),
+    .target(name: "Compute", dependencies: ["Kernels", "COpenBLAS", "Diagnostics"]),
+    .target(name: "Autograd", dependencies: ["Compute"]),
+    .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),
+    .target(name: "Sampling", dependencies: ["Models", "Compute", "HDF5", "Images", "Files", "Diagnostics"]),
+    .target(name: "Scoring", dependencies: ["Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Diagnostics"]),
+    .target(name: "Distillation", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),
+
+    // Processes.
+    .target(name: "Stage", dependencies: ["Files", "Diagnostics", argumentParser]),
+    .target(name: "Spool", dependencies: ["Files", "Diagnostics", yams]),
+
+    .executableTarget(
+      name: "sid-convert", dependencies: ["Checkpoints", "Models", "HDF5", "Stage", "Files", "Diagnostics", argumentParser, yams]),
+    .executableTarget(
+      name: "sid-distill",
+      dependencies: ["Distillation", "Sampling", "Scoring", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
+    .executableTarget(
+      name: "sid-sample", dependencies: ["Sampling", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
+    .executableTarget(
+      name: "sid-score", dependencies: ["Scoring", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
+    .executableTarget(name: "sid-spoold", dependencies: ["Spool", "CSystemd", "Diagnostics", argumentParser]),
+    .executableTarget(name: "sidctl", dependencies: ["Spool", "Diagnostics", argumentParser]),
+
+    // Tests: one target per module; TestSupport finds the fixtures and the built programs.
+    .target(name: "TestSupport", dependencies: ["HDF5", "Compute"], path: "Tests/TestSupport"),
+    .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
+    .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
+    .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"]),
+    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
+    .testTarget(name: "ComputeTests", dependencies: ["Compute", "Autograd", "TestSupport"]),
+    .testTarget(name: "ModelsTests", dependencies: ["Models", "Checkpoints", "TestSupport"]),
+    .testTarget(name: "DistillationTests", dependencies: ["Distillation", "Models", "Checkpoints", "TestSupport"]),
+    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Models", "Checkpoints", "TestSupport"]),
+    .testTarget(name: "ScoringTests", dependencies: ["Scoring", "Models", "Checkpoints", "TestSupport"]),
+    .testTarget(name: "StageTests", dependencies: ["Stage", "TestSupport"]),
+    .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
+    .testTarget(name: "ProgramTests", dependencies: ["Spool", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,119 @@
+/// A dense float32 array in row-major order.
+///
+/// Value semantics: copies share memory until one of them is written. Images are NHWC inside this package.
+public struct Tensor: Sendable {
+  /// The extent of each axis, outermost first. An empty shape is a scalar.
+  public let shape: [Int]
+  package private(set) var storage: Storage
+
+  /// The number of elements.
+  public var count: Int { storage.count }
+
+  /// Memory of one tensor.
+  ///
+  /// Written only while a single `Tensor` refers to it (`mutablePointer` copies otherwise) or by the kernel that
+  /// creates it, before anyone else sees it; read-only from then on. That makes sharing between threads safe.
+  package final class Storage: @unchecked Sendable {
+    let pointer: UnsafeMutablePointer<Float>
+    let count: Int
+
+    init(count: Int) {
+      self.count = count
+      // 64 bytes: a cache line, and the widest vector of any supported machine.
+      pointer = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
+        .bindMemory(to: Float.self, capacity: max(count, 1))
+    }
+
+    deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+  }
+
+  /// Memory without defined content, for a kernel that writes every element.
+  package init(uninitialized shape: [Int]) {
+    self.shape = shape
+    storage = Storage(count: shape.reduce(1, *))
+  }
+
+  /// A tensor filled with one value.
+  public init(shape: [Int], repeating value: Float = 0) {
+    self.init(uninitialized: shape)
+    storage.pointer.update(repeating: value, count: count)
+  }
+
+  /// A tensor with given elements, row-major.
+  /// - Precondition: as many elements as the shape holds.
+  public init(_ values: [Float], shape: [Int]) {
+    precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
+    self.init(uninitialized: shape)
+    values.withUnsafeBufferPointer { source in
+      if let base = source.baseAddress { storage.pointer.update(from: base, count: count) }
+    }
+  }
+
+  private init(shape: [Int], storage: Storage) {
+    self.shape = shape
+    self.storage = storage
+  }
+
+  /// The elements as an array, row-major.
+  public var values: [Float] { withUnsafeBufferPointer { Array($0) } }
+
+  /// The same elements under another shape of equal count; no copy.
+  public func reshaped(_ newShape: [Int]) -> Tensor {
+    precondition(newShape.reduce(1, *) == count, "cannot view \(shape) as \(newShape)")
+    return Tensor(shape: newShape, storage: storage)
+  }
+
+  /// Rows `range` of the outermost axis, copied.
+  public func rows(_ range: Range<Int>) -> Tensor {
+    precondition(!shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0], "rows \(range) of \(shape)")
+    let stride = shape.dropFirst().reduce(1, *)
+    let result = Tensor(uninitialized: [range.count] + shape.dropFirst())
+    result.storage.pointer.update(from: storage.pointer + range.lowerBound * stride, count: result.count)
+    return result
+  }
+
+  /// Read access to the elements.
+  public func withUnsafeBufferPointer<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
+    defer { withExtendedLifetime(storage) {} }
+    return try body(UnsafeBufferPointer(start: storage.pointer, count: count))
+  }
+
+  /// Write access to the elements; copies first where memory is shared.
+  public mutating func withUnsafeMutableBufferPointer<R>(_ body: (UnsafeMutableBufferPointer<Float>) throws -> R) rethrows -> R {
+    if !isKnownUniquelyReferenced(&storage) {
+      let copy = Storage(count: count)
+      copy.pointer.update(from: storage.pointer, count: count)
+      storage = copy
+    }
+    defer { withExtendedLifetime(storage) {} }
+    return try body(UnsafeMutableBufferPointer(start: storage.pointer, count: count))
+  }
+}
+
+extension Tensor {
+  /// Images in the order of PyTorch, [N, C, H, W], from [N, H, W, C].
+  public var nchw: Tensor {
+    precondition(shape.count == 4, "[N, H, W, C] expected, found \(shape)")
+    return transposedInner(rows: shape[1] * shape[2], columns: shape[3]).reshaped([shape[0], shape[3], shape[1], shape[2]])
+  }
+
+  /// Images in the order of this package, [N, H, W, C], from [N, C, H, W].
+  public var nhwc: Tensor {
+    precondition(shape.count == 4, "[N, C, H, W] expected, found \(shape)")
+    return transposedInner(rows: shape[1], columns: shape[2] * shape[3]).reshaped([shape[0], shape[2], shape[3], shape[1]])
+  }
+
+  /// Transposes each [rows, columns] matrix of a [count, rows, columns] array.
+  private func transposedInner(rows: Int, columns: Int) -> Tensor {
+    let result = Tensor(uninitialized: [shape[0], columns, rows])
+    let source = storage.pointer
+    let target = result.storage.pointer
+    for n in 0..<shape[0] {
+      let base = n * rows * columns
+      for r in 0..<rows {
+        for c in 0..<columns { target[base + c * rows + r] = source[base + r * columns + c] }
+      }
+    }
+    return result
+  }
+}

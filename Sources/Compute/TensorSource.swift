@@ -1,0 +1,10 @@
+/// A collection of named tensors that are read one at a time: a checkpoint, a network file, a test's dictionary.
+public protocol TensorSource {
+  /// Every name, in the order of the source.
+  var tensorNames: [String] { get }
+  /// The shape of one tensor, or nil where there is none of that name. Reads no elements.
+  func shape(of name: String) -> [Int]?
+  /// The elements of one tensor, widened to float32.
+  /// - Throws: a `Failure` naming the file and the tensor where it is missing or cannot be read.
+  func tensor(_ name: String) throws -> Tensor
+}

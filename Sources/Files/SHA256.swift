@@ -1,0 +1,41 @@
+import COpenSSL
+import Diagnostics
+import Foundation
+
+/// SHA-256 of files and bytes, in lower-case hexadecimal.
+public enum SHA256 {
+  /// The digest of a file's content, read in blocks of 1 MiB.
+  /// - Throws: a `Failure` naming the file where it cannot be read.
+  public static func hexDigest(ofFile path: String) throws -> String {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw Failure.system(path, "open") }
+    defer { close(descriptor) }
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    return try digest { update in
+      while true {
+        let n = read(descriptor, &buffer, buffer.count)
+        if n < 0 && errno == EINTR { continue }
+        guard n >= 0 else { throw Failure.system(path, "read") }
+        if n == 0 { return }
+        buffer.withUnsafeBytes { update(UnsafeRawBufferPointer(rebasing: $0[..<n])) }
+      }
+    }
+  }
+
+  /// The digest of bytes in memory.
+  public static func hexDigest(of data: Data) throws -> String {
+    try digest { update in data.withUnsafeBytes { update($0) } }
+  }
+
+  private static func digest(_ feed: ((UnsafeRawBufferPointer) -> Void) throws -> Void) throws -> String {
+    guard let context = EVP_MD_CTX_new() else { throw Failure(.unavailable, "libcrypto", "out of memory") }
+    defer { EVP_MD_CTX_free(context) }
+    guard EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
+      throw Failure(.unavailable, "libcrypto", "SHA-256 is not available")
+    }
+    try feed { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
+    var bytes = [UInt8](repeating: 0, count: 32)
+    EVP_DigestFinal_ex(context, &bytes, nil)
+    return bytes.map { let hex = String($0, radix: 16); return hex.count == 1 ? "0" + hex : hex }.joined()
+  }
+}
