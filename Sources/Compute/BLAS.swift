@@ -1,0 +1,26 @@
+import COpenBLAS
+
+/// Single-precision matrix products, row-major, on the calling thread.
+package enum BLAS {
+  /// C = A B * alpha + C * beta, with A [rows, depth], B [depth, columns] after the optional transpositions.
+  package static func multiply(
+    rows: Int, columns: Int, depth: Int,
+    _ a: UnsafePointer<Float>, _ aStride: Int, transposeA: Bool = false,
+    _ b: UnsafePointer<Float>, _ bStride: Int, transposeB: Bool = false,
+    alpha: Float = 1, beta: Float = 0, into c: UnsafeMutablePointer<Float>, _ cStride: Int
+  ) {
+    cblas_sgemm(
+      CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
+      blasint(rows), blasint(columns), blasint(depth), alpha, a, blasint(aStride), b, blasint(bStride), beta, c, blasint(cStride))
+  }
+
+  /// The name of the kernels that OpenBLAS chose for this processor, for example "Haswell".
+  package static var coreName: String { String(cString: openblas_get_corename()) }
+}
+
+/// Calls `body` with uninitialized, cache-line aligned working memory for `count` floats.
+package func withScratch<R>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> R) -> R {
+  let memory = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
+  defer { memory.deallocate() }
+  return body(memory.bindMemory(to: Float.self, capacity: max(count, 1)))
+}

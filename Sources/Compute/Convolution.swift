@@ -1,0 +1,198 @@
+import Kernels
+
+/// Convolution of NHWC images by a square kernel, stride 1, as products of matrices of gathered patches.
+///
+/// Weights are [kernel, kernel, inputs, outputs]. Every product has a fixed number of rows, padded where the images
+/// end, so that the bytes of an image do not depend on its neighbours in the batch.
+public struct ConvolutionShape: Sendable, Equatable {
+  /// Images, height and width of the input.
+  public let images: Int, height: Int, width: Int
+  /// Channels of input and output.
+  public let inputs: Int, outputs: Int
+  /// Height and width of the kernel.
+  public let kernel: Int
+  /// Zeros around each image.
+  public let padding: Int
+
+  /// - Precondition: the kernel fits into the padded image.
+  public init(images: Int, height: Int, width: Int, inputs: Int, outputs: Int, kernel: Int, padding: Int) {
+    precondition(height + 2 * padding >= kernel && width + 2 * padding >= kernel, "kernel \(kernel) on \(height)x\(width)")
+    (self.images, self.height, self.width, self.inputs, self.outputs) = (images, height, width, inputs, outputs)
+    (self.kernel, self.padding) = (kernel, padding)
+  }
+
+  /// Height of the output.
+  public var outHeight: Int { height + 2 * padding - kernel + 1 }
+  /// Width of the output.
+  public var outWidth: Int { width + 2 * padding - kernel + 1 }
+  /// Floating-point operations of a forward pass.
+  public var flops: Int { 2 * images * outHeight * outWidth * kernel * kernel * inputs * outputs }
+
+  var pixels: Int { images * outHeight * outWidth }
+  var depth: Int { kernel * kernel * inputs }
+  /// The shape that carries a gradient of the output back to the input.
+  var adjoint: ConvolutionShape {
+    ConvolutionShape(
+      images: images, height: outHeight, width: outWidth, inputs: outputs, outputs: inputs, kernel: kernel, padding: kernel - 1 - padding)
+  }
+  /// Whether the patches are the images themselves.
+  var isPointwise: Bool { kernel == 1 && padding == 0 }
+  /// Rows of one product; from the size of one image, never from the batch.
+  var rowBlock: Int { outHeight * outWidth >= 128 ? 128 : 64 }
+}
+
+/// y = (x * weight + bias + residual) * scale.
+///
+/// - Parameters:
+///   - x: [N, H, W, inputs].
+///   - weight: [kernel, kernel, inputs, outputs].
+///   - bias: [outputs].
+///   - residual: the shape of the result.
+///   - padding: zeros around each image, kernel / 2 unless given.
+/// - Returns: [N, H', W', outputs].
+public func convolution(
+  _ x: Tensor, weight: Tensor, bias: Tensor? = nil, residual: Tensor? = nil, scale: Float = 1, padding: Int? = nil
+) -> Tensor {
+  let shape = convolutionShape(x, weight: weight, padding: padding)
+  precondition(bias.map { $0.count == shape.outputs } ?? true, "bias \(bias?.shape ?? []) of \(shape.outputs) outputs")
+  let y = Tensor(uninitialized: [shape.images, shape.outHeight, shape.outWidth, shape.outputs])
+  precondition(residual.map { $0.shape == y.shape } ?? true, "residual \(residual?.shape ?? []) of \(y.shape)")
+  multiplyPatches(x, weight.pointer, shape, into: y) { first, count, out in
+    Elementwise.finish(
+      rows: count, columns: shape.outputs, out, bias: bias?.pointer, residual: residual.map { $0.pointer + first * shape.outputs },
+      scale: scale, into: out)
+  }
+  return y
+}
+
+/// The gradient of a convolution with respect to its input.
+///
+/// - Parameters:
+///   - dy: gradient of the unscaled output, [N, H', W', outputs].
+///   - weight: [kernel, kernel, inputs, outputs].
+/// - Returns: [N, H, W, inputs].
+public func convolutionInputGradient(_ dy: Tensor, weight: Tensor, padding: Int? = nil) -> Tensor {
+  let kernel = weight.shape[0]
+  let padding = padding ?? kernel / 2
+  let shape = ConvolutionShape(
+    images: dy.shape[0], height: dy.shape[1] + kernel - 1 - 2 * padding, width: dy.shape[2] + kernel - 1 - 2 * padding,
+    inputs: weight.shape[2], outputs: weight.shape[3], kernel: kernel, padding: padding)
+  precondition(dy.shape[3] == shape.outputs, "gradient \(dy.shape) of \(shape.outputs) outputs")
+  let rotated = Tensor(uninitialized: [kernel, kernel, shape.outputs, shape.inputs])
+  Patches.rotateWeights(weight.pointer, taps: kernel * kernel, inputs: shape.inputs, outputs: shape.outputs, into: rotated.mutable)
+  let dx = Tensor(uninitialized: [shape.images, shape.height, shape.width, shape.inputs])
+  multiplyPatches(dy, rotated.pointer, shape.adjoint, into: dx) { _, _, _ in }
+  return dx
+}
+
+/// The gradient of a convolution with respect to its weight.
+///
+/// - Parameters:
+///   - x: [N, H, W, inputs].
+///   - dy: gradient of the unscaled output, [N, H', W', outputs].
+///   - kernel: height and width of the kernel.
+/// - Returns: [kernel, kernel, inputs, outputs].
+public func convolutionWeightGradient(_ x: Tensor, _ dy: Tensor, kernel: Int, padding: Int? = nil) -> Tensor {
+  let shape = ConvolutionShape(
+    images: x.shape[0], height: x.shape[1], width: x.shape[2], inputs: x.shape[3], outputs: dy.shape[3], kernel: kernel,
+    padding: padding ?? kernel / 2)
+  let result = Tensor(uninitialized: [kernel, kernel, shape.inputs, shape.outputs])
+  // Blocks of pixels go to a fixed number of partial sums, which are added in a fixed order.
+  let rows = 256
+  let blocks = (shape.pixels + rows - 1) / rows
+  let partials = min(blocks, 8)
+  let size = result.count
+  let sums = Tensor(uninitialized: [max(partials - 1, 0), size])
+  Threads.forEach(partials) { partial in
+    let target = partial == 0 ? result.mutable : sums.mutable + (partial - 1) * size
+    let range = (partial * blocks / partials)..<((partial + 1) * blocks / partials)
+    withScratch(shape.isPointwise ? 0 : rows * shape.depth) { patches in
+      for block in range {
+        let first = block * rows
+        let count = min(rows, shape.pixels - first)
+        var operand = x.pointer + first * shape.inputs
+        if !shape.isPointwise {
+          gatherPatches(x, shape, first: first, count: count, into: patches)
+          operand = UnsafePointer(patches)
+        }
+        BLAS.multiply(
+          rows: shape.depth, columns: shape.outputs, depth: count, operand, shape.depth, transposeA: true,
+          dy.pointer + first * shape.outputs, shape.outputs, beta: block == range.lowerBound ? 0 : 1, into: target, shape.outputs)
+      }
+    }
+  }
+  for partial in 0..<max(partials - 1, 0) {
+    Elementwise.addScaled(size, result.pointer, sums.pointer + partial * size, scale: 1, into: result.mutable)
+  }
+  return result
+}
+
+/// Sums over all axes but the last: the gradient of a bias.
+/// - Returns: [channels].
+public func sumOverPixels(_ dy: Tensor) -> Tensor {
+  let channels = dy.shape.last ?? 1
+  let rows = dy.count / max(channels, 1)
+  let result = Tensor(shape: [channels])
+  // Pairs of levels keep the float32 error small: blocks of rows first, then the blocks.
+  let blockRows = 64
+  let blocks = (rows + blockRows - 1) / blockRows
+  let sums = Tensor(shape: [blocks, channels])
+  Threads.forEach(min(blocks, 8)) { chunk in
+    let chunks = min(blocks, 8)
+    for block in (chunk * blocks / chunks)..<((chunk + 1) * blocks / chunks) {
+      Elementwise.addColumnSums(
+        rows: min(blockRows, rows - block * blockRows), columns: channels, dy.pointer + block * blockRows * channels,
+        to: sums.mutable + block * channels)
+    }
+  }
+  Elementwise.addColumnSums(rows: blocks, columns: channels, sums.pointer, to: result.mutable)
+  return result
+}
+
+private func convolutionShape(_ x: Tensor, weight: Tensor, padding: Int?) -> ConvolutionShape {
+  precondition(
+    x.shape.count == 4 && weight.shape.count == 4 && weight.shape[2] == x.shape[3] && weight.shape[0] == weight.shape[1],
+    "convolution of \(x.shape) by \(weight.shape)")
+  return ConvolutionShape(
+    images: x.shape[0], height: x.shape[1], width: x.shape[2], inputs: x.shape[3], outputs: weight.shape[3], kernel: weight.shape[0],
+    padding: padding ?? weight.shape[0] / 2)
+}
+
+/// Multiplies the patches of `x` by a [depth, outputs] matrix, block by block, and finishes each block while it is in cache.
+/// - Parameter finish: first output pixel, pixels, and their values.
+private func multiplyPatches(
+  _ x: Tensor, _ matrix: UnsafePointer<Float>, _ shape: ConvolutionShape, into y: Tensor,
+  finish: (Int, Int, UnsafeMutablePointer<Float>) -> Void
+) {
+  let rows = shape.rowBlock
+  let blocks = (shape.pixels + rows - 1) / rows
+  // Several chunks a core, each long enough to be worth handing over.
+  let chunks = min(blocks, 32)
+  Threads.forEach(chunks) { chunk in
+    withScratch(rows * (shape.depth + shape.outputs)) { patches in
+      for block in (chunk * blocks / chunks)..<((chunk + 1) * blocks / chunks) {
+        let first = block * rows
+        let count = min(rows, shape.pixels - first)
+        let whole = count == rows
+        let out = y.mutable + first * shape.outputs
+        var operand = x.pointer + first * shape.inputs
+        if !shape.isPointwise || !whole {
+          gatherPatches(x, shape, first: first, count: count, into: patches)
+          (patches + count * shape.depth).update(repeating: 0, count: (rows - count) * shape.depth)
+          operand = UnsafePointer(patches)
+        }
+        let product = whole ? out : patches + rows * shape.depth
+        BLAS.multiply(
+          rows: rows, columns: shape.outputs, depth: shape.depth, operand, shape.depth, matrix, shape.outputs, into: product, shape.outputs)
+        if !whole { out.update(from: product, count: count * shape.outputs) }
+        finish(first, count, out)
+      }
+    }
+  }
+}
+
+private func gatherPatches(_ x: Tensor, _ shape: ConvolutionShape, first: Int, count: Int, into matrix: UnsafeMutablePointer<Float>) {
+  Patches.gather(
+    x.pointer, height: shape.height, width: shape.width, channels: shape.inputs, kernel: shape.kernel, padding: shape.padding,
+    first: first, count: count, into: matrix)
+}

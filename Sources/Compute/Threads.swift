@@ -1,0 +1,75 @@
+import COpenBLAS
+import Dispatch
+import Synchronization
+
+/// The threads that every operation of this module shares.
+///
+/// Work is cut into chunks by its shape alone and every chunk computes the same whichever thread runs it, so results
+/// do not depend on the number of threads.
+public enum Threads {
+  private static let limit = Atomic<Int>(1)
+
+  /// The number of threads that operations use. OpenBLAS itself is held to one thread; ours run around it.
+  public static var count: Int { limit.load(ordering: .relaxed) }
+
+  /// Sets the number of threads, at least one.
+  ///
+  /// The first call also multiplies one large matrix on each thread: OpenBLAS sets up its buffers then, and a process
+  /// that never ran a large product runs small ones at a fraction of their speed.
+  public static func use(_ count: Int) {
+    limit.store(max(1, count), ordering: .relaxed)
+    _ = warmUp
+  }
+
+  private static let warmUp: Void = {
+    openblas_set_num_threads(1)
+    let n = 512
+    let operand = Tensor(shape: [n, n], repeating: 0.5)
+    DispatchQueue.concurrentPerform(iterations: Threads.count) { _ in
+      let product = Tensor(uninitialized: [n, n])
+      BLAS.multiply(rows: n, columns: n, depth: n, operand.pointer, n, operand.pointer, n, into: product.mutable, n)
+    }
+  }()
+
+  /// Calls `body` once for each chunk, on up to `count` threads. Chunks may run in any order.
+  ///
+  /// - Parameter chunks: how many; a function of the work's shape, never of the number of threads.
+  package static func forEach(_ chunks: Int, _ body: (Int) -> Void) {
+    let workers = min(count, chunks)
+    if workers <= 1 {
+      for chunk in 0..<chunks { body(chunk) }
+      return
+    }
+    withoutActuallyEscaping(body) { body in
+      // The closure runs only inside concurrentPerform, which returns after the last chunk.
+      let shared = Unchecked(body)
+      let next = Counter()
+      DispatchQueue.concurrentPerform(iterations: workers) { _ in
+        while true {
+          let chunk = next.take()
+          if chunk >= chunks { return }
+          shared.value(chunk)
+        }
+      }
+    }
+  }
+
+  private final class Counter: Sendable {
+    private let value = Atomic<Int>(0)
+    func take() -> Int { value.wrappingAdd(1, ordering: .relaxed).oldValue }
+  }
+
+  /// Carries a closure to the workers. Safe because chunks write disjoint memory and the caller waits for all of them.
+  private struct Unchecked<Value>: @unchecked Sendable {
+    let value: Value
+    init(_ value: Value) { self.value = value }
+  }
+}
+
+extension Tensor {
+  /// The elements, for kernels. Valid while the tensor lives.
+  package var pointer: UnsafePointer<Float> { UnsafePointer(storage.pointer) }
+
+  /// The elements of a tensor that this very operation has just created and nobody else sees yet.
+  package var mutable: UnsafeMutablePointer<Float> { storage.pointer }
+}

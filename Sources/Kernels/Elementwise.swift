@@ -1,0 +1,78 @@
+/// Chains of elementwise arithmetic, one pass over memory each.
+public enum Elementwise {
+  /// y = (a + b) * scale.
+  public static func addScaled(_ count: Int, _ a: Source, _ b: Source, scale: Float, into y: Target) {
+    let s = Vector(repeating: scale)
+    map(count, a, b, into: y) { ($0 + $1) * s }
+  }
+
+  /// y = a * scale.
+  public static func scale(_ count: Int, _ a: Source, by scale: Float, into y: Target) {
+    let s = Vector(repeating: scale)
+    map(count, a, into: y) { $0 * s }
+  }
+
+  /// y = a * alpha + b * beta.
+  public static func combine(_ count: Int, _ a: Source, _ alpha: Float, _ b: Source, _ beta: Float, into y: Target) {
+    let s = Vector(repeating: alpha)
+    let t = Vector(repeating: beta)
+    map(count, a, b, into: y) { multiplyAdd($0, s, $1 * t) }
+  }
+
+  /// y = x * sigmoid(x).
+  public static func silu(_ count: Int, _ x: Source, into y: Target) {
+    map(count, x, into: y) { $0 * sigmoid($0) }
+  }
+
+  /// dx = dy * d silu(x) / dx.
+  public static func siluGradient(_ count: Int, _ x: Source, _ dy: Source, into dx: Target) {
+    map(count, x, dy, into: dx) { $1 * siluSlope($0) }
+  }
+
+  /// y = max(x, 0); a number that is none stays none.
+  public static func relu(_ count: Int, _ x: Source, into y: Target) {
+    map(count, x, into: y) { $0.replacing(with: Vector(repeating: 0), where: $0 .< Vector(repeating: 0)) }
+  }
+
+  /// rows x columns: y[r, c] = (x[r, c] + bias[c] + residual[r, c]) * scale; x may be y.
+  public static func finish(
+    rows: Int, columns: Int, _ x: Source, bias: Source?, residual: Source?, scale: Float, into y: Target
+  ) {
+    let s = Vector(repeating: scale)
+    for r in 0..<rows {
+      let offset = r &* columns
+      switch (bias, residual) {
+      case (nil, nil): if scale != 1 || x != Source(y) { map(columns, x + offset, into: y + offset) { $0 * s } }
+      case (let b?, nil): map(columns, x + offset, b, into: y + offset) { ($0 + $1) * s }
+      case (nil, let q?): map(columns, x + offset, q + offset, into: y + offset) { ($0 + $1) * s }
+      case (let b?, let q?): map(columns, x + offset, b, q + offset, into: y + offset) { ($0 + $1 + $2) * s }
+      }
+    }
+  }
+
+  /// sums[c] += sum over rows of x[r, c].
+  public static func addColumnSums(rows: Int, columns: Int, _ x: Source, to sums: Target) {
+    for r in 0..<rows { map(columns, sums, x + r &* columns, into: sums) { $0 + $1 } }
+  }
+
+  /// Whether every element is a finite number.
+  public static func allFinite(_ count: Int, _ x: Source) -> Bool {
+    // x - x is zero for finite numbers and none for all others.
+    var sum = Vector(repeating: 0)
+    var rest: Float = 0
+    forEachVector(count) { i in
+      let v = load(x + i)
+      sum += v - v
+    } tail: { i, n in
+      for j in 0..<n { rest += x[i + j] - x[i + j] }
+    }
+    return sum.sum() == 0 && rest == 0
+  }
+}
+
+/// d (x sigmoid(x)) / dx = s (1 + x (1 - s)).
+@inline(__always) func siluSlope(_ x: Vector) -> Vector {
+  let s = sigmoid(x)
+  let one = Vector(repeating: 1)
+  return s * multiplyAdd(x, one - s, one)
+}

@@ -1,0 +1,106 @@
+/// Eight float32 lanes: one AVX2 register.
+@usableFromInline typealias Vector = SIMD8<Float>
+
+/// Read-only and writable float32 memory.
+public typealias Source = UnsafePointer<Float>
+/// Writable float32 memory.
+public typealias Target = UnsafeMutablePointer<Float>
+
+@inline(__always) func load(_ p: Source) -> Vector {
+  UnsafeRawPointer(p).loadUnaligned(as: Vector.self)
+}
+
+@inline(__always) func load(_ p: Target) -> Vector {
+  UnsafeRawPointer(p).loadUnaligned(as: Vector.self)
+}
+
+@inline(__always) func store(_ v: Vector, _ p: Target) {
+  UnsafeMutableRawPointer(p).storeBytes(of: v, as: Vector.self)
+}
+
+/// The first `count` (1 to 7) lanes from memory, the others zero.
+@inline(__always) func loadTail(_ p: Source, _ count: Int) -> Vector {
+  var v = Vector(repeating: 0)
+  for i in 0..<count { v[i] = p[i] }
+  return v
+}
+
+/// Writes the first `count` (1 to 7) lanes.
+@inline(__always) func storeTail(_ v: Vector, _ p: Target, _ count: Int) {
+  for i in 0..<count { p[i] = v[i] }
+}
+
+/// a * b + c in one rounding.
+@inline(__always) func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
+  c.addingProduct(a, b)
+}
+
+/// e^x by reduction to |r| <= ln 2 / 2 and a degree-6 polynomial; relative error below 2e-7.
+///
+/// The argument is confined to [-87, 88], where the result is a normal number.
+@inline(__always) func exponential(_ x: Vector) -> Vector {
+  let high = Vector(repeating: 88)
+  let low = Vector(repeating: -87)
+  var t = x.replacing(with: high, where: x .> high)
+  t = t.replacing(with: low, where: t .< low)
+  // A number that is none must not become an integer.
+  t = t.replacing(with: Vector(repeating: 0), where: t .!= t)
+  let n = (t * Vector(repeating: 1.442_695_041)).rounded(.toNearestOrEven)
+  // ln 2 in two parts, so that n * ln 2 loses no digits.
+  var r = t.addingProduct(n, Vector(repeating: -0.693_359_375))
+  r = r.addingProduct(n, Vector(repeating: 2.121_944_4e-4))
+  var p = Vector(repeating: 1.0 / 720)
+  p = multiplyAdd(p, r, Vector(repeating: 1.0 / 120))
+  p = multiplyAdd(p, r, Vector(repeating: 1.0 / 24))
+  p = multiplyAdd(p, r, Vector(repeating: 1.0 / 6))
+  p = multiplyAdd(p, r, Vector(repeating: 0.5))
+  p = multiplyAdd(p, r, Vector(repeating: 1))
+  p = multiplyAdd(p, r, Vector(repeating: 1))
+  let bits = (SIMD8<Int32>(truncatingIfNeeded: SIMD8<Int32>(n)) &+ SIMD8<Int32>(repeating: 127)) &<< SIMD8<Int32>(repeating: 23)
+  return p * unsafeBitCast(bits, to: Vector.self)
+}
+
+/// 1 / (1 + e^-x).
+@inline(__always) func sigmoid(_ x: Vector) -> Vector {
+  Vector(repeating: 1) / (Vector(repeating: 1) + exponential(-x))
+}
+
+/// Runs `vector` over whole groups of eight elements and `tail` over the rest.
+@inline(__always) func forEachVector(_ count: Int, _ vector: (Int) -> Void, tail: (Int, Int) -> Void) {
+  let whole = count & ~7
+  var i = 0
+  while i < whole {
+    vector(i)
+    i &+= 8
+  }
+  if whole < count { tail(whole, count &- whole) }
+}
+
+/// Applies a function of eight lanes to `count` elements; unused lanes of the last group hold zeros.
+@inline(__always) func map(_ count: Int, _ a: Source, into y: Target, _ f: (Vector) -> Vector) {
+  forEachVector(count) { i in
+    store(f(load(a + i)), y + i)
+  } tail: { i, n in
+    storeTail(f(loadTail(a + i, n)), y + i, n)
+  }
+}
+
+/// The same for two inputs.
+@inline(__always) func map(_ count: Int, _ a: Source, _ b: Source, into y: Target, _ f: (Vector, Vector) -> Vector) {
+  forEachVector(count) { i in
+    store(f(load(a + i), load(b + i)), y + i)
+  } tail: { i, n in
+    storeTail(f(loadTail(a + i, n), loadTail(b + i, n)), y + i, n)
+  }
+}
+
+/// The same for three inputs.
+@inline(__always) func map(
+  _ count: Int, _ a: Source, _ b: Source, _ c: Source, into y: Target, _ f: (Vector, Vector, Vector) -> Vector
+) {
+  forEachVector(count) { i in
+    store(f(load(a + i), load(b + i), load(c + i)), y + i)
+  } tail: { i, n in
+    storeTail(f(loadTail(a + i, n), loadTail(b + i, n), loadTail(c + i, n)), y + i, n)
+  }
+}

@@ -1,0 +1,118 @@
+import Autograd
+import Compute
+
+/// What a forward pass carries besides its data: the parameters, and how training or a test differ from inference.
+struct ForwardPass {
+  /// Parameters and buffers, in the network's order.
+  let parameters: [Variable]
+  /// Set in training: the key from which every dropout mask of this pass follows.
+  var dropoutKey: UInt64?
+  /// Shows the output of every named module; tests compare them with recorded ones.
+  var observe: ((String, Tensor) -> Void)?
+
+  subscript(_ index: ParameterIndex) -> Variable { parameters[index.position] }
+
+  /// Reports a module's output and hands it on.
+  func show(_ name: String, _ output: Variable) -> Variable {
+    observe?(name, output.value)
+    return output
+  }
+}
+
+/// y = x W^T + b.
+struct Linear: Sendable {
+  let name: String
+  let weight: ParameterIndex  // [in, out] in memory
+  let bias: ParameterIndex?  // [out]
+
+  init(_ builder: ParameterBuilder, _ name: String, inputs: Int, outputs: Int, bias hasBias: Bool = true) {
+    self.name = name
+    weight = builder.add(name + ".weight", [outputs, inputs], .linear)
+    bias = hasBias ? builder.add(name + ".bias", [outputs], .vector) : nil
+  }
+
+  /// - Parameter x: [N, in].
+  /// - Returns: [N, out].
+  func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {
+    pass.show(name, linear(x, weight: pass[weight], bias: bias.map { pass[$0] }))
+  }
+}
+
+/// Group normalization over the channel groups of each image, then a learned scale and shift per channel.
+///
+/// y = (x - mean_g) / sqrt(var_g + epsilon) * weight + bias, biased variance (Wu & He 2018, arXiv 1803.08494).
+struct GroupNorm: Sendable {
+  let name: String
+  let groups: Int  // min(32, C / 4)
+  let epsilon: Float  // 1e-6 in SongUNet, 1e-5 in DhariwalUNet
+  let weight: ParameterIndex  // [C]
+  let bias: ParameterIndex  // [C]
+
+  init(_ builder: ParameterBuilder, _ name: String, channels: Int, epsilon: Float) {
+    self.name = name
+    self.epsilon = epsilon
+    groups = min(32, channels / 4)
+    weight = builder.add(name + ".weight", [channels], .vector)
+    bias = builder.add(name + ".bias", [channels], .vector)
+  }
+
+  /// - Parameters:
+  ///   - x: [N, H, W, C].
+  ///   - shift: [N, C], added to every pixel before the normalization.
+  ///   - silu: whether SiLU follows.
+  /// - Returns: the shape of x.
+  func callAsFunction(_ x: Variable, shift: Variable? = nil, silu: Bool, _ pass: ForwardPass) -> Variable {
+    groupNorm(x, shift: shift, weight: pass[weight], bias: pass[bias], groups: groups, epsilon: epsilon, silu: silu)
+  }
+}
+
+/// Convolution by a 1x1 or 3x3 kernel with zero padding, after halving or doubling the resolution if asked.
+struct Convolution: Sendable {
+  /// The change of resolution.
+  enum Resampling: Sendable { case none, up, down }
+
+  let name: String
+  let resampling: Resampling
+  let kernel: Int  // 0: resampling alone
+  let filter: ResamplingFilter
+  let isFused: Bool  // the convolution runs at full resolution on a padded image, the filter after it
+  let weight: ParameterIndex?  // [k, k, in, out] in memory
+  let bias: ParameterIndex?  // [out]
+
+  init(
+    _ builder: ParameterBuilder, _ name: String, inputs: Int, outputs: Int, kernel: Int, resampling: Resampling = .none,
+    filter taps: [Float] = [1, 1], fused: Bool = false, layout: ParameterLayout = .convolution, biasLayout: ParameterLayout = .vector
+  ) {
+    self.name = name
+    self.kernel = kernel
+    self.resampling = resampling
+    filter = ResamplingFilter(taps)
+    isFused = fused
+    weight = kernel > 0 ? builder.add(name + ".weight", [outputs, inputs, kernel, kernel], layout) : nil
+    bias = kernel > 0 ? builder.add(name + ".bias", [outputs], biasLayout) : nil
+    if resampling != .none {
+      let sum = taps.reduce(0, +)
+      let outer = taps.flatMap { row in taps.map { row * $0 / (sum * sum) } }
+      builder.addDerivedBuffer(name + ".resample_filter", [1, 1, taps.count, taps.count], outer)
+    }
+  }
+
+  /// - Parameters:
+  ///   - x: [N, H, W, in].
+  ///   - residual: [N, H', W', out], added to the result before `scale`.
+  /// - Returns: [N, H', W', out].
+  func callAsFunction(_ x: Variable, residual: Variable? = nil, scale: Float = 1, _ pass: ForwardPass) -> Variable {
+    var x = x
+    if isFused, resampling == .down, let weight {
+      let wide = convolution(x, weight: pass[weight], bias: bias.map { pass[$0] }, padding: kernel / 2 + filter.padding)
+      return pass.show(name, downsample(wide, filter, padding: 0))
+    }
+    switch resampling {
+    case .none: break
+    case .up: x = upsample(x, filter)
+    case .down: x = downsample(x, filter)
+    }
+    guard let weight else { return pass.show(name, x) }
+    return pass.show(name, convolution(x, weight: pass[weight], bias: bias.map { pass[$0] }, residual: residual, scale: scale))
+  }
+}

@@ -1,0 +1,151 @@
+import Autograd
+import Compute
+import Diagnostics
+
+/// A preconditioned denoiser D(x; sigma, class): the teacher, the fake score and the generator are all of this type.
+///
+/// A value: copies share parameters until one of them is trained.
+public struct Network: Sendable {
+  /// Architecture and preconditioning.
+  public let configuration: NetworkConfiguration
+  /// Every entry of the state_dict, in its order.
+  public let specifications: [ParameterSpecification]
+  /// Parameters and buffers in the order of `specifications`, arranged for the kernels.
+  package var parameters: [Tensor]
+  private let unet: SongUNet
+  private let preconditioner: Preconditioner
+
+  /// Builds the architecture and reads its parameters.
+  ///
+  /// - Parameters:
+  ///   - configuration: the architecture.
+  ///   - source: a state_dict: exactly the names and shapes of the architecture.
+  ///   - origin: the file that errors name.
+  /// - Throws: a `Failure` naming the first option that is not known, tensor that is missing, unknown or of another shape.
+  public init(configuration: NetworkConfiguration, source: some TensorSource, origin: String) throws {
+    guard configuration.precond == "EDMPrecond" else {
+      throw Failure(.dataError, origin, "preconditioner \"\(configuration.precond)\" is not supported; EDMPrecond is")
+    }
+    guard configuration.modelType == "SongUNet" else {
+      throw Failure(.dataError, origin, "model_type \"\(configuration.modelType)\" is not supported; SongUNet is")
+    }
+    guard configuration.sigmaData > 0, configuration.sigmaData.isFinite else {
+      throw Failure(.dataError, origin, "sigma_data \(configuration.sigmaData) is not a positive number")
+    }
+    let builder = ParameterBuilder()
+    unet = try SongUNet(configuration, builder, prefix: "model.", origin: origin)
+    preconditioner = .edm(sigmaData: configuration.sigmaData)
+    self.configuration = configuration
+    specifications = builder.specifications
+    parameters = try Self.read(builder, from: source, origin: origin)
+  }
+
+  private static func read(_ builder: ParameterBuilder, from source: some TensorSource, origin: String) throws -> [Tensor] {
+    let known = Set(builder.specifications.map(\.name))
+    if let unknown = source.tensorNames.first(where: { !known.contains($0) }) {
+      throw Failure(.dataError, origin, "tensor \"\(unknown)\" does not belong to the architecture that the configuration describes")
+    }
+    // Shapes first: nothing is read of a file that does not fit.
+    for specification in builder.specifications {
+      guard let shape = source.shape(of: specification.name) else {
+        if builder.derived[specification.name] != nil { continue }
+        throw Failure(.dataError, origin, "tensor \"\(specification.name)\" is missing; the architecture needs it")
+      }
+      guard shape == specification.shape else {
+        throw Failure(
+          .dataError, origin, "tensor \"\(specification.name)\" has shape \(shape); the architecture needs \(specification.shape)")
+      }
+    }
+    return try builder.specifications.map { specification in
+      let expected = builder.derived[specification.name].map { Tensor($0, shape: specification.shape) }
+      guard source.shape(of: specification.name) != nil else { return expected ?? Tensor(shape: specification.shape) }
+      let tensor = try source.tensor(specification.name)
+      if let expected, zip(tensor.values, expected.values).contains(where: { !(abs($0 - $1) <= 1e-6) }) {
+        throw Failure(.dataError, origin, "\"\(specification.name)\" is not the filter that the configuration's resample_filter gives")
+      }
+      return specification.layout.arranged(tensor)
+    }
+  }
+
+  /// Height, width and channels of an image.
+  public var imageShape: [Int] { [configuration.imgResolution, configuration.imgResolution, configuration.imgChannels] }
+
+  /// One entry of the state_dict, in PyTorch's order.
+  public func stateDictTensor(_ index: Int) -> Tensor {
+    specifications[index].layout.restored(parameters[index], shape: specifications[index].shape)
+  }
+
+  /// Rearranges a tensor of parameter `index` (a gradient, a moment) from the order in memory to PyTorch's.
+  public func stateDictOrder(_ tensor: Tensor, of index: Int) -> Tensor {
+    specifications[index].layout.restored(tensor, shape: specifications[index].shape)
+  }
+
+  /// Rearranges a tensor of parameter `index` from PyTorch's order to the order in memory.
+  public func memoryOrder(_ tensor: Tensor, of index: Int) -> Tensor { specifications[index].layout.arranged(tensor) }
+
+  /// The first parameter that holds a number that is not finite, or nil.
+  public var firstNonFiniteParameter: String? {
+    zip(specifications, parameters).first { !$1.isFinite }?.0.name
+  }
+
+  /// The noise level that the network was trained for nearest to `sigma`; EDM's takes any.
+  public func roundSigma(_ sigma: Double) -> Double { sigma }
+
+  /// The denoised images D(x; sigma, class).
+  ///
+  /// - Parameters:
+  ///   - x: noisy images, [N, H, W, C].
+  ///   - sigma: noise level of each image, or one for all.
+  ///   - classLabels: [N, labelDim], one-hot; nil is all zeros.
+  ///   - augmentLabels: [N, augmentDim]; nil leaves that input out.
+  /// - Returns: [N, H, W, C].
+  public func denoise(_ x: Tensor, sigma: [Float], classLabels: Tensor? = nil, augmentLabels: Tensor? = nil) -> Tensor {
+    bound()(Variable(x), sigma: sigma, classLabels: classLabels, augmentLabels: augmentLabels).value
+  }
+
+  /// This network with its parameters as variables: on a tape where they are trained, as constants where not.
+  public func bound(to tape: Tape? = nil) -> BoundNetwork {
+    let variables = zip(specifications, parameters).map { specification, tensor in
+      if let tape, specification.isTrainable { tape.variable(tensor) } else { Variable(tensor) }
+    }
+    return BoundNetwork(unet: unet, preconditioner: preconditioner, configuration: configuration, variables: variables)
+  }
+}
+
+/// A network whose parameters are variables, ready to be run forward and, on a tape, backward.
+public struct BoundNetwork {
+  let unet: SongUNet
+  let preconditioner: Preconditioner
+  let configuration: NetworkConfiguration
+  let variables: [Variable]
+
+  /// D(x; sigma, class); shapes as in `Network.denoise`.
+  ///
+  /// - Parameters:
+  ///   - dropoutKey: set in training mode; every dropout mask follows from it.
+  ///   - observe: is shown the output of every named module, NHWC; `c_in_x`, `c_noise` and `F_x` among them.
+  public func callAsFunction(
+    _ x: Variable, sigma: [Float], classLabels: Tensor? = nil, augmentLabels: Tensor? = nil, dropoutKey: UInt64? = nil,
+    observe: ((String, Tensor) -> Void)? = nil
+  ) -> Variable {
+    let images = x.shape[0]
+    precondition(sigma.count == images || sigma.count == 1, "\(sigma.count) noise levels for \(images) images")
+    precondition(
+      classLabels.map { $0.shape == [images, configuration.labelDim] } ?? true,
+      "class labels \(classLabels?.shape ?? []) for \(images) images of \(configuration.labelDim) classes")
+    let levels = sigma.count == images ? sigma : Array(repeating: sigma[0], count: images)
+    let coefficients = levels.map { preconditioner($0) }
+    let pass = ForwardPass(parameters: variables, dropoutKey: dropoutKey, observe: observe)
+    let input = scaledRows(x, by: coefficients.map(\.input))
+    observe?("c_in_x", input.value)
+    observe?("c_noise", Tensor(coefficients.map(\.noise), shape: [images]))
+    let output = unet(
+      input, noise: coefficients.map(\.noise), classLabels: classLabels,
+      augmentLabels: configuration.augmentDim > 0 ? augmentLabels : nil, pass)
+    observe?("F_x", output.value)
+    return combinedRows(x, coefficients.map(\.skip), output, coefficients.map(\.out))
+  }
+
+  /// The gradients after a backward pass, in the order of the network's parameters; nil where none flowed.
+  public var gradients: [Tensor?] { variables.map(\.gradient) }
+}

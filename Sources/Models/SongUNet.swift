@@ -1,0 +1,217 @@
+import Autograd
+import Compute
+import Diagnostics
+
+/// The U-Net of DDPM++ and NCSN++ (Song et al. 2021, arXiv 2011.13456) as EDM uses it (Karras et al. 2022, arXiv 2206.00364).
+struct SongUNet: Sendable {
+  /// A step of the encoder; its output goes on the stack of skip connections.
+  enum EncoderStep: Sendable {
+    case convolution(Convolution)
+    case block(UNetBlock)
+    /// The image, reduced and projected, joins the features (`encoder_type` "skip").
+    case auxiliarySkip(down: Convolution, projection: Convolution)
+    /// A running reduction of the image joins the features (`encoder_type` "residual").
+    case auxiliaryResidual(Convolution)
+  }
+
+  /// A step of the decoder.
+  enum DecoderStep: Sendable {
+    case block(UNetBlock)
+    case auxiliaryUp(Convolution)
+    case auxiliaryOutput(norm: GroupNorm, convolution: Convolution)
+  }
+
+  let labelDim: Int
+  let noiseEmbedding: NoiseEmbedding
+  let mapLabel: Linear?
+  let mapAugment: Linear?
+  let mapLayer0: Linear, mapLayer1: Linear
+  let encoder: [EncoderStep]
+  let decoder: [DecoderStep]
+
+  /// - Throws: a `Failure` naming the option that this architecture does not know.
+  init(_ c: NetworkConfiguration, _ builder: ParameterBuilder, prefix: String, origin: String) throws {
+    try Self.validate(c, origin: origin)
+    let embeddingChannels = c.modelChannels * c.channelMultEmb
+    let noiseChannels = c.modelChannels * c.channelMultNoise
+    let filter = c.resampleFilter.map(Float.init)
+    labelDim = c.labelDim
+
+    if c.embeddingType == "fourier" {
+      let frequencies = builder.add(prefix + "map_noise.freqs", [noiseChannels / 2], .buffer)
+      noiseEmbedding = .fourier(frequencies: frequencies, channels: noiseChannels)
+    } else {
+      noiseEmbedding = .positional(channels: noiseChannels)
+    }
+    mapLabel = c.labelDim > 0 ? Linear(builder, prefix + "map_label", inputs: c.labelDim, outputs: noiseChannels) : nil
+    mapAugment =
+      c.augmentDim > 0 ? Linear(builder, prefix + "map_augment", inputs: c.augmentDim, outputs: noiseChannels, bias: false) : nil
+    mapLayer0 = Linear(builder, prefix + "map_layer0", inputs: noiseChannels, outputs: embeddingChannels)
+    mapLayer1 = Linear(builder, prefix + "map_layer1", inputs: embeddingChannels, outputs: embeddingChannels)
+
+    func block(
+      _ name: String, _ inputs: Int, _ outputs: Int, _ resampling: Convolution.Resampling = .none, attention: Bool = false
+    ) -> UNetBlock {
+      UNetBlock(
+        builder, prefix + name, inputs: inputs, outputs: outputs, embedding: embeddingChannels, resampling: resampling,
+        attention: attention, filter: filter, dropout: c.dropout)
+    }
+
+    // Encoder, full resolution first.
+    var encoder: [EncoderStep] = []
+    var skipChannels: [Int] = []
+    var channels = c.imgChannels
+    var auxiliaryChannels = c.imgChannels
+    for (level, multiplier) in c.channelMult.enumerated() {
+      let resolution = c.imgResolution >> level
+      let size = "enc.\(resolution)x\(resolution)"
+      if level == 0 {
+        encoder.append(.convolution(Convolution(builder, prefix + size + "_conv", inputs: channels, outputs: c.modelChannels, kernel: 3)))
+        channels = c.modelChannels
+        skipChannels.append(channels)
+      } else {
+        encoder.append(.block(block(size + "_down", channels, channels, .down)))
+        skipChannels.append(channels)
+        if c.encoderType == "skip" {
+          let down = Convolution(
+            builder, prefix + size + "_aux_down", inputs: auxiliaryChannels, outputs: auxiliaryChannels, kernel: 0, resampling: .down,
+            filter: filter)
+          let projection = Convolution(builder, prefix + size + "_aux_skip", inputs: auxiliaryChannels, outputs: channels, kernel: 1)
+          encoder.append(.auxiliarySkip(down: down, projection: projection))
+        } else if c.encoderType == "residual" {
+          let residual = Convolution(
+            builder, prefix + size + "_aux_residual", inputs: auxiliaryChannels, outputs: channels, kernel: 3, resampling: .down,
+            filter: filter, fused: true)
+          encoder.append(.auxiliaryResidual(residual))
+          auxiliaryChannels = channels
+        }
+      }
+      for index in 0..<c.numBlocks {
+        let outputs = c.modelChannels * multiplier
+        encoder.append(
+          .block(block("\(size)_block\(index)", channels, outputs, attention: c.attnResolutions.contains(resolution))))
+        channels = outputs
+        skipChannels.append(channels)
+      }
+    }
+    self.encoder = encoder
+
+    // Decoder, deepest level first.
+    var decoder: [DecoderStep] = []
+    let deepest = c.channelMult.count - 1
+    for (level, multiplier) in c.channelMult.enumerated().reversed() {
+      let resolution = c.imgResolution >> level
+      let size = "dec.\(resolution)x\(resolution)"
+      if level == deepest {
+        decoder.append(.block(block(size + "_in0", channels, channels, attention: true)))
+        decoder.append(.block(block(size + "_in1", channels, channels)))
+      } else {
+        decoder.append(.block(block(size + "_up", channels, channels, .up)))
+      }
+      for index in 0...c.numBlocks {
+        let inputs = channels + (skipChannels.popLast() ?? 0)
+        channels = c.modelChannels * multiplier
+        let attention = index == c.numBlocks && c.attnResolutions.contains(resolution)
+        decoder.append(.block(block("\(size)_block\(index)", inputs, channels, attention: attention)))
+      }
+      if c.decoderType == "skip" || level == 0 {
+        if c.decoderType == "skip", level < deepest {
+          decoder.append(
+            .auxiliaryUp(
+              Convolution(
+                builder, prefix + size + "_aux_up", inputs: c.imgChannels, outputs: c.imgChannels, kernel: 0, resampling: .up,
+                filter: filter)))
+        }
+        let norm = GroupNorm(builder, prefix + size + "_aux_norm", channels: channels, epsilon: 1e-6)
+        let output = Convolution(builder, prefix + size + "_aux_conv", inputs: channels, outputs: c.imgChannels, kernel: 3)
+        decoder.append(.auxiliaryOutput(norm: norm, convolution: output))
+      }
+    }
+    self.decoder = decoder
+  }
+
+  private static func validate(_ c: NetworkConfiguration, origin: String) throws {
+    func require(_ condition: Bool, _ problem: String) throws {
+      if !condition { throw Failure(.dataError, origin, problem) }
+    }
+    try require(["positional", "fourier"].contains(c.embeddingType), "embedding_type \"\(c.embeddingType)\" is not positional or fourier")
+    try require(
+      ["standard", "skip", "residual"].contains(c.encoderType), "encoder_type \"\(c.encoderType)\" is not standard, skip or residual")
+    try require(["standard", "skip"].contains(c.decoderType), "decoder_type \"\(c.decoderType)\" is not standard or skip")
+    try require((1...16).contains(c.channelMult.count), "channel_mult has \(c.channelMult.count) levels, 1 to 16 expected")
+    try require(c.channelMult.allSatisfy { (1...64).contains($0) }, "channel_mult \(c.channelMult) has a multiple outside 1...64")
+    try require((1...4096).contains(c.modelChannels) && c.modelChannels % 4 == 0, "model_channels \(c.modelChannels) is not a multiple of 4 up to 4096")
+    try require((1...64).contains(c.numBlocks), "num_blocks \(c.numBlocks) is outside 1...64")
+    try require((1...64).contains(c.channelMultEmb) && (1...64).contains(c.channelMultNoise), "channel_mult_emb or channel_mult_noise is outside 1...64")
+    try require((1...1024).contains(c.imgChannels), "img_channels \(c.imgChannels) is outside 1...1024")
+    try require(
+      (1...4096).contains(c.imgResolution) && c.imgResolution % (1 << (c.channelMult.count - 1)) == 0,
+      "img_resolution \(c.imgResolution) cannot be halved \(c.channelMult.count - 1) times")
+    try require((0...1_000_000).contains(c.labelDim) && (0...1024).contains(c.augmentDim), "label_dim or augment_dim is out of range")
+    try require(
+      (2...16).contains(c.resampleFilter.count) && c.resampleFilter.count % 2 == 0 && c.resampleFilter == c.resampleFilter.reversed()
+        && c.resampleFilter.reduce(0, { ($0 + $1) }) > 0,
+      "resample_filter \(c.resampleFilter) is not symmetric, of even length and positive sum")
+    try require(c.dropout >= 0 && c.dropout < 1, "dropout \(c.dropout) is outside 0..<1")
+  }
+
+  /// - Parameters:
+  ///   - x: [N, H, W, C], already scaled by c_in.
+  ///   - noise: c_noise, [N].
+  ///   - classLabels: [N, labelDim], one-hot; nil is all zeros.
+  ///   - augmentLabels: [N, augmentDim]; nil leaves that input out.
+  /// - Returns: F, [N, H, W, C].
+  func callAsFunction(_ x: Variable, noise: [Float], classLabels: Tensor?, augmentLabels: Tensor?, _ pass: ForwardPass) -> Variable {
+    var embedding = noiseEmbedding(noise, pass)
+    if let mapLabel {
+      let labels = classLabels ?? Tensor(shape: [noise.count, labelDim])
+      embedding = addScaled(embedding, mapLabel(Variable(scaled(labels, by: Float(Double(labelDim).squareRoot()))), pass))
+    }
+    if let mapAugment, let augmentLabels {
+      embedding = addScaled(embedding, mapAugment(Variable(augmentLabels), pass))
+    }
+    embedding = silu(mapLayer0(embedding, pass))
+    embedding = silu(mapLayer1(embedding, pass))
+    var (features, skips) = encode(x, embedding, pass)
+
+    var image: Variable?
+    for step in decoder {
+      switch step {
+      case .block(let block):
+        if features.shape[3] != block.inputs, let skip = skips.popLast() { features = concatenateChannels(features, skip) }
+        features = block(features, embedding, pass)
+      case .auxiliaryUp(let up):
+        image = image.map { up($0, pass) }
+      case .auxiliaryOutput(let norm, let output):
+        image = output(norm(features, silu: true, pass), residual: image, pass)
+      }
+    }
+    return image ?? features
+  }
+
+  /// Runs the encoder: the features at the lowest resolution and the stack of skip connections.
+  private func encode(_ x: Variable, _ embedding: Variable, _ pass: ForwardPass) -> (Variable, [Variable]) {
+    var features = x
+    var auxiliary = x
+    var skips: [Variable] = []
+    for step in encoder {
+      switch step {
+      case .convolution(let convolution):
+        features = convolution(features, pass)
+        skips.append(features)
+      case .block(let block):
+        features = block(features, embedding, pass)
+        skips.append(features)
+      case .auxiliarySkip(let down, let projection):
+        auxiliary = down(auxiliary, pass)
+        features = projection(auxiliary, residual: features, pass)
+        skips[skips.count - 1] = features
+      case .auxiliaryResidual(let residual):
+        features = addScaled(features, residual(auxiliary, pass), scale: Float(0.5.squareRoot()))
+        auxiliary = features
+        skips[skips.count - 1] = features
+      }
+    }
+    return (features, skips)
+  }
+}
