@@ -1,0 +1,151 @@
+import CHDF5
+import Diagnostics
+import Files
+import Foundation
+
+/// An HDF5 file that is open: an existing one for reading, or a new one being written.
+///
+/// Existing files are not trusted. Links that leave the file, external and virtual storage, filters beyond the common
+/// ones, and data sets that declare more than the file can hold are refused when they are opened, each with a
+/// `Failure` of status `dataError`.
+///
+/// Use one file from one thread at a time; several files on several threads take turns inside the library.
+public final class HDF5File {
+  /// The path it was opened under; the final name for a file being written.
+  public let path: String
+  /// The size in bytes when it was opened; nil for a file being written.
+  let sizeBytes: Int?
+  private var handle: hid_t
+  private let rootHandle: Handle
+
+  /// Takes over an open file. Call with the library locked.
+  private init(path: String, handle: hid_t, sizeBytes: Int?) throws {
+    guard let root = Handle(H5Gopen2(handle, "/", 0), release: H5Gclose) else {
+      let failure = Library.failure(sizeBytes == nil ? .ioError : .dataError, path, "cannot open the root group")
+      H5Fclose(handle)
+      throw failure
+    }
+    self.path = path
+    self.handle = handle
+    self.sizeBytes = sizeBytes
+    rootHandle = root
+  }
+
+  deinit { try? close() }
+
+  /// Opens a file for reading.
+  /// - Throws: a `Failure`: `noInput` where there is no such file, `dataError` where it is no intact HDF5 file.
+  public static func open(_ path: String) throws -> HDF5File {
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw Failure(readError: path) }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw Failure(.dataError, path, "an HDF5 file is expected, this is not a regular file")
+    }
+    guard access(path, R_OK) == 0 else { throw Failure(readError: path) }
+    return try Library.locked {
+      guard H5Fis_hdf5(path) > 0 else {
+        throw Failure(
+          .dataError, path, status.st_size == 0 ? "an HDF5 file is expected, this one is empty" : "not an HDF5 file")
+      }
+      let access = try accessProperties(path)
+      let id = H5Fopen(path, sid_h5f_read_only(), access.id)
+      guard id >= 0 else { throw Library.failure(.dataError, path, "damaged or truncated HDF5 file") }
+      return try HDF5File(path: path, handle: id, sizeBytes: Int(status.st_size))
+    }
+  }
+
+  /// Writes a file and publishes it: it appears under `path` complete, or not at all.
+  ///
+  /// - Parameters:
+  ///   - path: the final name; the content goes to `PATH.partial` until it is complete.
+  ///   - body: writes the content. The file and everything opened from it are closed when it returns.
+  /// - Returns: what `body` returns.
+  /// - Throws: what `body` throws; a `Failure` where the file cannot be written.
+  public static func publish<Result>(_ path: String, _ body: (HDF5File) throws -> Result) throws -> Result {
+    try AtomicFile.publish(path) { partial in
+      let file = try create(partial, finalPath: path)
+      do {
+        let result = try body(file)
+        try file.close()
+        return result
+      } catch {
+        try? file.close()
+        throw error
+      }
+    }
+  }
+
+  /// The root group.
+  public var root: HDF5Group { HDF5Group(file: self, name: "", handle: rootHandle) }
+
+  /// Checks the root attributes `format` and `format_version`.
+  /// - Throws: a `Failure` with status `dataError` naming what was found and what was expected.
+  public func requireFormat(_ format: String, version: Int = 1) throws {
+    guard root.hasAttribute("format") else {
+      throw Failure(.dataError, path, "no attribute `format`: a file of format \(format) is expected")
+    }
+    let found = try root.stringAttribute("format")
+    guard found == format else {
+      throw Failure(.dataError, path, "the format is \(found), a file of format \(format) is expected")
+    }
+    let foundVersion = try root.intAttribute("format_version")
+    guard foundVersion == version else {
+      throw Failure(
+        .dataError, path, "version \(foundVersion) of format \(format), this program reads version \(version)",
+        remedy: "write the file again with this version of the programs")
+    }
+  }
+
+  var isReadOnly: Bool { sizeBytes != nil }
+
+  /// Whether the file has been closed.
+  private var isClosed: Bool { handle < 0 }
+
+  private static func create(_ partial: String, finalPath: String) throws -> HDF5File {
+    try Library.locked {
+      let access = try accessProperties(finalPath)
+      guard let creation = Handle(H5Pcreate(sid_h5p_file_create()), release: H5Pclose),
+        H5Pset_link_creation_order(creation.id, sid_h5p_creation_order()) >= 0,
+        // No time stamps: the same content gives the same bytes.
+        H5Pset_obj_track_times(creation.id, false) >= 0
+      else { throw Library.failure(.software, finalPath, "cannot prepare the file") }
+      let id = H5Fcreate(partial, sid_h5f_truncate(), creation.id, access.id)
+      guard id >= 0 else { throw Library.failure(.ioError, finalPath, "cannot create the file") }
+      return try HDF5File(path: finalPath, handle: id, sizeBytes: nil)
+    }
+  }
+
+  private static func accessProperties(_ path: String) throws -> Handle {
+    guard let access = Handle(H5Pcreate(sid_h5p_file_access()), release: H5Pclose),
+      H5Pset_fapl_sec2(access.id) >= 0,
+      // Closing the file closes what was opened from it, so that nothing is left to be written after the rename.
+      H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG) >= 0,
+      // Version 1.8 objects: attributes may be large, metadata carry checksums.
+      H5Pset_libver_bounds(access.id, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0,
+      // The library's lock would collide with the one AtomicFile holds on the same file.
+      H5Pset_file_locking(access.id, false, true) >= 0
+    else { throw Library.failure(.software, path, "cannot prepare the file access") }
+    return access
+  }
+
+  private func close() throws {
+    guard !isClosed else { return }
+    try Library.locked {
+      let id = handle
+      handle = -1
+      guard H5Fclose(id) >= 0 else {
+        throw Library.failure(.ioError, path, isReadOnly ? "cannot close the file" : "cannot write the file")
+      }
+    }
+  }
+}
+
+extension Failure {
+  /// The failure of opening an input, from `errno`.
+  init(readError path: String) {
+    let code = errno
+    let isMissing = code == ENOENT || code == ENOTDIR
+    self.init(
+      .noInput, path, isMissing ? "no such file" : "cannot open for reading: \(String(cString: strerror(code)))")
+  }
+}

@@ -1,0 +1,115 @@
+import Diagnostics
+import Foundation
+import HDF5
+import Testing
+import TestSupport
+
+@Suite(.serialized) struct UntrustedFileTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func expectDataError(_ body: () throws -> Void) {
+    let failure = #expect(throws: Failure.self, performing: body)
+    #expect(failure?.status == .dataError)
+    #expect(failure?.description.contains("\n") == false)
+  }
+
+  /// A file with a checksummed data set, as the stages write them.
+  private func sample() throws -> Data {
+    let path = folder.file("sample.h5")
+    try HDF5File.publish(path) { file in
+      try file.root.setAttribute("format", "sid-test")
+      try file.root.write(
+        (0..<40_000).map { UInt8(truncatingIfNeeded: $0) }, shape: [40, 1000], to: "images",
+        storage: .chunked(rows: 4, checksum: true, deflate: nil))
+    }
+    return try Data(contentsOf: URL(fileURLWithPath: path))
+  }
+
+  private func readAll(_ data: Data) throws -> [UInt8] {
+    let path = folder.file("damaged.h5")
+    try data.write(to: URL(fileURLWithPath: path))
+    return try HDF5File.open(path).root.dataset("images").read(UInt8.self)
+  }
+
+  @Test("A file cut anywhere is refused")
+  func truncated() throws {
+    let whole = try sample()
+    #expect(try readAll(whole).count == 40_000)
+    for length in [1, 8, 47, 100, 1000, whole.count / 2, whole.count - 1] {
+      expectDataError { _ = try readAll(whole.prefix(length)) }
+    }
+  }
+
+  @Test("A flipped bit in the content does not pass the checksum")
+  func corrupted() throws {
+    var data = try sample()
+    let position = try #require(data.range(of: Data((0..<100).map { UInt8($0) }))).lowerBound + 50
+    data[position] ^= 4
+    expectDataError { _ = try readAll(data) }
+  }
+
+  @Test("Metadata overwritten at any place is refused or read, but never crashes")
+  func scrambledMetadata() throws {
+    let whole = try sample()
+    for start in stride(from: 0, to: min(whole.count, 6000), by: 37) {
+      var data = whole
+      for offset in start..<min(start + 8, data.count) { data[offset] ^= 0xFF }
+      _ = try? readAll(data)
+    }
+  }
+
+  @Test("Missing, empty, foreign files and folders each have their own message")
+  func foreign() throws {
+    let missing = #expect(throws: Failure.self) { try HDF5File.open(folder.file("none.h5")) }
+    #expect(missing?.status == .noInput)
+    let empty = folder.file("empty.h5")
+    try Data().write(to: URL(fileURLWithPath: empty))
+    expectDataError { _ = try HDF5File.open(empty) }
+    expectDataError { _ = try HDF5File.open(Fixtures.path("digits/digits-8x8.zip")) }
+    expectDataError { _ = try HDF5File.open(folder.path) }
+  }
+
+  @Test("The library prints nothing of its own")
+  func quiet() throws {
+    let log = folder.file("stderr")
+    let target = open(log, O_WRONLY | O_CREAT, 0o600)
+    let saved = dup(2)
+    dup2(target, 2)
+    defer {
+      dup2(saved, 2)
+      close(saved)
+      close(target)
+    }
+    let data = try sample()
+    _ = try? readAll(data.prefix(3000))
+    _ = try? HDF5File.open(Fixtures.path("digits/digits-8x8.zip"))
+    _ = try? HDF5File.open(folder.file("sample.h5")).root.dataset("none")
+    _ = try? HDF5File.open(Fixtures.path("hdf5/declares_too_much.h5")).root.dataset("lzf")
+    #expect(try String(contentsOfFile: log, encoding: .utf8) == "")
+  }
+
+  @Test("Links are followed nowhere", arguments: ["outside", "soft", "g/outside", "g/outside/float16"])
+  func links(name: String) throws {
+    let root = try HDF5File.open(Fixtures.path("hdf5/external_link.h5")).root
+    #expect(try root.dataset("inside").read(Double.self) == [0, 1, 2])
+    #expect(!root.contains(name))
+    expectDataError { _ = try root.dataset(name) }
+    expectDataError { _ = try root.group(name) }
+  }
+
+  @Test("Content that lies in other files is refused", arguments: ["external_storage", "virtual"])
+  func externalStorage(name: String) throws {
+    let root = try HDF5File.open(Fixtures.path("hdf5/\(name).h5")).root
+    expectDataError { _ = try root.dataset("x") }
+  }
+
+  @Test(
+    "A declaration that the file does not hold is refused before memory is taken",
+    arguments: ["contiguous", "chunked", "deflated", "overflow", "null", "deep", "lzf"])
+  func declarations(name: String) throws {
+    let root = try HDF5File.open(Fixtures.path("hdf5/declares_too_much.h5")).root
+    expectDataError { _ = try root.dataset(name) }
+  }
+}
