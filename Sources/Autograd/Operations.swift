@@ -117,9 +117,9 @@ public func adding(_ x: Variable, constant: Tensor) -> Variable {
 }
 
 /// Dropout with a mask that depends on `key` and the element's index alone.
-public func dropout(_ x: Variable, probability: Float, key: UInt64) -> Variable {
+public func dropout(_ x: Variable, probability: Float, key: UInt64, firstImage: Int = 0) -> Variable {
   let dx = x.sink
-  return .record(Compute.dropout(x.value, probability: probability, key: key), from: [x]) { dy in
-    dx.accumulate(Compute.dropout(dy, probability: probability, key: key))
+  return .record(Compute.dropout(x.value, probability: probability, key: key, firstImage: firstImage), from: [x]) { dy in
+    dx.accumulate(Compute.dropout(dy, probability: probability, key: key, firstImage: firstImage))
   }
 }

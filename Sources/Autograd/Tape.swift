@@ -23,9 +23,16 @@ public final class Tape {
   ///   - output: where to start.
   ///   - gradient: the gradient of the objective with respect to `output`, of its shape.
   public func backward(from output: Variable, gradient: Tensor) {
-    guard let start = output.node else { return }
-    precondition(start.tape === self, "the output was recorded on another tape")
-    start.accumulate(gradient)
+    backward(from: [(output, gradient)])
+  }
+
+  /// The same from several outputs of one objective.
+  public func backward(from outputs: [(output: Variable, gradient: Tensor)]) {
+    for (output, gradient) in outputs {
+      guard let start = output.node else { continue }
+      precondition(start.tape === self, "the output was recorded on another tape")
+      start.accumulate(gradient)
+    }
     while let node = nodes.popLast() {
       guard let propagate = node.propagate else { continue }
       if let gradient = node.gradient { propagate(gradient) }

@@ -87,11 +87,14 @@ public func channels(_ x: Tensor, _ range: Range<Int>) -> Tensor {
 
 /// Dropout: each element survives with probability 1 - probability and is then scaled by its inverse.
 ///
-/// The mask is a function of `key` and the element's index; the same call on a gradient is the operation's gradient.
-public func dropout(_ x: Tensor, probability: Float, key: UInt64) -> Tensor {
+/// The mask is a function of `key` and the element's index, the first image of `x` being number `firstImage`; so it does
+/// not depend on how a batch is cut. The same call on a gradient is the operation's gradient.
+public func dropout(_ x: Tensor, probability: Float, key: UInt64, firstImage: Int = 0) -> Tensor {
   precondition(probability >= 0 && probability < 1, "dropout probability \(probability)")
+  let offset = firstImage * (x.count / max(x.shape[0], 1))
   return elementwise(x.shape) { range, y in
-    DropoutKernel.apply(range.count, x.pointer + range.lowerBound, key: key, first: range.lowerBound, probability: probability, into: y)
+    DropoutKernel.apply(
+      range.count, x.pointer + range.lowerBound, key: key, first: offset + range.lowerBound, probability: probability, into: y)
   }
 }
 

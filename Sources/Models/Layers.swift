@@ -5,8 +5,10 @@ import Compute
 struct ForwardPass {
   /// Parameters and buffers, in the network's order.
   let parameters: [Variable]
-  /// Set in training: the key from which every dropout mask of this pass follows.
-  var dropoutKey: UInt64?
+  /// Set in training: the key from which every dropout mask of this pass follows, and the number of its first image.
+  var dropout: (key: UInt64, firstImage: Int)?
+  /// Probability of dropping an element in training.
+  var dropoutProbability: Float = 0
   /// Shows the output of every named module; tests compare them with recorded ones.
   var observe: ((String, Tensor) -> Void)?
 

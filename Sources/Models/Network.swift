@@ -7,7 +7,7 @@ import Diagnostics
 /// A value: copies share parameters until one of them is trained.
 public struct Network: Sendable {
   /// Architecture and preconditioning.
-  public let configuration: NetworkConfiguration
+  public private(set) var configuration: NetworkConfiguration
   /// Every entry of the state_dict, in its order.
   public let specifications: [ParameterSpecification]
   /// Parameters and buffers in the order of `specifications`, arranged for the kernels.
@@ -83,6 +83,13 @@ public struct Network: Sendable {
   /// Rearranges a tensor of parameter `index` from PyTorch's order to the order in memory.
   public func memoryOrder(_ tensor: Tensor, of index: Int) -> Tensor { specifications[index].layout.arranged(tensor) }
 
+  /// The same network with another dropout probability in training.
+  public func with(dropout: Float) -> Network {
+    var network = self
+    network.configuration.dropout = dropout
+    return network
+  }
+
   /// The first parameter that holds a number that is not finite, or nil.
   public var firstNonFiniteParameter: String? {
     zip(specifications, parameters).first { !$1.isFinite }?.0.name
@@ -122,10 +129,10 @@ public struct BoundNetwork {
   /// D(x; sigma, class); shapes as in `Network.denoise`.
   ///
   /// - Parameters:
-  ///   - dropoutKey: set in training mode; every dropout mask follows from it.
+  ///   - dropout: set in training mode; every dropout mask follows from the key and the number of the first image.
   ///   - observe: is shown the output of every named module, NHWC; `c_in_x`, `c_noise` and `F_x` among them.
   public func callAsFunction(
-    _ x: Variable, sigma: [Float], classLabels: Tensor? = nil, augmentLabels: Tensor? = nil, dropoutKey: UInt64? = nil,
+    _ x: Variable, sigma: [Float], classLabels: Tensor? = nil, augmentLabels: Tensor? = nil, dropout: (key: UInt64, firstImage: Int)? = nil,
     observe: ((String, Tensor) -> Void)? = nil
   ) -> Variable {
     let images = x.shape[0]
@@ -135,7 +142,8 @@ public struct BoundNetwork {
       "class labels \(classLabels?.shape ?? []) for \(images) images of \(configuration.labelDim) classes")
     let levels = sigma.count == images ? sigma : Array(repeating: sigma[0], count: images)
     let coefficients = levels.map { preconditioner($0) }
-    let pass = ForwardPass(parameters: variables, dropoutKey: dropoutKey, observe: observe)
+    let pass = ForwardPass(
+      parameters: variables, dropout: dropout, dropoutProbability: configuration.dropout, observe: observe)
     let input = scaledRows(x, by: coefficients.map(\.input))
     observe?("c_in_x", input.value)
     observe?("c_noise", Tensor(coefficients.map(\.noise), shape: [images]))

@@ -54,7 +54,7 @@ struct SongUNet: Sendable {
     ) -> UNetBlock {
       UNetBlock(
         builder, prefix + name, inputs: inputs, outputs: outputs, embedding: embeddingChannels, resampling: resampling,
-        attention: attention, filter: filter, dropout: c.dropout)
+        attention: attention, filter: filter)
     }
 
     // Encoder, full resolution first.

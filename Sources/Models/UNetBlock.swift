@@ -9,7 +9,6 @@ struct UNetBlock: Sendable {
   let name: String
   let inputs: Int, outputs: Int  // channels
   let skipScale: Float  // sqrt(1/2)
-  let dropoutProbability: Float
   let key: UInt64  // distinguishes this block's dropout masks from the other blocks'
   let norm0: GroupNorm, norm1: GroupNorm
   let conv0: Convolution, conv1: Convolution
@@ -27,13 +26,12 @@ struct UNetBlock: Sendable {
 
   init(
     _ builder: ParameterBuilder, _ name: String, inputs: Int, outputs: Int, embedding: Int, resampling: Convolution.Resampling = .none,
-    attention: Bool, filter: [Float], dropout: Float
+    attention: Bool, filter: [Float]
   ) {
     self.name = name
     self.inputs = inputs
     self.outputs = outputs
     skipScale = Float(0.5.squareRoot())
-    dropoutProbability = dropout
     key = UInt64(builder.specifications.count)
     let epsilon: Float = 1e-6
     norm0 = GroupNorm(builder, name + ".norm0", channels: inputs, epsilon: epsilon)
@@ -66,8 +64,8 @@ struct UNetBlock: Sendable {
   func callAsFunction(_ x: Variable, _ embedding: Variable, _ pass: ForwardPass) -> Variable {
     var h = conv0(norm0(x, silu: true, pass), pass)
     h = norm1(h, shift: affine(embedding, pass), silu: true, pass)
-    if let base = pass.dropoutKey, dropoutProbability > 0 {
-      h = dropout(h, probability: dropoutProbability, key: base &+ key &* 0xD1B5_4A32_D192_ED03)
+    if let (base, firstImage) = pass.dropout, pass.dropoutProbability > 0 {
+      h = dropout(h, probability: pass.dropoutProbability, key: base &+ key &* 0xD1B5_4A32_D192_ED03, firstImage: firstImage)
     }
     var y = conv1(h, residual: skip.map { $0(x, pass) } ?? x, scale: skipScale, pass)
     if let selfAttention {

@@ -1,0 +1,83 @@
+import Diagnostics
+
+/// What determines a distillation, by the paper's names (Zhou et al. 2024, arXiv 2404.04057); the defaults are the
+/// official trainer's.
+public struct DistillationSettings: Codable, Sendable, Equatable {
+  /// Images per iteration.
+  public var batch = 512
+  /// Images per forward and backward pass; the gradients of a batch are accumulated.
+  public var microbatch = 64
+  /// Learning rate of the fake score.
+  public var fakeScoreLearningRate = 1e-5
+  /// Learning rate of the generator.
+  public var generatorLearningRate = 1e-5
+  /// Adam's beta1 of the generator; the fake score's is 0.
+  public var generatorBeta1 = 0.0
+  /// Weight of the second term of the generator's loss.
+  public var alpha: Float = 1.2
+  /// Largest time of the generator's loss, in thousandths of the noise schedule.
+  public var tmax = 800.0
+  /// Noise level at which the generator is evaluated.
+  public var initSigma: Float = 2.5
+  /// Half-life of the generator's average, in thousands of images.
+  public var emaHalfLifeKimg = 500.0
+  /// Half-life as a share of the images seen so far, while that is shorter.
+  public var emaRampupRatio = 0.05
+  /// From here both learning rates fall linearly, in thousands of images; nil keeps them.
+  public var learningRateDecayStartKimg: Double?
+  /// The share of the learning rates that is left at the end.
+  public var learningRateDecayFinal = 0.0
+  /// Dropout probability of the trained networks; nil keeps the teacher's.
+  public var dropout: Float?
+  /// Factor of the fake score's loss.
+  public var fakeScoreLossScale: Float = 1
+  /// Factor of the generator's loss.
+  public var generatorLossScale: Float = 100
+  /// Images to train on, in thousands.
+  public var durationKimg = 200_000.0
+  /// Seed of every random number of the training.
+  public var seed: UInt64 = 0
+
+  /// The published settings with the official trainer's defaults.
+  public init() {}
+
+  /// Images to train on: whole batches.
+  public var durationImages: Int { Int((durationKimg * 1000 / Double(batch)).rounded(.up)) * batch }
+
+  /// The factor of both learning rates after `images` images.
+  public func learningRateFactor(afterImages images: Int) -> Double {
+    guard let start = learningRateDecayStartKimg, durationKimg > start else { return 1 }
+    let progress = (Double(images) / 1000 - start) / (durationKimg - start)
+    return 1 - (1 - learningRateDecayFinal) * min(max(progress, 0), 1)
+  }
+
+  /// The weight of the old average when the average is updated; 0 replaces it.
+  ///
+  /// beta = 0.5^(batch / max(min(half-life, images * ramp-up), 1e-8)), images counted before the iteration.
+  public func averageBeta(beforeImages images: Int) -> Double {
+    let halfLife = min(emaHalfLifeKimg * 1000, Double(images) * emaRampupRatio)
+    return powerOfHalf(Double(batch) / max(halfLife, 1e-8))
+  }
+
+  /// - Throws: a `Failure` naming the first option whose value makes no sense.
+  public func validate() throws {
+    func require(_ condition: Bool, _ option: String, _ problem: String) throws {
+      if !condition { throw Failure(.usage, option, problem) }
+    }
+    try require(batch >= 1 && batch <= 1 << 24, "--batch", "\(batch) is outside 1...16777216")
+    try require(microbatch >= 1, "--microbatch", "\(microbatch) is less than one image")
+    try require(fakeScoreLearningRate > 0 && fakeScoreLearningRate.isFinite, "--lr", "\(fakeScoreLearningRate) is not positive")
+    try require(generatorLearningRate > 0 && generatorLearningRate.isFinite, "--glr", "\(generatorLearningRate) is not positive")
+    try require((0..<1).contains(generatorBeta1), "--g-beta1", "\(generatorBeta1) is outside 0..<1")
+    try require(alpha.isFinite, "--alpha", "\(alpha) is not finite")
+    try require(tmax > 0 && tmax <= 1000, "--tmax", "\(tmax) is outside 0...1000")
+    try require(initSigma > 0 && initSigma.isFinite, "--init-sigma", "\(initSigma) is not positive")
+    try require(emaHalfLifeKimg >= 0, "--ema-halflife-kimg", "\(emaHalfLifeKimg) is negative")
+    try require(emaRampupRatio > 0 && emaRampupRatio.isFinite, "--ema-rampup-ratio", "\(emaRampupRatio) is not positive")
+    try require((0...1).contains(learningRateDecayFinal), "--lr-decay-final", "\(learningRateDecayFinal) is outside 0...1")
+    try require(learningRateDecayStartKimg.map { $0 >= 0 } ?? true, "--lr-decay-start-kimg", "it is negative")
+    try require(dropout.map { (0..<1).contains($0) } ?? true, "--dropout", "\(dropout ?? 0) is outside 0..<1")
+    try require(fakeScoreLossScale.isFinite && generatorLossScale.isFinite, "--loss-scale", "a loss scale is not finite")
+    try require(durationKimg > 0 && durationKimg <= 1e12, "--duration-kimg", "\(durationKimg) is not positive")
+  }
+}
