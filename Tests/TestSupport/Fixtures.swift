@@ -8,6 +8,12 @@ public enum Fixtures {
 
   /// The path of one fixture, for example `golden/nets/edm_ddpmpp_cond.h5`.
   public static func path(_ name: String) -> String { folder + "/" + name }
+
+  /// The path of a file of the digits example, which the tests share with users: `pipeline/digits` of this repository.
+  public static func digits(_ name: String) -> String {
+    URL(fileURLWithPath: folder).deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("pipeline/digits/" + name).path
+  }
 }
 
 /// A folder that exists as long as the test that made it.

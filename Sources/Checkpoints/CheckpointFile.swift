@@ -1,0 +1,105 @@
+import Diagnostics
+import Files
+import Foundation
+import Synchronization
+
+/// Bytes of a file: where they begin and how many there are.
+package struct ByteRange: Sendable, Equatable {
+  package let start: Int
+  package let count: Int
+  package var end: Int { start + count }
+
+  package init(start: Int, count: Int) {
+    self.start = start
+    self.count = count
+  }
+}
+
+/// An open file that is read by ranges, never as a whole.
+///
+/// Reads go through `pread`, so one file serves many threads, and a file that shrinks under the reader gives an error
+/// where a memory map would give a signal.
+package final class CheckpointFile: Sendable {
+  package let path: String
+  package let size: Int
+  private let descriptor: Int32
+  /// Starts of the zip entries whose checksum was found right.
+  private let verified = Mutex<Set<Int>>([])
+
+  /// - Throws: `noInput` where there is no such file, `dataError` where it is not a regular file.
+  package init(_ path: String) throws {
+    // Non-blocking, or opening a pipe would wait for its writer.
+    let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+      throw errno == EACCES
+        ? Failure(.noInput, path, "cannot open: \(String(cString: strerror(errno)))") : Failure.system(path, "open")
+    }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      close(descriptor)
+      throw Failure(.dataError, path, "not a regular file")
+    }
+    self.path = path
+    self.descriptor = descriptor
+    size = Int(status.st_size)
+  }
+
+  deinit { close(descriptor) }
+
+  /// All bytes of the file.
+  package var everything: ByteRange { ByteRange(start: 0, count: size) }
+
+  /// Fills `buffer` from byte `start` on.
+  func read(into buffer: UnsafeMutableRawBufferPointer, from start: Int) throws {
+    var done = 0
+    while done < buffer.count {
+      guard let base = buffer.baseAddress else { return }
+      let n = pread(descriptor, base + done, buffer.count - done, off_t(start + done))
+      if n < 0 && errno == EINTR { continue }
+      guard n >= 0 else { throw Failure.system(path, "read") }
+      guard n > 0 else { throw Failure(.ioError, path, "the file shrank while it was read") }
+      done += n
+    }
+  }
+
+  /// The bytes of a range that is known to lie inside the file.
+  func bytes(_ range: ByteRange) throws -> [UInt8] {
+    precondition(range.start >= 0 && range.count >= 0 && range.end <= size, "\(range) of \(size) bytes")
+    var result = [UInt8](repeating: 0, count: range.count)
+    try result.withUnsafeMutableBytes { try read(into: $0, from: range.start) }
+    return result
+  }
+
+  /// Calls `body` with the bytes of `range`, block by block.
+  func forEachBlock(of range: ByteRange, blockBytes: Int = 1 << 20, _ body: (UnsafeRawBufferPointer) throws -> Void)
+    throws
+  {
+    var buffer = [UInt8](repeating: 0, count: min(range.count, blockBytes))
+    var position = range.start
+    while position < range.end {
+      let count = min(buffer.count, range.end - position)
+      try buffer.withUnsafeMutableBytes { whole in
+        let block = UnsafeMutableRawBufferPointer(rebasing: whole[..<count])
+        try read(into: block, from: position)
+        try body(UnsafeRawBufferPointer(block))
+      }
+      position += count
+    }
+  }
+
+  /// Compares the bytes of `range` with a CRC-32, once.
+  func verify(_ range: ByteRange, checksum: UInt32, name: String) throws {
+    if verified.withLock({ $0.contains(range.start) }) { return }
+    var crc = CRC32()
+    try forEachBlock(of: range) { crc.update($0) }
+    guard crc.value == checksum else {
+      throw refuse("the checksum of \(name) is wrong: the content is damaged", remedy: "fetch the file again")
+    }
+    _ = verified.withLock { $0.insert(range.start) }
+  }
+
+  /// The failure for content that cannot be accepted.
+  func refuse(_ problem: String, remedy: String? = nil) -> Failure {
+    Failure(.dataError, path, problem, remedy: remedy)
+  }
+}

@@ -1,0 +1,132 @@
+import Diagnostics
+
+/// The table of contents of a torch.save zip archive.
+///
+/// Stricter than zip: stored entries only, no encryption, no overlaps, no name twice, both headers of an entry equal,
+/// every size compared with the real file.
+struct ZipDirectory: Sendable {
+  struct Entry: Sendable {
+    let name: String
+    let bytes: ByteRange
+    let checksum: UInt32
+  }
+
+  let entries: [Entry]
+
+  static let signature: [UInt8] = [0x50, 0x4B, 3, 4]
+
+  init(_ file: CheckpointFile) throws {
+    let end = try Self.findEnd(file)
+    var cursor = ByteCursor(file, ByteRange(start: end.offset, count: end.size))
+    var entries: [Entry] = []
+    var names: Set<String> = []
+    for _ in 0..<end.count {
+      let entry = try Self.entry(&cursor, file: file, dataEnd: end.offset)
+      guard names.insert(entry.name).inserted else {
+        throw file.refuse("the zip archive has two entries named \(entry.name)")
+      }
+      entries.append(entry)
+    }
+    guard cursor.remaining == 0 else { throw file.refuse("the zip directory is longer than its entries") }
+    let sorted = entries.sorted { $0.bytes.start < $1.bytes.start }
+    for (a, b) in zip(sorted, sorted.dropFirst()) where a.bytes.end > b.bytes.start {
+      throw file.refuse("the zip entries \(a.name) and \(b.name) overlap")
+    }
+    self.entries = entries
+  }
+
+  /// The directory's place and number of entries, from the end record or its 64-bit twin.
+  private static func findEnd(_ file: CheckpointFile) throws -> (offset: Int, size: Int, count: Int) {
+    let missing = file.refuse(
+      "a zip archive without its central directory", remedy: "the file is truncated; fetch it again")
+    // The end record is 22 bytes and a comment of up to 65,535.
+    guard file.size >= 22 else { throw missing }
+    let tailStart = max(0, file.size - 22 - 0xFFFF)
+    let tail = try file.bytes(ByteRange(start: tailStart, count: file.size - tailStart))
+    let place = (0...(tail.count - 22)).reversed().first { (i: Int) -> Bool in
+      guard tail[i..<(i + 4)].elementsEqual([0x50, 0x4B, 5, 6]) else { return false }
+      let comment = Int(tail[i + 20]) | Int(tail[i + 21]) << 8
+      return i + 22 + comment == tail.count
+    }
+    guard let place else { throw missing }
+    let endRecord = tailStart + place
+    var cursor = ByteCursor(file, ByteRange(start: endRecord + 4, count: 18))
+    guard try cursor.number(UInt16.self) == 0, try cursor.number(UInt16.self) == 0 else {
+      throw file.refuse("a zip archive in several parts")
+    }
+    var countHere = UInt64(try cursor.number(UInt16.self))
+    var count = UInt64(try cursor.number(UInt16.self))
+    var size = UInt64(try cursor.number(UInt32.self))
+    var offset = UInt64(try cursor.number(UInt32.self))
+    var limit = endRecord
+
+    if endRecord >= 20 {
+      var locator = ByteCursor(file, ByteRange(start: endRecord - 20, count: 20))
+      if try locator.number(UInt32.self) == 0x0706_4B50 {
+        _ = try locator.number(UInt32.self)
+        let start = try locator.number(UInt64.self)
+        guard endRecord - 20 >= 56, start <= UInt64(endRecord - 20 - 56) else { throw missing }
+        limit = Int(start)
+        var record = ByteCursor(file, ByteRange(start: limit, count: 56))
+        guard try record.number(UInt32.self) == 0x0606_4B50 else { throw missing }
+        _ = try record.skip(20, what: "the zip64 end record")
+        countHere = try record.number(UInt64.self)
+        count = try record.number(UInt64.self)
+        size = try record.number(UInt64.self)
+        offset = try record.number(UInt64.self)
+      }
+    }
+    guard offset <= UInt64(limit), size <= UInt64(limit) - offset, count == countHere, count <= size / 46 else {
+      throw file.refuse("the zip directory lies outside the file")
+    }
+    return (Int(offset), Int(size), Int(count))
+  }
+
+  /// One entry of the directory, compared with the entry's own header.
+  private static func entry(_ cursor: inout ByteCursor, file: CheckpointFile, dataEnd: Int) throws -> Entry {
+    guard try cursor.number(UInt32.self) == 0x0201_4B50 else { throw file.refuse("the zip directory is damaged") }
+    _ = try cursor.skip(4, what: "a zip entry")
+    let flags = try cursor.number(UInt16.self)
+    let method = try cursor.number(UInt16.self)
+    _ = try cursor.skip(4, what: "a zip entry")
+    let checksum = try cursor.number(UInt32.self)
+    var stored = UInt64(try cursor.number(UInt32.self))
+    var size = UInt64(try cursor.number(UInt32.self))
+    let nameCount = try cursor.number(UInt16.self)
+    let extraCount = try cursor.number(UInt16.self)
+    let commentCount = try cursor.number(UInt16.self)
+    _ = try cursor.skip(8, what: "a zip entry")
+    var offset = UInt64(try cursor.number(UInt32.self))
+    let name = try cursor.text(nameCount)
+    var extra = ByteCursor(file, try cursor.skip(extraCount, what: "a zip entry's extra field"))
+    while extra.remaining >= 4 {
+      let kind = try extra.number(UInt16.self)
+      let range = try extra.skip(try extra.number(UInt16.self), what: "a zip entry's extra field")
+      guard kind == 1 else { continue }
+      var wide = ByteCursor(file, range)
+      if size == 0xFFFF_FFFF { size = try wide.number(UInt64.self) }
+      if stored == 0xFFFF_FFFF { stored = try wide.number(UInt64.self) }
+      if offset == 0xFFFF_FFFF { offset = try wide.number(UInt64.self) }
+    }
+    _ = try cursor.skip(commentCount, what: "a zip entry's comment")
+
+    guard flags & 0x2041 == 0 else { throw file.refuse("the zip entry \(name) is encrypted") }
+    guard method == 0, stored == size else {
+      throw file.refuse(
+        "the zip entry \(name) is compressed; torch.save stores its entries", remedy: "save the file again")
+    }
+    guard dataEnd >= 30, offset <= UInt64(dataEnd - 30) else {
+      throw file.refuse("the zip entry \(name) lies outside the file")
+    }
+    var local = ByteCursor(file, ByteRange(start: Int(offset), count: dataEnd - Int(offset)))
+    guard try local.number(UInt32.self) == 0x0403_4B50 else { throw file.refuse("the zip entry \(name) has no header") }
+    _ = try local.skip(4, what: "a zip header")
+    guard try local.number(UInt16.self) == 0 else { throw file.refuse("the zip entry \(name) has two methods") }
+    _ = try local.skip(16, what: "a zip header")
+    let localNameCount = try local.number(UInt16.self)
+    let localExtraCount = try local.number(UInt16.self)
+    guard try local.text(localNameCount) == name else { throw file.refuse("the zip entry \(name) has two names") }
+    _ = try local.skip(localExtraCount, what: "a zip header's extra field")
+    return Entry(name: name, bytes: try local.skip(size, what: "the zip entry \(name)"), checksum: checksum)
+  }
+}

@@ -1,0 +1,104 @@
+import Checkpoints
+import Diagnostics
+import Foundation
+import TestSupport
+import Testing
+
+/// Damaged and hostile files: an error with one line, quickly, without memory for what a file merely claims.
+@Suite("Hostile files are refused", .serialized)
+struct RobustnessTests {
+  /// What the line must name.
+  static let faults: [(file: String, names: String)] = [
+    ("empty_file.pkl", "empty"),
+    ("evil_reduce_os_system.pkl", "posix.system"),
+    ("evil_reduce_os_system_in_zip.pt", "posix.system"),
+    ("legacy_storage_count_bigger_than_file.pt", "storage"),
+    ("not_a_checkpoint_png_header.pkl", "neither a pickle"),
+    ("only_proto_and_stop.pkl", "0 values"),
+    ("pickle_binunicode8_length_2e62.pkl", "4611686018427387904 bytes"),
+    ("pickle_frame_longer_than_file.pkl", "frame"),
+    ("pickle_memo_get_never_put.pkl", "memo"),
+    ("pickle_nested_lists_100000.pkl", "nested deeper"),
+    ("pickle_nested_tuples_200000.pkl", "does not hold a dictionary"),
+    ("pickle_self_containing_list.pkl", "does not hold a dictionary"),
+    ("pickle_unknown_global.pkl", "my.secret.module.Thing"),
+    ("safetensors_header_length_huge.safetensors", "header"),
+    ("safetensors_offsets_beyond_end.safetensors", "data_offsets"),
+    ("safetensors_shape_product_overflows.safetensors", "shape"),
+    ("truncated_half.pkl", "left"),
+    ("truncated_last_byte.pkl", "left"),
+    ("truncated_zip_no_central_directory.pt", "central directory"),
+    ("zip_bomb_declares_10GB.pt", "compressed"),
+    ("zip_bomb_real_ratio_1000_expands_to_64MB.pt", "compressed"),
+    ("zip_storage_declared_bigger_than_entry.pt", "declared"),
+    ("zip_wrong_crc.pt", "checksum"),
+  ]
+
+  @Test("Each for its own fault", arguments: faults)
+  func refused(file: String, names: String) throws {
+    let before = residentBytes()
+    let failure = #expect(throws: Failure.self) {
+      try Self.readEverything(Fixtures.path("golden/robustness/" + file))
+    }
+    #expect(failure?.status == .dataError)
+    #expect(failure?.description.contains(names) == true, "\(String(describing: failure))")
+    #expect(failure?.description.contains("\n") == false)
+    #expect(residentBytes() - before < 200 << 20)
+  }
+
+  @Test(
+    "Files that are well formed load",
+    arguments: ["ok_tiny_reference.pkl", "all_weights_nan.pkl", "wrong_shape_for_config.pkl"])
+  func accepted(file: String) throws {
+    #expect(try Self.readEverything(Fixtures.path("golden/robustness/" + file)) > 100)
+  }
+
+  @Test("The list covers every file that is there")
+  func complete() throws {
+    let known = Set(
+      Self.faults.map(\.file) + ["ok_tiny_reference.pkl", "all_weights_nan.pkl", "wrong_shape_for_config.pkl"])
+    let found = try FileManager.default.contentsOfDirectory(atPath: Fixtures.path("golden/robustness"))
+    #expect(Set(found).isSubset(of: known))
+  }
+
+  @Test("A file that is missing is a missing input; a folder or a pipe is no checkpoint")
+  func noFile() throws {
+    let folder = try TemporaryFolder()
+    #expect(throws: Failure.self) { try Checkpoint.open(folder.path) }
+    mkfifo(folder.file("pipe"), 0o600)
+    #expect(throws: Failure.self) { try Checkpoint.open(folder.file("pipe")) }
+    let missing = #expect(throws: Failure.self) { try Checkpoint.open(folder.file("missing.pkl")) }
+    #expect(missing?.status == .noInput)
+  }
+
+  @Test("Every prefix of a checkpoint is refused", arguments: ["ok_tiny_reference.pkl", "zip_wrong_crc.pt"])
+  func truncated(file: String) throws {
+    let folder = try TemporaryFolder()
+    let whole = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path("golden/robustness/" + file)))
+    for count in stride(from: 0, to: whole.count, by: max(1, whole.count / 300)) {
+      try whole.prefix(count).write(to: URL(fileURLWithPath: folder.file("part")))
+      #expect(throws: Failure.self, "\(count) bytes") { try Self.readEverything(folder.file("part")) }
+    }
+  }
+
+  /// Reads all tensors of a checkpoint. Returns how many there are.
+  @discardableResult
+  static func readEverything(_ path: String) throws -> Int {
+    let checkpoint = try Checkpoint.open(path)
+    var count = 0
+    if checkpoint.moduleKeys.isEmpty {
+      let tensors = try checkpoint.stateDictionary()
+      for name in tensors.tensorNames { count += try tensors.tensor(name).shape.count >= 0 ? 1 : 0 }
+    }
+    for key in checkpoint.moduleKeys {
+      let module = try checkpoint.module(key)
+      for name in module.tensorNames { count += try module.tensor(name).shape.count >= 0 ? 1 : 0 }
+    }
+    return count
+  }
+
+  private func residentBytes() -> Int {
+    let fields = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ") ?? []
+    return fields.count > 1 ? (Int(fields[1]) ?? 0) * 4096 : 0
+  }
+}
