@@ -1,0 +1,103 @@
+import Diagnostics
+import Files
+
+extension NetworkConfiguration {
+  /// The architecture of a network that EDM or SiD saved as an object.
+  ///
+  /// The keyword arguments the object was made with describe it; what the object says of itself now, in its
+  /// attributes, wins over them. What neither says has the default of the class.
+  /// - Parameters:
+  ///   - className: the preconditioner's class, `EDMPrecond`.
+  ///   - modelClassName: the inner network's class, `SongUNet`.
+  ///   - initKeywords: the keyword arguments of the preconditioner, which hands those it does not know to the network.
+  ///   - attributes: the preconditioner's attributes.
+  ///   - origin: the file that errors name.
+  /// - Throws: a `Failure` (`dataError`) naming the class, option or value that is not known.
+  public init(
+    className: String, modelClassName: String?, initKeywords: [String: PlainValue],
+    attributes: [String: PlainValue] = [:],
+    origin: String
+  ) throws {
+    guard className == "EDMPrecond" else {
+      throw Failure(
+        .dataError, origin, "the network's class is \(className); of the preconditioners EDMPrecond is supported")
+    }
+    var options = initKeywords
+    for (name, value) in attributes where Self.preconditionerOptions.contains(name) { options[name] = value }
+    let declared = options.removeValue(forKey: "model_type")?.textValue
+    guard let model = modelClassName ?? declared, model == "SongUNet", declared ?? model == model else {
+      let found = modelClassName ?? declared ?? "missing"
+      throw Failure(
+        .dataError, origin, "the class of the network inside \(className) is \(found); SongUNet is supported")
+    }
+    // Half precision is a matter of how it was run: the weights are float32, and so are all computations here.
+    options.removeValue(forKey: "use_fp16")
+
+    var reader = OptionReader(options: options, origin: origin)
+    self.init(
+      precond: className, modelType: model, imgResolution: try reader.required("img_resolution"),
+      imgChannels: try reader.required("img_channels"))
+    labelDim = try reader.integer("label_dim", or: 0)
+    augmentDim = try reader.integer("augment_dim", or: 0)
+    modelChannels = try reader.integer("model_channels", or: 128)
+    channelMult = try reader.integers("channel_mult", or: [1, 2, 2, 2])
+    channelMultEmb = try reader.integer("channel_mult_emb", or: 4)
+    channelMultNoise = try reader.integer("channel_mult_noise", or: 1)
+    numBlocks = try reader.integer("num_blocks", or: 4)
+    attnResolutions = try reader.integers("attn_resolutions", or: [16])
+    dropout = Float(try reader.real("dropout", or: 0.1))
+    labelDropout = Float(try reader.real("label_dropout", or: 0))
+    embeddingType = try reader.text("embedding_type", or: "positional")
+    encoderType = try reader.text("encoder_type", or: "standard")
+    decoderType = try reader.text("decoder_type", or: "standard")
+    resampleFilter = try reader.integers("resample_filter", or: [1, 1])
+    sigmaData = Float(try reader.real("sigma_data", or: 0.5))
+    sigmaMin = try reader.real("sigma_min", or: 0)
+    sigmaMax = try reader.real("sigma_max", or: .infinity)
+    if let unknown = reader.options.keys.min() {
+      throw Failure(
+        .dataError, origin, "the network was made with the option \"\(unknown)\", which \(model) of EDM does not have")
+    }
+  }
+
+  private static let preconditionerOptions: Set = [
+    "img_resolution", "img_channels", "label_dim", "sigma_min", "sigma_max", "sigma_data",
+  ]
+}
+
+/// Takes options out of a dictionary, so that what stays behind is not known.
+private struct OptionReader {
+  var options: [String: PlainValue]
+  let origin: String
+
+  mutating func required(_ name: String) throws -> Int {
+    guard options[name] != nil else { throw Failure(.dataError, origin, "the network's option \"\(name)\" is missing") }
+    return try integer(name, or: 0)
+  }
+
+  mutating func integer(_ name: String, or standard: Int) throws -> Int {
+    try take(name, or: standard, "a whole number", \.integerValue)
+  }
+
+  mutating func real(_ name: String, or standard: Double) throws -> Double {
+    try take(name, or: standard, "a number", \.realValue)
+  }
+
+  mutating func text(_ name: String, or standard: String) throws -> String {
+    try take(name, or: standard, "a name", \.textValue)
+  }
+
+  mutating func integers(_ name: String, or standard: [Int]) throws -> [Int] {
+    try take(name, or: standard, "a list of whole numbers", \.integerValues)
+  }
+
+  private mutating func take<T>(
+    _ name: String, or standard: T, _ expected: String, _ convert: (PlainValue) -> T?
+  ) throws -> T {
+    guard let value = options.removeValue(forKey: name) else { return standard }
+    guard let converted = convert(value) else {
+      throw Failure(.dataError, origin, "the network's option \"\(name)\" is \(value); expected \(expected)")
+    }
+    return converted
+  }
+}
