@@ -42,6 +42,84 @@ public struct NetworkConfiguration: Codable, Sendable, Equatable {
   public var sigmaData: Float = 0.5
   /// Smallest supported noise level.
   public var sigmaMin: Double = 0
-  /// Largest supported noise level; infinity is stored as null.
+  /// Largest supported noise level; infinity is not stored.
   public var sigmaMax: Double = .infinity
+}
+
+extension NetworkConfiguration {
+  private enum CodingKeys: String, CodingKey, CaseIterable {
+    case precond
+    case modelType = "model_type"
+    case imgResolution = "img_resolution"
+    case imgChannels = "img_channels"
+    case labelDim = "label_dim"
+    case augmentDim = "augment_dim"
+    case modelChannels = "model_channels"
+    case channelMult = "channel_mult"
+    case channelMultEmb = "channel_mult_emb"
+    case channelMultNoise = "channel_mult_noise"
+    case numBlocks = "num_blocks"
+    case attnResolutions = "attn_resolutions"
+    case dropout
+    case labelDropout = "label_dropout"
+    case embeddingType = "embedding_type"
+    case encoderType = "encoder_type"
+    case decoderType = "decoder_type"
+    case resampleFilter = "resample_filter"
+    case sigmaData = "sigma_data"
+    case sigmaMin = "sigma_min"
+    case sigmaMax = "sigma_max"
+  }
+
+  /// Reads the fields by EDM's names; a field that is missing has the default of EDM's class.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    func value<T: Decodable>(_ key: CodingKeys, or standard: T) throws -> T { try fields.decodeIfPresent(T.self, forKey: key) ?? standard }
+    self.init(
+      precond: try fields.decode(String.self, forKey: .precond), modelType: try fields.decode(String.self, forKey: .modelType),
+      imgResolution: try fields.decode(Int.self, forKey: .imgResolution), imgChannels: try fields.decode(Int.self, forKey: .imgChannels))
+    labelDim = try value(.labelDim, or: labelDim)
+    augmentDim = try value(.augmentDim, or: augmentDim)
+    modelChannels = try value(.modelChannels, or: modelChannels)
+    channelMult = try value(.channelMult, or: channelMult)
+    channelMultEmb = try value(.channelMultEmb, or: channelMultEmb)
+    channelMultNoise = try value(.channelMultNoise, or: channelMultNoise)
+    numBlocks = try value(.numBlocks, or: numBlocks)
+    attnResolutions = try value(.attnResolutions, or: attnResolutions)
+    dropout = try value(.dropout, or: dropout)
+    labelDropout = try value(.labelDropout, or: labelDropout)
+    embeddingType = try value(.embeddingType, or: embeddingType)
+    encoderType = try value(.encoderType, or: encoderType)
+    decoderType = try value(.decoderType, or: decoderType)
+    resampleFilter = try value(.resampleFilter, or: resampleFilter)
+    sigmaData = try value(.sigmaData, or: sigmaData)
+    sigmaMin = try value(.sigmaMin, or: sigmaMin)
+    sigmaMax = try value(.sigmaMax, or: sigmaMax)
+  }
+
+  /// Writes every field by EDM's name; an infinite `sigma_max` is left out.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(precond, forKey: .precond)
+    try fields.encode(modelType, forKey: .modelType)
+    try fields.encode(imgResolution, forKey: .imgResolution)
+    try fields.encode(imgChannels, forKey: .imgChannels)
+    try fields.encode(labelDim, forKey: .labelDim)
+    try fields.encode(augmentDim, forKey: .augmentDim)
+    try fields.encode(modelChannels, forKey: .modelChannels)
+    try fields.encode(channelMult, forKey: .channelMult)
+    try fields.encode(channelMultEmb, forKey: .channelMultEmb)
+    try fields.encode(channelMultNoise, forKey: .channelMultNoise)
+    try fields.encode(numBlocks, forKey: .numBlocks)
+    try fields.encode(attnResolutions, forKey: .attnResolutions)
+    try fields.encode(dropout, forKey: .dropout)
+    try fields.encode(labelDropout, forKey: .labelDropout)
+    try fields.encode(embeddingType, forKey: .embeddingType)
+    try fields.encode(encoderType, forKey: .encoderType)
+    try fields.encode(decoderType, forKey: .decoderType)
+    try fields.encode(resampleFilter, forKey: .resampleFilter)
+    try fields.encode(sigmaData, forKey: .sigmaData)
+    try fields.encode(sigmaMin, forKey: .sigmaMin)
+    if sigmaMax.isFinite { try fields.encode(sigmaMax, forKey: .sigmaMax) }
+  }
 }
