@@ -67,7 +67,7 @@ import TestSupport
     let empty = folder.file("empty.h5")
     try Data().write(to: URL(fileURLWithPath: empty))
     expectDataError { _ = try HDF5File.open(empty) }
-    expectDataError { _ = try HDF5File.open(Fixtures.path("digits/digits-8x8.zip")) }
+    expectDataError { _ = try HDF5File.open(Fixtures.digits("digits-8x8.zip")) }
     expectDataError { _ = try HDF5File.open(folder.path) }
   }
 
@@ -84,7 +84,7 @@ import TestSupport
     }
     let data = try sample()
     _ = try? readAll(data.prefix(3000))
-    _ = try? HDF5File.open(Fixtures.path("digits/digits-8x8.zip"))
+    _ = try? HDF5File.open(Fixtures.digits("digits-8x8.zip"))
     _ = try? HDF5File.open(folder.file("sample.h5")).root.dataset("none")
     _ = try? HDF5File.open(Fixtures.path("hdf5/declares_too_much.h5")).root.dataset("lzf")
     #expect(try String(contentsOfFile: log, encoding: .utf8) == "")
