@@ -3,6 +3,7 @@ import Diagnostics
 
 /// A data set of an HDF5 file: an array of numbers or strings.
 public struct HDF5Dataset: HDF5Object {
+  /// Where it is.
   public let location: HDF5Location
   /// The extent of each axis, outermost first; empty for a scalar.
   public let shape: [Int]
@@ -52,7 +53,7 @@ public struct HDF5Dataset: HDF5Object {
     try Library.locked {
       let spaces = try select(rows)
       precondition(values.count == spaces.count, "\(values.count) values for rows \(rows) of \(shape)")
-      guard values.isEmpty || H5Dwrite(handle.id, T.memoryTypeID, spaces.memory.id, spaces.file.id, 0, values) >= 0
+      guard values.isEmpty || H5Dwrite(handle.id, T.kind.memoryType, spaces.memory.id, spaces.file.id, 0, values) >= 0
       else { throw failure("cannot write data set `\(name)`") }
     }
   }
@@ -73,7 +74,7 @@ public struct HDF5Dataset: HDF5Object {
 
   func writeAll<T: HDF5Scalar>(_ values: [T]) throws {
     try Library.locked {
-      guard values.isEmpty || H5Dwrite(handle.id, T.memoryTypeID, 0, 0, 0, values) >= 0 else {
+      guard values.isEmpty || H5Dwrite(handle.id, T.kind.memoryType, 0, 0, 0, values) >= 0 else {
         throw failure("cannot write data set `\(name)`")
       }
     }
@@ -82,7 +83,7 @@ public struct HDF5Dataset: HDF5Object {
   private func read<T: HDF5Scalar>(count: Int, memorySpace: hid_t, fileSpace: hid_t) throws -> [T] {
     if count == 0 { return [] }
     return try [T](unsafeUninitializedCapacity: count) { buffer, initialized in
-      guard H5Dread(handle.id, T.memoryTypeID, memorySpace, fileSpace, 0, buffer.baseAddress) >= 0 else {
+      guard H5Dread(handle.id, T.kind.memoryType, memorySpace, fileSpace, 0, buffer.baseAddress) >= 0 else {
         throw failure("cannot read data set `\(name)`")
       }
       initialized = count
@@ -104,7 +105,7 @@ public struct HDF5Dataset: HDF5Object {
 
   private func checkConvertible<T: HDF5Scalar>(to type: T.Type) throws {
     switch elementType {
-    case .floatingPoint where !T.isFloatingPoint:
+    case .floatingPoint where !T.kind.isFloatingPoint:
       throw Failure(.dataError, file.path, "data set `\(name)` holds floating-point numbers, integers are expected")
     case .floatingPoint, .signedInteger, .unsignedInteger: return
     case .string, .other: throw Failure(.dataError, file.path, "data set `\(name)` does not hold numbers")

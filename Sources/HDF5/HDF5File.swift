@@ -15,23 +15,14 @@ public final class HDF5File {
   public let path: String
   /// The size in bytes when it was opened; nil for a file being written.
   let sizeBytes: Int?
-  private var handle: hid_t
-  private let rootHandle: Handle
+  /// Serves as the root group too.
+  private let handle: Handle
 
-  /// Takes over an open file. Call with the library locked.
-  private init(path: String, handle: hid_t, sizeBytes: Int?) throws {
-    guard let root = Handle(H5Gopen2(handle, "/", 0), release: H5Gclose) else {
-      let failure = Library.failure(sizeBytes == nil ? .ioError : .dataError, path, "cannot open the root group")
-      H5Fclose(handle)
-      throw failure
-    }
+  private init(path: String, handle: Handle, sizeBytes: Int?) {
     self.path = path
     self.handle = handle
     self.sizeBytes = sizeBytes
-    rootHandle = root
   }
-
-  deinit { try? close() }
 
   /// Opens a file for reading.
   /// - Throws: a `Failure`: `noInput` where there is no such file, `dataError` where it is no intact HDF5 file.
@@ -47,10 +38,11 @@ public final class HDF5File {
         throw Failure(
           .dataError, path, status.st_size == 0 ? "an HDF5 file is expected, this one is empty" : "not an HDF5 file")
       }
-      let access = try accessProperties(path)
-      let id = H5Fopen(path, sid_h5f_read_only(), access.id)
-      guard id >= 0 else { throw Library.failure(.dataError, path, "damaged or truncated HDF5 file") }
-      return try HDF5File(path: path, handle: id, sizeBytes: Int(status.st_size))
+      let access = try accessProperties(path, closing: H5F_CLOSE_WEAK)
+      guard let handle = Handle(H5Fopen(path, sid_h5f_read_only(), access.id), release: H5Fclose) else {
+        throw Library.failure(.dataError, path, "damaged or truncated HDF5 file")
+      }
+      return HDF5File(path: path, handle: handle, sizeBytes: Int(status.st_size))
     }
   }
 
@@ -76,7 +68,7 @@ public final class HDF5File {
   }
 
   /// The root group.
-  public var root: HDF5Group { HDF5Group(file: self, name: "", handle: rootHandle) }
+  public var root: HDF5Group { HDF5Group(file: self, name: "", handle: handle) }
 
   /// Checks the root attributes `format` and `format_version`.
   /// - Throws: a `Failure` with status `dataError` naming what was found and what was expected.
@@ -98,28 +90,27 @@ public final class HDF5File {
 
   var isReadOnly: Bool { sizeBytes != nil }
 
-  /// Whether the file has been closed.
-  private var isClosed: Bool { handle < 0 }
-
   private static func create(_ partial: String, finalPath: String) throws -> HDF5File {
     try Library.locked {
-      let access = try accessProperties(finalPath)
+      // Closing the file closes what was opened from it, so that nothing is left to be written after the rename.
+      let access = try accessProperties(finalPath, closing: H5F_CLOSE_STRONG)
       guard let creation = Handle(H5Pcreate(sid_h5p_file_create()), release: H5Pclose),
         H5Pset_link_creation_order(creation.id, sid_h5p_creation_order()) >= 0,
         // No time stamps: the same content gives the same bytes.
         H5Pset_obj_track_times(creation.id, false) >= 0
       else { throw Library.failure(.software, finalPath, "cannot prepare the file") }
       let id = H5Fcreate(partial, sid_h5f_truncate(), creation.id, access.id)
-      guard id >= 0 else { throw Library.failure(.ioError, finalPath, "cannot create the file") }
-      return try HDF5File(path: finalPath, handle: id, sizeBytes: nil)
+      guard let handle = Handle(id, release: H5Fclose) else {
+        throw Library.failure(.ioError, finalPath, "cannot create the file")
+      }
+      return HDF5File(path: finalPath, handle: handle, sizeBytes: nil)
     }
   }
 
-  private static func accessProperties(_ path: String) throws -> Handle {
+  private static func accessProperties(_ path: String, closing degree: H5F_close_degree_t) throws -> Handle {
     guard let access = Handle(H5Pcreate(sid_h5p_file_access()), release: H5Pclose),
       H5Pset_fapl_sec2(access.id) >= 0,
-      // Closing the file closes what was opened from it, so that nothing is left to be written after the rename.
-      H5Pset_fclose_degree(access.id, H5F_CLOSE_STRONG) >= 0,
+      H5Pset_fclose_degree(access.id, degree) >= 0,
       // Version 1.8 objects: attributes may be large, metadata carry checksums.
       H5Pset_libver_bounds(access.id, H5F_LIBVER_V18, H5F_LIBVER_V110) >= 0,
       // The library's lock would collide with the one AtomicFile holds on the same file.
@@ -128,14 +119,10 @@ public final class HDF5File {
     return access
   }
 
+  /// Writes what the library still holds in memory, and closes the file.
   private func close() throws {
-    guard !isClosed else { return }
     try Library.locked {
-      let id = handle
-      handle = -1
-      guard H5Fclose(id) >= 0 else {
-        throw Library.failure(.ioError, path, isReadOnly ? "cannot close the file" : "cannot write the file")
-      }
+      guard handle.release() >= 0 else { throw Library.failure(.ioError, path, "cannot write the file") }
     }
   }
 }

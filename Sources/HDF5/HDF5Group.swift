@@ -3,6 +3,7 @@ import Diagnostics
 
 /// A group of an HDF5 file: a folder of groups and data sets.
 public struct HDF5Group: HDF5Object {
+  /// Where it is.
   public let location: HDF5Location
 
   init(file: HDF5File, name: String, handle: Handle) {
@@ -13,7 +14,9 @@ public struct HDF5Group: HDF5Object {
   public var names: [String] {
     Library.locked {
       var flags: UInt32 = 0
-      if let creation = Handle(H5Gget_create_plist(handle.id), release: H5Pclose) {
+      if let group = Handle(H5Gopen2(handle.id, ".", 0), release: H5Gclose),
+        let creation = Handle(H5Gget_create_plist(group.id), release: H5Pclose)
+      {
         H5Pget_link_creation_order(creation.id, &flags)
       }
       let isTracked = flags & sid_h5p_creation_order_tracked() != 0
@@ -100,7 +103,7 @@ public struct HDF5Group: HDF5Object {
         H5Pset_obj_track_times(creation.id, false) >= 0
       else { throw failure("cannot prepare data set `\(path(of: name))` of shape \(shape)") }
       try set(storage, of: creation, shape: shape, elementBytes: MemoryLayout<T>.size, name: name)
-      let id = H5Dcreate2(handle.id, name, T.fileTypeID, space.id, 0, creation.id, 0)
+      let id = H5Dcreate2(handle.id, name, T.kind.fileType, space.id, 0, creation.id, 0)
       guard let dataset = Handle(id, release: H5Dclose) else {
         throw failure("cannot create data set `\(path(of: name))`")
       }

@@ -47,11 +47,11 @@ extension HDF5Object {
     try withAttribute(attribute) { id, count in
       switch ElementType.of(H5Aget_type(id)) {
       case .signedInteger, .unsignedInteger: break
-      case .floatingPoint where T.isFloatingPoint: break
-      default: throw wrongType(attribute, T.isFloatingPoint ? "a number" : "an integer")
+      case .floatingPoint where T.kind.isFloatingPoint: break
+      default: throw wrongType(attribute, T.kind.isFloatingPoint ? "a number" : "an integer")
       }
       var values = [T](repeating: zero, count: count)
-      guard count == 0 || H5Aread(id, T.memoryTypeID, &values) >= 0 else {
+      guard count == 0 || H5Aread(id, T.kind.memoryType, &values) >= 0 else {
         throw failure("cannot read attribute `\(qualified(attribute))`")
       }
       return values
@@ -92,7 +92,7 @@ extension HDF5Object {
     try Library.locked {
       try values.withUnsafeBytes { bytes in
         try write(
-          attribute, type: T.memoryTypeID, fileType: T.fileTypeID, count: values.count, isScalar: isScalar,
+          attribute, type: T.kind.memoryType, fileType: T.kind.fileType, count: values.count, isScalar: isScalar,
           content: bytes.baseAddress)
       }
     }

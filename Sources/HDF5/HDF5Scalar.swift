@@ -2,48 +2,69 @@ import CHDF5
 
 /// A number that data sets can be read as and written from.
 public protocol HDF5Scalar: Sendable, BitwiseCopyable {
-  /// Whether it is a floating-point type.
-  static var isFloatingPoint: Bool { get }
+  /// Which of the library's types it is.
+  static var kind: HDF5ScalarKind { get }
+}
+
+/// The types of numbers in memory.
+public enum HDF5ScalarKind: Sendable {
+  case float, double, uint8, int32, int64, uint64
+
+  var isFloatingPoint: Bool { self == .float || self == .double }
+
   /// The library's type in memory. Call with the library locked.
-  static var memoryTypeID: Int64 { get }
+  var memoryType: hid_t {
+    switch self {
+    case .float: sid_h5t_float()
+    case .double: sid_h5t_double()
+    case .uint8: sid_h5t_uint8()
+    case .int32: sid_h5t_int32()
+    case .int64: sid_h5t_int64()
+    case .uint64: sid_h5t_uint64()
+    }
+  }
+
   /// The little-endian type in files. Call with the library locked.
-  static var fileTypeID: Int64 { get }
+  var fileType: hid_t {
+    switch self {
+    case .float: sid_h5t_file_float()
+    case .double: sid_h5t_file_double()
+    case .uint8: sid_h5t_file_uint8()
+    case .int32: sid_h5t_file_int32()
+    case .int64: sid_h5t_file_int64()
+    case .uint64: sid_h5t_file_uint64()
+    }
+  }
 }
 
 extension Float: HDF5Scalar {
-  public static var isFloatingPoint: Bool { true }
-  public static var memoryTypeID: Int64 { sid_h5t_float() }
-  public static var fileTypeID: Int64 { sid_h5t_file_float() }
+  /// Which of the library's types it is.
+  public static var kind: HDF5ScalarKind { .float }
 }
 
 extension Double: HDF5Scalar {
-  public static var isFloatingPoint: Bool { true }
-  public static var memoryTypeID: Int64 { sid_h5t_double() }
-  public static var fileTypeID: Int64 { sid_h5t_file_double() }
+  /// Which of the library's types it is.
+  public static var kind: HDF5ScalarKind { .double }
 }
 
 extension UInt8: HDF5Scalar {
-  public static var isFloatingPoint: Bool { false }
-  public static var memoryTypeID: Int64 { sid_h5t_uint8() }
-  public static var fileTypeID: Int64 { sid_h5t_file_uint8() }
+  /// Which of the library's types it is.
+  public static var kind: HDF5ScalarKind { .uint8 }
 }
 
 extension Int32: HDF5Scalar {
-  public static var isFloatingPoint: Bool { false }
-  public static var memoryTypeID: Int64 { sid_h5t_int32() }
-  public static var fileTypeID: Int64 { sid_h5t_file_int32() }
+  /// Which of the library's types it is.
+  public static var kind: HDF5ScalarKind { .int32 }
 }
 
 extension Int64: HDF5Scalar {
-  public static var isFloatingPoint: Bool { false }
-  public static var memoryTypeID: Int64 { sid_h5t_int64() }
-  public static var fileTypeID: Int64 { sid_h5t_file_int64() }
+  /// Which of the library's types it is.
+  public static var kind: HDF5ScalarKind { .int64 }
 }
 
 extension UInt64: HDF5Scalar {
-  public static var isFloatingPoint: Bool { false }
-  public static var memoryTypeID: Int64 { sid_h5t_uint64() }
-  public static var fileTypeID: Int64 { sid_h5t_file_uint64() }
+  /// Which of the library's types it is.
+  public static var kind: HDF5ScalarKind { .uint64 }
 }
 
 /// What the elements of a data set or attribute are in the file.

@@ -54,15 +54,26 @@ enum Library {
 
 /// An identifier of the library, released with its last reference.
 final class Handle {
-  let id: hid_t
-  private let release: (hid_t) -> herr_t
+  /// Negative once it is released.
+  private(set) var id: hid_t
+  private let releaseID: (hid_t) -> herr_t
 
   /// - Returns: nil where the library call that made `id` has failed.
   init?(_ id: hid_t, release: @escaping (hid_t) -> herr_t) {
     guard id >= 0 else { return nil }
     self.id = id
-    self.release = release
+    releaseID = release
   }
 
-  deinit { _ = Library.locked { release(id) } }
+  deinit { _ = release() }
+
+  /// Releases it now; a second time does nothing.
+  /// - Returns: negative where the library call has failed.
+  func release() -> herr_t {
+    guard id >= 0 else { return 0 }
+    return Library.locked {
+      defer { id = -1 }
+      return releaseID(id)
+    }
+  }
 }

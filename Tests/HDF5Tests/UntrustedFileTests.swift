@@ -87,7 +87,8 @@ import TestSupport
     _ = try? HDF5File.open(Fixtures.digits("digits-8x8.zip"))
     _ = try? HDF5File.open(folder.file("sample.h5")).root.dataset("none")
     _ = try? HDF5File.open(Fixtures.path("hdf5/declares_too_much.h5")).root.dataset("lzf")
-    #expect(try String(contentsOfFile: log, encoding: .utf8) == "")
+    // Other tests may print meanwhile.
+    #expect(try !String(contentsOfFile: log, encoding: .utf8).contains("HDF5"))
   }
 
   @Test("Links are followed nowhere", arguments: ["outside", "soft", "g/outside", "g/outside/float16"])
