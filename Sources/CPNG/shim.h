@@ -1,2 +1,84 @@
 #pragma once
 #include <png.h>
+#include <setjmp.h>
+#include <string.h>
+
+/* libpng reports errors by longjmp, which must not cross Swift frames: every call that can fail stays in here. */
+
+/* What an image declares about itself, and the message where it cannot be read. */
+typedef struct {
+  unsigned width;
+  unsigned height;
+  int bit_depth;
+  int color_type; /* 0 gray, 2 RGB, 3 palette, 4 gray with alpha, 6 RGB with alpha */
+  char message[160];
+} sid_png_header;
+
+typedef struct {
+  const unsigned char *data;
+  size_t size;
+  size_t position;
+  sid_png_header *header;
+} sid_png_source;
+
+static inline void sid_png_take(png_structp png, png_bytep target, size_t count) {
+  sid_png_source *source = (sid_png_source *)png_get_io_ptr(png);
+  if (count > source->size - source->position) png_error(png, "the image ends early");
+  memcpy(target, source->data + source->position, count);
+  source->position += count;
+}
+
+static inline void sid_png_fail(png_structp png, png_const_charp message) {
+  sid_png_header *header = (sid_png_header *)png_get_error_ptr(png);
+  strncpy(header->message, message, sizeof header->message - 1);
+  header->message[sizeof header->message - 1] = 0;
+  png_longjmp(png, 1);
+}
+
+static inline void sid_png_ignore(png_structp png, png_const_charp message) {
+  (void)png;
+  (void)message;
+}
+
+/* Reads the header, and where `pixels` is not NULL the rows of 8-bit gray or RGB, `row_bytes` each, `rows` of them.
+   Returns 1 on success; otherwise 0 and header->message. */
+static inline int sid_png_decode(const unsigned char *data, size_t size, unsigned limit, sid_png_header *header,
+                                 unsigned char *pixels, size_t row_bytes, unsigned rows) {
+  sid_png_source source = {data, size, 0, header};
+  png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, header, sid_png_fail, sid_png_ignore);
+  if (!png) {
+    strcpy(header->message, "libpng cannot start");
+    return 0;
+  }
+  png_infop info = NULL;
+  if (setjmp(png_jmpbuf(png))) {
+    png_destroy_read_struct(&png, NULL, NULL);
+    return 0;
+  }
+  info = png_create_info_struct(png);
+  if (!info) png_error(png, "out of memory");
+  /* png owns nothing of info: it is destroyed on both paths below. */
+  if (setjmp(png_jmpbuf(png))) {
+    png_destroy_read_struct(&png, &info, NULL);
+    return 0;
+  }
+  png_set_user_limits(png, limit, limit);
+  png_set_chunk_malloc_max(png, 1 << 23);
+  png_set_chunk_cache_max(png, 64);
+  png_set_read_fn(png, &source, sid_png_take);
+  png_read_info(png, info);
+  header->width = png_get_image_width(png, info);
+  header->height = png_get_image_height(png, info);
+  header->bit_depth = png_get_bit_depth(png, info);
+  header->color_type = png_get_color_type(png, info);
+  if (pixels) {
+    int passes = png_set_interlace_handling(png);
+    png_read_update_info(png, info);
+    if (png_get_rowbytes(png, info) != row_bytes || header->height != rows) png_error(png, "unexpected size");
+    for (int pass = 0; pass < passes; pass++)
+      for (unsigned row = 0; row < rows; row++) png_read_row(png, pixels + row * row_bytes, NULL);
+    png_read_end(png, NULL);
+  }
+  png_destroy_read_struct(&png, &info, NULL);
+  return 1;
+}

@@ -1,0 +1,82 @@
+import CPNG
+import Diagnostics
+
+/// Height, width and channels of an image.
+public struct ImageShape: Sendable, Equatable, CustomStringConvertible {
+  /// Rows of pixels.
+  public let height: Int
+  /// Pixels of a row.
+  public let width: Int
+  /// 1 for gray, 3 for RGB.
+  public let channels: Int
+
+  /// - Parameters:
+  ///   - height: rows of pixels.
+  ///   - width: pixels of a row.
+  ///   - channels: 1 for gray, 3 for RGB.
+  public init(height: Int, width: Int, channels: Int) {
+    self.height = height
+    self.width = width
+    self.channels = channels
+  }
+
+  /// The number of bytes of an image.
+  public var count: Int { height * width * channels }
+
+  /// For messages: `32x32 pixels of 3 channels`.
+  public var description: String { "\(height)x\(width) pixels of \(channels) channel\(channels == 1 ? "" : "s")" }
+}
+
+/// Reads PNG images of 8-bit gray or RGB, plain or interlaced, with every checksum verified.
+///
+/// Colour profiles and gamma are not applied: a pixel is the byte that was stored, as training code reads it.
+public enum PNGDecoder {
+  /// The largest height and width that is read, in pixels.
+  public static let maximumSide = 8192
+
+  /// Decodes an image.
+  ///
+  /// - Parameters:
+  ///   - data: the content of a PNG file.
+  ///   - subject: names the image in errors.
+  /// - Returns: its shape and its bytes in row, column, channel order.
+  /// - Throws: a `Failure` with status `dataError` where it is damaged, or neither 8-bit gray nor 8-bit RGB.
+  public static func decode(_ data: [UInt8], subject: String) throws -> (shape: ImageShape, pixels: [UInt8]) {
+    let shape = try shape(of: data, subject: subject)
+    var header = sid_png_header()
+    let pixels = [UInt8](unsafeUninitializedCapacity: shape.count) { buffer, initialized in
+      let isRead = sid_png_decode(
+        data, data.count, UInt32(maximumSide), &header, buffer.baseAddress, shape.width * shape.channels,
+        UInt32(shape.height))
+      initialized = isRead == 1 ? shape.count : 0
+    }
+    guard pixels.count == shape.count else { throw damaged(subject, header) }
+    return (shape, pixels)
+  }
+
+  /// The shape that an image declares.
+  /// - Throws: as `decode`.
+  public static func shape(of data: [UInt8], subject: String) throws -> ImageShape {
+    var header = sid_png_header()
+    guard sid_png_decode(data, data.count, UInt32(maximumSide), &header, nil, 0, 0) == 1 else {
+      throw damaged(subject, header)
+    }
+    guard header.bit_depth == 8, header.color_type == 0 || header.color_type == 2 else {
+      throw Failure(
+        .dataError, subject, "\(kind(header)) PNG, 8-bit gray or RGB is expected",
+        remedy: "convert the images when the data set is made")
+    }
+    return ImageShape(
+      height: Int(header.height), width: Int(header.width), channels: header.color_type == 0 ? 1 : 3)
+  }
+
+  private static func kind(_ header: sid_png_header) -> String {
+    let kinds: [Int32: String] = [0: "gray", 2: "RGB", 3: "palette", 4: "gray and alpha", 6: "RGB and alpha"]
+    return "a \(header.bit_depth)-bit \(kinds[header.color_type] ?? "unknown")"
+  }
+
+  private static func damaged(_ subject: String, _ header: sid_png_header) -> Failure {
+    let message = withUnsafeBytes(of: header.message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    return Failure(.dataError, subject, "not an intact PNG image (libpng: \(message))")
+  }
+}
