@@ -76,7 +76,7 @@ let package = Package(
     .executableTarget(name: "sidctl", dependencies: ["Spool", "Diagnostics", argumentParser]),
 
     // Tests: one target per module; TestSupport finds the fixtures and the built programs.
-    .target(name: "TestSupport", dependencies: ["HDF5", "Compute"], path: "Tests/TestSupport"),
+    .target(name: "TestSupport", dependencies: ["HDF5", "Compute", "Checkpoints", "Models"], path: "Tests/TestSupport"),
     .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"]),

@@ -12,8 +12,8 @@ public func adamStep(
 ) {
   precondition(parameter.count == gradient.count && secondMoment.count == gradient.count, "moments of \(parameter.shape)")
   precondition(beta1 == 0 || firstMoment?.count == gradient.count, "beta1 \(beta1) needs a first moment")
-  let stepSize = Float(learningRate / (1 - power(beta1, step)))
-  let rootCorrection = Float(1 / (1 - power(beta2, step)).squareRoot())
+  let stepSize = learningRate / (1 - power(beta1, step))
+  let rootCorrection = 1 / (1 - power(beta2, step)).squareRoot()
   let count = parameter.count
   let value = parameter.uniquePointer()
   let second = secondMoment.uniquePointer()
@@ -22,8 +22,8 @@ public func adamStep(
     let i = range.lowerBound
     OptimizerKernel.adam(
       range.count, parameter: value.pointer + i, gradient: gradient.pointer + i, firstMoment: first.map { $0.pointer + i },
-      secondMoment: second.pointer + i, beta1: Float(beta1), beta2: Float(beta2), stepSize: stepSize, rootCorrection: rootCorrection,
-      epsilon: Float(epsilon))
+      secondMoment: second.pointer + i, beta1: beta1, beta2: beta2, stepSize: stepSize, rootCorrection: rootCorrection,
+      epsilon: epsilon)
   }
 }
 

@@ -52,6 +52,21 @@ public struct TrainingState: Sendable {
     (self.fakeScoreAdam, self.generatorAdam, self.imagesSeen) = (fakeScoreAdam, generatorAdam, imagesSeen)
     (self.pending, self.fakeScoreObjective) = (pending, fakeScoreObjective)
   }
+
+  fileprivate mutating func stepFakeScore(_ gradients: [Tensor?], learningRate: Double) {
+    fakeScoreAdam.step(&fakeScore.parameters, gradients: gradients, learningRate: learningRate)
+  }
+
+  fileprivate mutating func stepGenerator(_ gradients: [Tensor?], learningRate: Double) {
+    generatorAdam.step(&generator.parameters, gradients: gradients, learningRate: learningRate)
+  }
+
+  /// average = generator + beta * (average - generator); buffers stay as they are.
+  fileprivate mutating func updateAverage(beta: Double) {
+    for (index, specification) in average.specifications.enumerated() where specification.isTrainable {
+      Compute.updateAverage(&average.parameters[index], toward: generator.parameters[index], beta: beta)
+    }
+  }
 }
 
 /// The alternating training of Score identity Distillation (Zhou et al. 2024, arXiv 2404.04057, algorithm 1).
@@ -159,18 +174,15 @@ public final class Distiller {
     let none = [Tensor?](repeating: nil, count: gradients.count)
     switch state.pending.phase {
     case .fakeScore:
-      state.fakeScoreAdam.step(&state.fakeScore.parameters, gradients: gradients, learningRate: settings.fakeScoreLearningRate * factor)
+      state.stepFakeScore(gradients, learningRate: settings.fakeScoreLearningRate * factor)
       try requireFinite(state.fakeScore, "fake score")
       state.fakeScoreObjective = objective
       state.pending = .init(phase: .generator, gradients: none)
       return nil
     case .generator:
-      state.generatorAdam.step(&state.generator.parameters, gradients: gradients, learningRate: settings.generatorLearningRate * factor)
+      state.stepGenerator(gradients, learningRate: settings.generatorLearningRate * factor)
       try requireFinite(state.generator, "generator")
-      let beta = settings.averageBeta(beforeImages: state.imagesSeen)
-      for (index, specification) in state.average.specifications.enumerated() where specification.isTrainable {
-        updateAverage(&state.average.parameters[index], toward: state.generator.parameters[index], beta: beta)
-      }
+      state.updateAverage(beta: settings.averageBeta(beforeImages: state.imagesSeen))
       state.imagesSeen += settings.batch
       state.pending = .init(phase: .fakeScore, gradients: none)
       return IterationSummary(

@@ -9,11 +9,13 @@ public enum OptimizerKernel {
   ///   - rootCorrection: 1 / sqrt(1 - beta2^k).
   public static func adam(
     _ count: Int, parameter: Target, gradient: Source, firstMoment: Target?, secondMoment: Target,
-    beta1: Float, beta2: Float, stepSize: Float, rootCorrection: Float, epsilon: Float
+    beta1: Double, beta2: Double, stepSize: Double, rootCorrection: Double, epsilon: Double
   ) {
-    let b1 = Vector(repeating: beta1), c1 = Vector(repeating: 1 - beta1)
-    let b2 = Vector(repeating: beta2), c2 = Vector(repeating: 1 - beta2)
-    let step = Vector(repeating: -stepSize), root = Vector(repeating: rootCorrection), eps = Vector(repeating: epsilon)
+    // 1 - beta is taken in double precision: in float32, 1 - 0.999 is off by more than a part in 10^5.
+    let b1 = Vector(repeating: Float(beta1)), c1 = Vector(repeating: Float(1 - beta1))
+    let b2 = Vector(repeating: Float(beta2)), c2 = Vector(repeating: Float(1 - beta2))
+    let step = Vector(repeating: Float(-stepSize)), root = Vector(repeating: Float(rootCorrection))
+    let eps = Vector(repeating: Float(epsilon))
     for8(count) { i, n in
       let g = finite(read(gradient + i, n))
       var m = g

@@ -9,7 +9,7 @@ struct ForwardPass {
   var dropout: (key: UInt64, firstImage: Int)?
   /// Probability of dropping an element in training.
   var dropoutProbability: Float = 0
-  /// Shows the output of every named module; tests compare them with recorded ones.
+  /// Shows the output of every module that stands on its own; where a sum is folded into a convolution, that of the sum.
   var observe: ((String, Tensor) -> Void)?
 
   subscript(_ index: ParameterIndex) -> Variable { parameters[index.position] }
@@ -77,6 +77,7 @@ struct Convolution: Sendable {
   let resampling: Resampling
   let kernel: Int  // 0: resampling alone
   let filter: ResamplingFilter
+  let isShown: Bool  // its output is in PyTorch's order of channels
   let isFused: Bool  // the convolution runs at full resolution on a padded image, the filter after it
   let weight: ParameterIndex?  // [k, k, in, out] in memory
   let bias: ParameterIndex?  // [out]
@@ -90,6 +91,7 @@ struct Convolution: Sendable {
     self.resampling = resampling
     filter = ResamplingFilter(taps)
     isFused = fused
+    isShown = layout == .convolution
     weight = kernel > 0 ? builder.add(name + ".weight", [outputs, inputs, kernel, kernel], layout) : nil
     bias = kernel > 0 ? builder.add(name + ".bias", [outputs], biasLayout) : nil
     if resampling != .none {
@@ -115,6 +117,7 @@ struct Convolution: Sendable {
     case .down: x = downsample(x, filter)
     }
     guard let weight else { return pass.show(name, x) }
-    return pass.show(name, convolution(x, weight: pass[weight], bias: bias.map { pass[$0] }, residual: residual, scale: scale))
+    let y = convolution(x, weight: pass[weight], bias: bias.map { pass[$0] }, residual: residual, scale: scale)
+    return isShown && residual == nil && scale == 1 ? pass.show(name, y) : y
   }
 }

@@ -130,7 +130,7 @@ public struct BoundNetwork {
   ///
   /// - Parameters:
   ///   - dropout: set in training mode; every dropout mask follows from the key and the number of the first image.
-  ///   - observe: is shown the output of every named module, NHWC; `c_in_x`, `c_noise` and `F_x` among them.
+  ///   - observe: is shown the outputs of the modules, NHWC, by name, and `c_in_x`, `c_noise` and `F_x`.
   public func callAsFunction(
     _ x: Variable, sigma: [Float], classLabels: Tensor? = nil, augmentLabels: Tensor? = nil, dropout: (key: UInt64, firstImage: Int)? = nil,
     observe: ((String, Tensor) -> Void)? = nil

@@ -1,0 +1,157 @@
+import Checkpoints
+import Compute
+import Distillation
+import Foundation
+import Models
+import TestSupport
+import Testing
+
+/// Training, iteration by iteration, against the official training loop with the same random numbers.
+@Suite("The trajectory equals the official one", .serialized)
+struct TrajectoryTests {
+  static func settings() -> DistillationSettings {
+    var s = DistillationSettings()
+    (s.batch, s.microbatch, s.fakeScoreLearningRate, s.generatorLearningRate) = (4, 4, 2e-4, 1e-4)
+    s.dropout = 0
+    return s
+  }
+
+  /// Distance of final weights to recorded ones, relative to how far training moved them, and the share of elements that
+  /// are off by more than a tenth of the learning rate.
+  static func compare(
+    _ network: Network, start: Network, _ recorded: Recorded, _ group: String, learningRate: Double
+  ) throws -> (errorOverUpdate: Double, shareOff: Double) {
+    var (error, update, off, count) = (0.0, 0.0, 0, 0)
+    for (index, specification) in network.specifications.enumerated() where specification.isTrainable {
+      let expected = try recorded.tensor(group + "/" + specification.name).values
+      let (values, before) = (network.stateDictTensor(index).values, start.stateDictTensor(index).values)
+      for i in expected.indices {
+        let difference = Double(values[i]) - Double(expected[i])
+        error += difference * difference
+        let moved = Double(expected[i]) - Double(before[i])
+        update += moved * moved
+        if abs(difference) > learningRate / 10 { off += 1 }
+        count += 1
+      }
+    }
+    return ((error / update).squareRoot(), Double(off) / Double(count))
+  }
+
+  static func expectClose(
+    _ network: Network, start: Network, _ recorded: Recorded, _ group: String, learningRate: Double,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let (error, off) = try compare(network, start: start, recorded, group, learningRate: learningRate)
+    #expect(error < 0.06, "\(group): error/update \(error)", sourceLocation: sourceLocation)
+    #expect(off < 0.005, "\(group): share of elements off \(off)", sourceLocation: sourceLocation)
+    // The comparison itself must be able to fail: weights that never moved are a whole update away.
+    let (unmoved, _) = try compare(start, start: start, recorded, group, learningRate: learningRate)
+    #expect(unmoved > 0.99, sourceLocation: sourceLocation)
+  }
+
+  static func expectLosses(_ measured: [Double], _ expected: [Double], relative: Double, sourceLocation: SourceLocation = #_sourceLocation) {
+    let largest = expected.map(abs).max() ?? 0
+    #expect(measured.count == expected.count, sourceLocation: sourceLocation)
+    for (a, b) in zip(measured, expected) {
+      #expect(abs(a - b) <= relative * largest, "\(a), \(b) expected", sourceLocation: sourceLocation)
+    }
+  }
+
+  @Test("Five iterations: losses, gradients, weights, average, moments")
+  func fiveIterations() throws {
+    let recorded = try Recorded("golden/sid/trajectory_a.h5")
+    let start = try Network(recorded: recorded, weights: "initial_weights")
+    let settings = Self.settings()
+    let draws = RecordedDraws(recorded: recorded, batch: 4, microbatch: 4, firstImage: 0)
+    let distiller = Distiller(
+      teacher: start, settings: settings, state: TrainingState(teacher: start, settings: settings), draws: draws)
+    var gradientNorms: [DistillationPhase: [[Double]]] = [:]
+    distiller.inspectGradients = { phase, gradients in
+      let norms = zip(start.specifications, gradients).filter { $0.0.isTrainable }.map { _, gradient in
+        (gradient?.values ?? []).reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
+      }
+      gradientNorms[phase, default: []].append(norms)
+    }
+    var losses: (fake: [Double], generator: [Double]) = ([], [])
+    for iteration in 0..<5 {
+      let beta = try recorded.root.group("iteration_\(iteration)").doubleAttribute("ema_beta")
+      #expect(abs(settings.averageBeta(beforeImages: iteration * 4) - beta) < 1e-12)
+      var summary: Distiller.IterationSummary?
+      while summary == nil { summary = try distiller.advance() }
+      losses.fake.append(summary?.fakeScoreObjective ?? .nan)
+      losses.generator.append(summary?.generatorObjective ?? .nan)
+      for (phase, name) in [(DistillationPhase.fakeScore, "fake_score"), (.generator, "generator")] {
+        let norms = Distance(
+          gradientNorms[phase]?[iteration] ?? [], try recorded.numbers("iteration_\(iteration)/\(name)_grad_l2_per_tensor"))
+        #expect(norms.relative <= (iteration == 0 ? 1e-5 : 1e-2), "iteration \(iteration), \(name): \(norms)")
+      }
+    }
+    Self.expectLosses(losses.fake, try recorded.numbers("losses/fake_score_last_round"), relative: 1e-5)
+    Self.expectLosses(losses.generator, try recorded.numbers("losses/generator_last_round"), relative: 1e-4)
+    let state = distiller.state
+    try Self.expectClose(state.fakeScore, start: start, recorded, "final_weights/fake_score", learningRate: 2e-4)
+    try Self.expectClose(state.generator, start: start, recorded, "final_weights/generator", learningRate: 1e-4)
+    try Self.expectClose(state.average, start: start, recorded, "final_weights/generator_ema", learningRate: 1e-4)
+
+    for (adam, name) in [(state.fakeScoreAdam, "fake_score"), (state.generatorAdam, "generator")] {
+      let seconds = zip(start.specifications, adam.moments).filter { $0.0.isTrainable }.compactMap(\.1)
+      #expect(seconds.allSatisfy { $0.step == 5 && $0.first == nil })
+      let norms = seconds.map { $0.second.values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
+      let distance = Distance(norms, try recorded.numbers("final_adam_l2/\(name)/exp_avg_sq"))
+      #expect(distance.relative <= 1e-3, "\(name) second moments: \(distance)")
+    }
+    // map_augment of the fake score never had a gradient.
+    let augment = try #require(start.specifications.firstIndex { $0.name == "model.map_augment.weight" })
+    #expect(state.fakeScoreAdam.moments[augment] == nil)
+  }
+
+  @Test("An official training state goes on as the official loop does")
+  func officialResumption() throws {
+    let recorded = try Recorded("golden/sid/trajectory_a_resumed.h5")
+    let path = "golden/checkpoints/sid_a_training-state-000000.pt"
+    let teacher = try loadNetwork("golden/checkpoints/sid_a_teacher.pkl")
+    let (fakeScore, generator) = (try loadNetwork(path, key: "fake_score"), try loadNetwork(path, key: "G"))
+    let settings = Self.settings()
+    let trainable = generator.specifications.indices.filter { generator.specifications[$0].isTrainable }
+    let checkpoint = try Checkpoint.open(Fixtures.path(path))
+    func adam(_ key: String, _ network: Network) throws -> Adam {
+      var adam = Adam(count: network.specifications.count, beta1: 0)
+      let state = try checkpoint.optimizerState(key)
+      for index in state.parameterIndices {
+        let second = try state.tensor("exp_avg_sq", parameter: index)
+        let step = Int(try state.tensor("step", parameter: index).values[0])
+        adam.moments[trainable[index]] = .init(step: step, first: nil, second: network.memoryOrder(second, of: trainable[index]))
+      }
+      return adam
+    }
+    let state = TrainingState(
+      fakeScore: fakeScore, generator: generator, average: try loadNetwork(path, key: "G_ema"),
+      fakeScoreAdam: try adam("fake_score_optimizer_state", fakeScore), generatorAdam: try adam("g_optimizer_state", generator),
+      imagesSeen: 0, pending: .init(phase: .fakeScore, gradients: Array(repeating: nil, count: fakeScore.specifications.count)),
+      fakeScoreObjective: 0)
+    let distiller = Distiller(
+      teacher: teacher, settings: settings, state: state,
+      draws: RecordedDraws(recorded: recorded, batch: 4, microbatch: 4, firstImage: 0))
+    var losses: (fake: [Double], generator: [Double]) = ([], [])
+    while losses.fake.count < 2 {
+      guard let summary = try distiller.advance() else { continue }
+      losses.fake.append(summary.fakeScoreObjective)
+      losses.generator.append(summary.generatorObjective)
+    }
+    Self.expectLosses(losses.fake, try recorded.numbers("losses/fake_score_last_round"), relative: 1e-5)
+    Self.expectLosses(losses.generator, try recorded.numbers("losses/generator_last_round"), relative: 1e-4)
+    try Self.expectClose(distiller.state.generator, start: generator, recorded, "final_weights/generator", learningRate: 1e-4)
+    try Self.expectClose(
+      distiller.state.average, start: try loadNetwork(path, key: "G_ema"), recorded, "final_weights/generator_ema", learningRate: 1e-4)
+  }
+
+  @Test("The decay of the average equals the official table")
+  func averageTable() throws {
+    let rows = try Recorded("golden/sid/ema_beta_table.h5").numbers("rows")
+    for row in stride(from: 0, to: rows.count, by: 5) {
+      var settings = DistillationSettings()
+      (settings.batch, settings.emaHalfLifeKimg, settings.emaRampupRatio) = (Int(rows[row + 1]), rows[row + 2], rows[row + 3])
+      #expect(abs(settings.averageBeta(beforeImages: Int(rows[row])) - rows[row + 4]) < 1e-12)
+    }
+  }
+}
