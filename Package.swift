@@ -39,6 +39,7 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+    .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
     // What everything stands on: the error type, exit statuses, atomic publishing, digests.
@@ -60,7 +61,7 @@ let package = Package(
     .target(name: "Distillation", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),
 
     // Processes.
-    .target(name: "Stage", dependencies: ["Files", "Diagnostics", argumentParser]),
+    .target(name: "Stage", dependencies: ["CLinux", "Files", "Diagnostics", argumentParser]),
     .target(name: "Spool", dependencies: ["Files", "Diagnostics", yams]),
 
     .executableTarget(

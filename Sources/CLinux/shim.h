@@ -1,0 +1,30 @@
+#pragma once
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+/* prctl is variadic, which Swift cannot call. */
+static inline int sid_set_parent_death_signal(int signal_number) {
+  return prctl(PR_SET_PDEATHSIG, (unsigned long)signal_number, 0UL, 0UL, 0UL);
+}
+
+/* Processors this process may run on, or 0 where the kernel does not say. CPU_COUNT is a macro. */
+static inline int sid_allowed_processors(void) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 0;
+  return CPU_COUNT(&set);
+}
+
+/* Whether the processor and the operating system offer what the kernels are compiled for. */
+static inline int sid_processor_is_supported(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  return 1;
+#endif
+}

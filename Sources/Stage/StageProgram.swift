@@ -1,0 +1,97 @@
+import ArgumentParser
+import CLinux
+import Diagnostics
+import Files
+import Foundation
+
+/// The frame of a stage program: what happens before and after its own work.
+public enum StageProgram {
+  /// Runs the work of a stage and ends the process with its exit status.
+  ///
+  /// Checks the processor, takes the stop signals, and dies with the daemon where `SID_PARENT_PID` names it. An error
+  /// becomes one line on stderr, `PROGRAM: FILE: PROBLEM; REMEDY`.
+  /// - Parameters:
+  ///   - program: the program's name, for example "sid-sample".
+  ///   - options: the common options as parsed.
+  ///   - body: the work. A `Failure` it throws decides the exit status; any other error counts as a defect (70).
+  public static func run(_ program: String, options: StageOptions, body: (StageContext) throws -> Void) -> Never {
+    do {
+      try prepare()
+      try body(StageContext(program: program, options: options))
+    } catch {
+      let failure = Self.failure(from: error, program: program)
+      StandardError.write("\(program): \(failure)\n")
+      exit(failure.status.rawValue)
+    }
+    exit(ExitStatus.success.rawValue)
+  }
+
+  private static func prepare() throws {
+    guard sid_processor_is_supported() != 0 else {
+      throw Failure(
+        .unavailable, "processor", "it lacks AVX2 or FMA, which this build needs",
+        remedy: "use an x86-64-v3 machine (Intel since Haswell, AMD since Excavator)")
+    }
+    StopRequest.installHandlers()
+    if let text = ProcessInfo.processInfo.environment["SID_PARENT_PID"] {
+      guard let pid = Int32(text), pid > 0 else {
+        throw Failure(.usage, "SID_PARENT_PID", "a process id was expected, found \"\(text)\"")
+      }
+      guard StopRequest.follow(parent: pid) else {
+        throw Failure(.temporaryFailure, "process \(pid)", "the daemon that started this stage is gone")
+      }
+    }
+  }
+
+  private static func failure(from error: any Error, program: String) -> Failure {
+    switch error {
+    case let failure as Failure: failure
+    case let error as CocoaError where error.code == .fileWriteOutOfSpace:
+      Failure(.temporaryFailure, "disk", "no space left", remedy: "free some space and run it again")
+    default: Failure(.software, "internal error", String(describing: error), remedy: "please report this")
+    }
+  }
+}
+
+/// What the frame hands to the work of a stage.
+public struct StageContext: Sendable {
+  /// The program's name.
+  public let program: String
+  /// The common options.
+  public let options: StageOptions
+
+  /// Worker threads to use: `--threads`, or every core this process may use.
+  public var threads: Int { options.threads ?? Machine.availableThreads }
+
+  /// A reporter for one piece of work.
+  /// - Parameters:
+  ///   - stage: what the piece of work is called, for example "sample".
+  ///   - total: how many units it has.
+  ///   - unit: what is counted, in the plural: "images".
+  ///   - alreadyDone: units that an earlier run has done; they do not count for the rate.
+  public func progress(_ stage: String, total: Int, unit: String, alreadyDone: Int = 0) -> ProgressReporter {
+    ProgressReporter(stage: stage, total: total, unit: unit, alreadyDone: alreadyDone, options: options)
+  }
+
+  /// Writes one line for the user to stderr: `PROGRAM: TEXT`.
+  public func note(_ text: String) { StandardError.write("\(program): \(text)\n") }
+}
+
+/// Unbuffered lines on stderr; a closed stderr is nobody's failure.
+enum StandardError {
+  static func write(_ text: String) { Self.write(text, to: STDERR_FILENO) }
+
+  /// Writes everything or gives up; interrupted and partial writes are continued.
+  static func write(_ text: String, to descriptor: Int32) {
+    let bytes = Array(text.utf8)
+    var written = 0
+    bytes.withUnsafeBytes { buffer in
+      while written < buffer.count {
+        let n = Foundation.write(descriptor, buffer.baseAddress?.advanced(by: written), buffer.count - written)
+        if n < 0 && errno == EINTR { continue }
+        if n <= 0 { return }
+        written += n
+      }
+    }
+  }
+}

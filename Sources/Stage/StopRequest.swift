@@ -1,0 +1,64 @@
+import CLinux
+import Diagnostics
+import Foundation
+import Synchronization
+
+/// Whether somebody asked this process to stop: SIGTERM, SIGINT, or the death of the daemon that started it.
+///
+/// A stage looks at it after each micro-batch, saves its state, and throws `StopRequest.failure`.
+public enum StopRequest {
+  // Only lock-free atomics, because signal handlers write and read them.
+  private static let requested = Atomic<Bool>(false)
+  private static let parent = Atomic<Int32>(0)
+
+  /// True from the first request on.
+  public static var isRequested: Bool { requested.load(ordering: .relaxed) }
+
+  /// What a stage throws once its state is saved: exit status 75, the same command continues.
+  /// - Parameter output: the output that is not finished.
+  public static func failure(_ output: String) -> Failure {
+    Failure(.temporaryFailure, output, "stopped before it was finished", remedy: "the same command continues")
+  }
+
+  /// Throws `failure` if a stop was requested; for loops whose progress is on disk at this point.
+  public static func check(_ output: String) throws {
+    if isRequested { throw failure(output) }
+  }
+
+  /// Requests a stop from within the process.
+  public static func request() { requested.store(true, ordering: .relaxed) }
+
+  /// Takes SIGTERM and SIGINT from here on. A second SIGINT ends the process at once.
+  static func installHandlers() {
+    // The first access initializes the globals; a handler must not be the one to do it.
+    _ = isRequested
+    handle(SIGTERM, flags: SA_RESTART) { _ in StopRequest.requested.store(true, ordering: .relaxed) }
+    handle(SIGINT, flags: SA_RESTART | Int32(bitPattern: UInt32(SA_RESETHAND))) { _ in
+      StopRequest.requested.store(true, ordering: .relaxed)
+    }
+    // A reader of the progress pipe that went away is no reason to stop.
+    signal(SIGPIPE, SIG_IGN)
+  }
+
+  /// Ties this process to the one that started it: its death requests a stop.
+  ///
+  /// The kernel signals the death of the parent's *thread*, so the handler asks whether the process is still there.
+  /// - Parameter pid: the parent as it named itself.
+  /// - Returns: false if the parent was already gone.
+  static func follow(parent pid: Int32) -> Bool {
+    parent.store(pid, ordering: .relaxed)
+    handle(SIGUSR1, flags: SA_RESTART) { _ in
+      if getppid() != StopRequest.parent.load(ordering: .relaxed) {
+        StopRequest.requested.store(true, ordering: .relaxed)
+      }
+    }
+    return sid_set_parent_death_signal(SIGUSR1) == 0 && getppid() == pid
+  }
+
+  private static func handle(_ number: Int32, flags: Int32, _ handler: @convention(c) (Int32) -> Void) {
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = handler
+    action.sa_flags = flags
+    sigaction(number, &action, nil)
+  }
+}
