@@ -65,7 +65,8 @@ let package = Package(
     .target(name: "Spool", dependencies: ["Files", "Diagnostics", yams]),
 
     .executableTarget(
-      name: "sid-convert", dependencies: ["Checkpoints", "Models", "HDF5", "Stage", "Files", "Diagnostics", argumentParser, yams]),
+      name: "sid-convert",
+      dependencies: ["Checkpoints", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser, yams]),
     .executableTarget(
       name: "sid-distill",
       dependencies: ["Distillation", "Sampling", "Scoring", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
@@ -89,7 +90,7 @@ let package = Package(
     .testTarget(name: "ScoringTests", dependencies: ["Scoring", "Models", "Checkpoints", "TestSupport"]),
     .testTarget(name: "StageTests", dependencies: ["Stage", "TestSupport"]),
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
-    .testTarget(name: "ProgramTests", dependencies: ["Spool", "TestSupport"]),
+    .testTarget(name: "ProgramTests", dependencies: ["Spool", "HDF5", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

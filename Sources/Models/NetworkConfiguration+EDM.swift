@@ -10,7 +10,7 @@ extension NetworkConfiguration {
   ///   - className: the preconditioner's class, `EDMPrecond`.
   ///   - modelClassName: the inner network's class, `SongUNet`.
   ///   - initKeywords: the keyword arguments of the preconditioner, which hands those it does not know to the network.
-  ///   - attributes: the preconditioner's attributes.
+  ///   - attributes: the preconditioner's attributes; those that are no options are ignored.
   ///   - origin: the file that errors name.
   /// - Throws: a `Failure` (`dataError`) naming the class, option or value that is not known.
   public init(
@@ -23,7 +23,7 @@ extension NetworkConfiguration {
         .dataError, origin, "the network's class is \(className); of the preconditioners EDMPrecond is supported")
     }
     var options = initKeywords
-    for (name, value) in attributes where Self.preconditionerOptions.contains(name) { options[name] = value }
+    for (name, value) in attributes where Self.optionsInAttributes.contains(name) { options[name] = value }
     let declared = options.removeValue(forKey: "model_type")?.textValue
     guard let model = modelClassName ?? declared, model == "SongUNet", declared ?? model == model else {
       let found = modelClassName ?? declared ?? "missing"
@@ -60,8 +60,8 @@ extension NetworkConfiguration {
     }
   }
 
-  private static let preconditionerOptions: Set = [
-    "img_resolution", "img_channels", "label_dim", "sigma_min", "sigma_max", "sigma_data",
+  private static let optionsInAttributes: Set = [
+    "img_resolution", "img_channels", "label_dim", "label_dropout", "sigma_min", "sigma_max", "sigma_data",
   ]
 }
 

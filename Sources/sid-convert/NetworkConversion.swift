@@ -1,0 +1,93 @@
+import Compute
+import Diagnostics
+import Files
+import Foundation
+import HDF5
+import Models
+import Stage
+
+/// Writes a denoiser as a `sid-network` file.
+struct NetworkConversion {
+  let configuration: NetworkConfiguration
+  let tensors: any TensorSource
+  /// The source, for errors.
+  let origin: String
+
+  func run(output: String, provenance: Provenance, context: StageContext) throws {
+    let parameterBytes = tensors.tensorNames.reduce(0) { $0 + 4 * (tensors.shape(of: $1)?.reduce(1, *) ?? 0) }
+    let estimate = Estimate(
+      work: "convert \(tensors.tensorNames.count) tensors", flops: 0,
+      // The network, and one tensor in the file's order and in this package's.
+      peakMemoryBytes: 2 * parameterBytes + 64 << 20, diskBytes: parameterBytes + 1 << 20)
+    if context.options.dryRun { return estimate.print() }
+    try Machine.requireMemory(estimate.peakMemoryBytes, for: origin)
+
+    let progress = context.progress("convert", total: tensors.tensorNames.count, unit: "tensors")
+    let network = try Network(
+      configuration: configuration, source: WatchedTensors(tensors: tensors, output: output, progress: progress),
+      origin: origin)
+    if let name = network.firstNonFiniteParameter {
+      throw Failure(
+        .dataError, origin, "tensor \"\(name)\" holds numbers that are not finite",
+        remedy: "use another snapshot of the run")
+    }
+    progress.finish()
+    try publishSummary(
+      output: output, stage: "convert", figures: [:],
+      details: [
+        "architecture": .string("\(configuration.precond) \(configuration.modelType)"),
+        "tensors": .int(network.specifications.count), "parameters": .int(network.parameterCount),
+        "source": .object(provenance.inputs.mapValues { ["path": .string($0.path), "sha256": .string($0.sha256)] }),
+      ])
+    try HDF5File.publish(output) { file in
+      try network.write(to: file)
+      try file.root.setAttribute("created_by", Version.line(context.program))
+      try file.root.setAttribute("provenance", provenance.json)
+    }
+  }
+}
+
+extension Network {
+  /// Trainable numbers; buffers do not count.
+  fileprivate var parameterCount: Int {
+    specifications.reduce(0) { $0 + ($1.isTrainable ? $1.shape.reduce(1, *) : 0) }
+  }
+}
+
+/// Tensors whose reading is shown as progress and stops when the program is asked to.
+private struct WatchedTensors: TensorSource {
+  let tensors: any TensorSource
+  let output: String
+  let progress: ProgressReporter
+  private let counter = Counter()
+
+  init(tensors: any TensorSource, output: String, progress: ProgressReporter) {
+    self.tensors = tensors
+    self.output = output
+    self.progress = progress
+  }
+
+  var tensorNames: [String] { tensors.tensorNames }
+  func shape(of name: String) -> [Int]? { tensors.shape(of: name) }
+
+  func tensor(_ name: String) throws -> Tensor {
+    try StopRequest.check(output)
+    let tensor = try tensors.tensor(name)
+    counter.value += 1
+    progress.update(done: counter.value)
+    return tensor
+  }
+
+  private final class Counter {
+    var value = 0
+  }
+}
+
+/// Refuses an output whose folder does not exist, before any work is done for it.
+func requireFolder(of output: String) throws {
+  let folder = AtomicFile.folder(of: output)
+  var isFolder: ObjCBool = false
+  guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
+    throw Failure(.cannotCreate, output, "its folder does not exist", remedy: "create the folder first")
+  }
+}

@@ -1,0 +1,26 @@
+import ArgumentParser
+import Stage
+
+/// `sid-convert`: brings networks that other programs saved into this package's files.
+@main
+struct SidConvert: ParsableCommand {
+  static let program = "sid-convert"
+
+  static let configuration = CommandConfiguration(
+    commandName: program,
+    abstract: "Converts a diffusion network saved by EDM or SiD, or a feature network, to a file of this package.",
+    usage: """
+      sid-convert <source> --output <file> [--key <key>] [--config <yaml>]
+             sid-convert verify --network <file> --vectors <file>
+      """,
+    discussion: """
+      `sid-convert convert --help` and `sid-convert verify --help` list the options.
+
+      Nothing in a source is executed: a pickle is read as data, and a name in it that checkpoints do not need is \
+      refused. Exit status: 0 done, 64 usage, 65 malformed source or failed verification, 66 missing source, 73 the \
+      output exists and was made from something else, 75 stopped, 78 bad configuration.
+      """,
+    version: Version.line(program),
+    subcommands: [Convert.self, Verify.self],
+    defaultSubcommand: Convert.self)
+}
