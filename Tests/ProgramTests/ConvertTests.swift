@@ -1,0 +1,226 @@
+import Foundation
+import HDF5
+import TestSupport
+import Testing
+
+/// `sid-convert` as a user runs it.
+@Suite("sid-convert")
+struct ConvertTests {
+  let folder: TemporaryFolder
+
+  init() throws { folder = try TemporaryFolder() }
+
+  func convert(_ arguments: String...) throws -> Programs.Outcome { try Programs.run("sid-convert", arguments) }
+
+  /// Nothing may stand under the output's name, nor debris beside it.
+  func expectNoOutput(_ name: String) throws {
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasPrefix(name) })
+  }
+
+  @Test("A teacher becomes a network file with its provenance; the second run is recognised, another source is refused")
+  func digits() throws {
+    let output = folder.file("teacher.h5")
+    let first = try convert(Fixtures.digits("teacher.pkl"), "--output", output)
+    #expect(first.status == 0, "\(first.errors)")
+    let file = try HDF5File.open(output)
+    try file.requireFormat("sid-network")
+    #expect(try file.root.stringAttribute("created_by").hasPrefix("sid-convert "))
+    #expect(try file.root.stringAttribute("provenance").contains("4d4b76dc1c38987cb73b976b8a2811071d4beaa9"))
+    #expect(try file.root.stringAttribute("config").contains("\"model_channels\":32"))
+    #expect(try file.root.dataset("parameters/model.enc.8x8_conv.weight").shape == [32, 1, 3, 3])
+    let summary = try String(contentsOfFile: folder.file("teacher.json"), encoding: .utf8)
+    #expect(summary.contains("\"parameters\" : 309697"))
+
+    let before = try Data(contentsOf: URL(fileURLWithPath: output))
+    let second = try convert(Fixtures.digits("teacher.pkl"), "--output", output)
+    #expect(second.status == 0)
+    #expect(second.errors.contains("nothing to do"))
+    let other = try convert(Fixtures.path("golden/checkpoints/sid_a_teacher.pkl"), "--output", output)
+    #expect(other.status == 73)
+    #expect(other.errors.contains("sid_a_teacher.pkl"))
+    #expect(try convert(Fixtures.digits("teacher.pkl"), "--key", "ema", "--output", output).status == 73)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: output)) == before)
+    let again = try convert(Fixtures.path("golden/checkpoints/sid_a_teacher.pkl"), "--output", output, "--overwrite")
+    #expect(again.status == 0)
+    #expect(try Data(contentsOf: URL(fileURLWithPath: output)) != before)
+  }
+
+  @Test("A foreign name in a pickle is refused by name and runs nothing")
+  func foreignGlobal() throws {
+    // What the pickle would do if anything in it were called.
+    let trace = folder.file("executed")
+    var pickle: [UInt8] = [0x80, 2] + Array("}X".utf8) + [3, 0, 0, 0] + Array("emacposix\nsystem\nX".utf8)
+    let command = Array("touch \(trace)".utf8)
+    pickle += [UInt8(command.count), 0, 0, 0] + command + [0x85] + Array("Rs.".utf8)
+    try Data(pickle).write(to: URL(fileURLWithPath: folder.file("evil.pkl")))
+    let outcome = try convert(folder.file("evil.pkl"), "--output", folder.file("out.h5"))
+    #expect(outcome.status == 65)
+    #expect(outcome.errors.contains("posix.system"))
+    #expect(outcome.errors.split(separator: "\n").count == 1)
+    #expect(!FileManager.default.fileExists(atPath: trace))
+    try expectNoOutput("out")
+  }
+
+  @Test(
+    "Damaged and unfit sources end in 65 with one line that names the fault",
+    arguments: [
+      ("golden/robustness/truncated_half.pkl", "truncated"),
+      ("golden/robustness/truncated_last_byte.pkl", "truncated"),
+      ("golden/robustness/all_weights_nan.pkl", "not finite"),
+      ("golden/robustness/wrong_shape_for_config.pkl", "shape"),
+      ("golden/robustness/pickle_unknown_global.pkl", "my.secret.module.Thing"),
+      ("golden/robustness/empty_file.pkl", "empty"),
+      ("golden/robustness/zip_wrong_crc.pt", "--config"),
+      ("golden/checkpoints/edm_adm_cond.pkl", "DhariwalUNet"),
+      ("golden/checkpoints/sid_a_training-state-000000.pt", "\"fake_score\", \"G\", \"G_ema\""),
+      ("golden/checkpoints/edm_ddpmpp_uncond.safetensors", "--config"),
+    ])
+  func unfit(name: String, says: String) throws {
+    let outcome = try convert(Fixtures.path(name), "--output", folder.file("out.h5"))
+    #expect(outcome.status == 65)
+    #expect(outcome.errors.contains(says), "\(outcome.errors)")
+    let lines = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("sid-convert:") }
+    #expect(lines.count == 1)
+    try expectNoOutput("out")
+  }
+
+  @Test("A missing source is 66, a missing folder 73, a missing option 64")
+  func wrongCommandLines() throws {
+    #expect(try convert(folder.file("none.pkl"), "--output", folder.file("out.h5")).status == 66)
+    let noFolder = try convert(Fixtures.digits("teacher.pkl"), "--output", folder.file("none/out.h5"))
+    #expect(noFolder.status == 73)
+    #expect(try convert(Fixtures.digits("teacher.pkl")).status == 64)
+    #expect(try convert(Fixtures.digits("teacher.pkl"), "--output", folder.file("o.h5"), "--frobnicate").status == 64)
+    try expectNoOutput("out")
+  }
+
+  @Test("A dry run writes nothing")
+  func dryRun() throws {
+    let outcome = try convert(Fixtures.digits("teacher.pkl"), "--output", folder.file("out.h5"), "--dry-run")
+    #expect(outcome.status == 0)
+    #expect(outcome.output.contains("146 tensors"))
+    try expectNoOutput("out")
+  }
+
+  @Test("A state_dict converts with its architecture from YAML, to the same parameters as the object")
+  func stateDictionary() throws {
+    let yaml = """
+      precond: EDMPrecond
+      model_type: SongUNet
+      img_resolution: 16
+      img_channels: 3
+      augment_dim: 9
+      model_channels: 16
+      channel_mult: [1, 2]
+      num_blocks: 1
+      attn_resolutions: [8]
+      dropout: 0.13
+      """
+    try yaml.write(toFile: folder.file("c.yaml"), atomically: false, encoding: .utf8)
+    let object = try convert(Fixtures.path("golden/checkpoints/edm_ddpmpp_uncond.pkl"), "--output", folder.file("a.h5"))
+    #expect(object.status == 0)
+    for name in [
+      "edm_ddpmpp_uncond.safetensors", "edm_ddpmpp_uncond_state_dict.pt", "edm_ddpmpp_uncond_state_dict_legacy.pt",
+    ] {
+      let outcome = try convert(
+        Fixtures.path("golden/checkpoints/" + name), "--config", folder.file("c.yaml"), "--output", folder.file("b.h5"),
+        "--overwrite")
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let a = try HDF5File.open(folder.file("a.h5")).root
+      let b = try HDF5File.open(folder.file("b.h5")).root
+      #expect(try a.stringAttribute("config") == b.stringAttribute("config"))
+      let names = try a.group("parameters").names
+      #expect(try b.group("parameters").names == names)
+      for name in names {
+        #expect(
+          try a.dataset("parameters/" + name).read(Float.self) == b.dataset("parameters/" + name).read(Float.self))
+      }
+    }
+    // Each line ten times the one before.
+    let laughs = (1...9).reduce("x0: &x0 [1, 1]\n") { text, i in
+      text + "x\(i): &x\(i) [" + Array(repeating: "*x\(i - 1)", count: 10).joined(separator: ", ") + "]\n"
+    }
+    for (wrong, says) in [
+      ("flux: 1", "flux"), ("model_type: DhariwalUNet", "DhariwalUNet"), (laughs, "values"),
+      ("num_blocks: 2", "YAML"), ("[", "YAML"),
+    ] {
+      let text =
+        (wrong.hasPrefix("model_type") ? yaml.replacing("model_type: SongUNet", with: wrong) : yaml + "\n" + wrong)
+      try text.write(toFile: folder.file("w.yaml"), atomically: false, encoding: .utf8)
+      let outcome = try convert(
+        Fixtures.path("golden/checkpoints/edm_ddpmpp_uncond.safetensors"), "--config", folder.file("w.yaml"),
+        "--output",
+        folder.file("out.h5"))
+      #expect(outcome.status == 78, "\(wrong)")
+      #expect(outcome.errors.contains(says), "\(outcome.errors)")
+    }
+    try expectNoOutput("out")
+  }
+
+  @Test(
+    "verify passes for every golden network and fails once a weight is altered",
+    arguments: ["edm_ddpmpp_uncond", "edm_ddpmpp_cond", "edm_ncsnpp_uncond", "edm_skip_extra"])
+  func verify(name: String) throws {
+    let network = folder.file("n.h5")
+    let vectors = Fixtures.path("golden/nets/\(name).h5")
+    #expect(try convert(Fixtures.path("golden/checkpoints/\(name).pkl"), "--output", network).status == 0)
+    let passed = try convert("verify", "--network", network, "--vectors", vectors)
+    #expect(passed.status == 0, "\(passed.output)")
+    let rows = passed.output.split(separator: "\n")
+    #expect(rows[0].contains("max abs") && rows[0].contains("rel L2") && rows[0].contains("tolerance"))
+    #expect(rows.dropFirst().allSatisfy { $0.hasSuffix("ok") })
+    #expect(rows.contains { $0.hasPrefix("D_x ") } && rows.contains { $0.hasPrefix("D_x_scalar_sigma_2p5") })
+
+    try alterOneWeight(of: network)
+    let failed = try convert("verify", "--network", network, "--vectors", vectors)
+    #expect(failed.status == 65)
+    #expect(failed.output.contains("BEYOND"))
+    #expect(failed.errors.contains("D_x"))
+  }
+
+  @Test("verify refuses vectors of another network, and files that are none")
+  func verifyMismatch() throws {
+    #expect(try convert(Fixtures.digits("teacher.pkl"), "--output", folder.file("t.h5")).status == 0)
+    func verify(_ network: String, _ vectors: String) throws -> Int32 {
+      try convert("verify", "--network", network, "--vectors", vectors).status
+    }
+    let golden = Fixtures.path("golden/nets/edm_ddpmpp_cond.h5")
+    #expect(try verify(folder.file("t.h5"), golden) == 65)
+    #expect(try verify(golden, golden) == 65)
+    #expect(try verify(folder.file("t.h5"), Fixtures.digits("teacher.pkl")) == 65)
+    #expect(try verify(folder.file("none.h5"), golden) == 66)
+    #expect(try verify(folder.file("t.h5"), folder.file("none.h5")) == 66)
+  }
+
+  @Test("Help names every option and its default", arguments: [[], ["convert"], ["verify"]])
+  func help(subcommand: [String]) throws {
+    let outcome = try Programs.run("sid-convert", subcommand + ["--help"], environment: ["COLUMNS": "80"])
+    #expect(outcome.status == 0)
+    let name = (["sid-convert"] + subcommand).joined(separator: "-")
+    let snapshot = Fixtures.path("help/\(name).txt")
+    #expect(try outcome.output == String(contentsOfFile: snapshot, encoding: .utf8))
+  }
+
+  /// Copies the network with one element of one tensor multiplied.
+  private func alterOneWeight(of path: String) throws {
+    let source = try HDF5File.open(path)
+    let config = try source.root.stringAttribute("config")
+    let parameters = try source.root.group("parameters")
+    let tensors = try parameters.names.map { name in
+      let dataset = try parameters.dataset(name)
+      return (name, dataset.shape, try dataset.read(Float.self))
+    }
+    let target = try #require(tensors.first { $0.0.contains("in0.conv0.weight") }?.0)
+    try HDF5File.publish(path) { file in
+      try file.root.setAttribute("format", "sid-network")
+      try file.root.setAttribute("format_version", 1)
+      try file.root.setAttribute("config", config)
+      let group = try file.root.createGroup("parameters")
+      for (name, shape, values) in tensors {
+        var altered = values
+        if name == target { altered[0] += 0.5 }
+        try group.write(altered, shape: shape, to: name)
+      }
+    }
+  }
+}
