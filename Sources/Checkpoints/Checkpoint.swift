@@ -14,7 +14,7 @@ public final class Checkpoint: Sendable {
     case torchZip = "torch zip archive"
     /// torch.save's old form.
     case torchLegacy = "torch archive of the old form"
-    case safetensors
+    case safetensors = "safetensors file"
   }
 
   /// The path it was opened by.

@@ -48,25 +48,18 @@ struct Convert: ParsableCommand {
         return
       }
       try requireFolder(of: output)
-      switch try network(in: checkpoint) {
-      case .denoiser(let configuration, let tensors):
-        try NetworkConversion(configuration: configuration, tensors: tensors, origin: source)
-          .run(output: output, provenance: provenance, context: context)
-      }
+      let (network, tensors) = try contents(of: checkpoint)
+      try NetworkConversion(network: network, tensors: tensors, origin: source)
+        .run(output: output, provenance: provenance, context: context)
     }
   }
 
-  /// What a source was found to hold.
-  private enum Found {
-    case denoiser(NetworkConfiguration, any TensorSource)
-  }
-
-  private func network(in checkpoint: Checkpoint) throws -> Found {
+  /// The network that a source holds, by its own description or by that of `--config`.
+  private func contents(of checkpoint: Checkpoint) throws -> (ConvertibleNetwork, any TensorSource) {
     guard let config else {
       guard !checkpoint.moduleKeys.isEmpty else {
         throw Failure(
-          .dataError, source,
-          "a \(checkpoint.kind.rawValue) that holds no network as an object (keys: \(keys(checkpoint)))",
+          .dataError, source, "a \(checkpoint.kind.rawValue) that holds no network as an object (keys: \(keys(checkpoint)))",
           remedy: "give the architecture of a state_dict with --config")
       }
       let module = try checkpoint.module(key ?? "ema")
@@ -77,14 +70,17 @@ struct Convert: ParsableCommand {
       let configuration = try NetworkConfiguration(
         className: module.className, modelClassName: module.modelClassName, initKeywords: module.initKeywords,
         attributes: module.attributes.merging(module.networkAttributes) { outer, _ in outer }, origin: source)
-      return .denoiser(configuration, module)
+      return (.denoiser(configuration), module)
     }
     guard checkpoint.moduleKeys.isEmpty else {
       throw Failure(.usage, "--config", "is for a state_dict; \(source) describes its networks itself")
     }
     let options = try ConfigurationFile.read(config)
     let tensors = try checkpoint.stateDictionary(key: key)
-    return .denoiser(try ConfigurationFile.network(options, origin: config), tensors)
+    if options["layers"] != nil {
+      return (.features(try FeatureNetworkConfiguration(options, origin: config)), tensors)
+    }
+    return (.denoiser(try ConfigurationFile.network(options, origin: config)), tensors)
   }
 
   private func keys(_ checkpoint: Checkpoint) -> String {

@@ -6,9 +6,17 @@ import HDF5
 import Models
 import Stage
 
-/// Writes a denoiser as a `sid-network` file.
+/// What a source holds, with the tensors still in the source.
+enum ConvertibleNetwork {
+  /// Becomes a `sid-network` file.
+  case denoiser(NetworkConfiguration)
+  /// Becomes a `sid-features` file.
+  case features(FeatureNetworkConfiguration)
+}
+
+/// Writes a network as a file of this package.
 struct NetworkConversion {
-  let configuration: NetworkConfiguration
+  let network: ConvertibleNetwork
   let tensors: any TensorSource
   /// The source, for errors.
   let origin: String
@@ -23,26 +31,44 @@ struct NetworkConversion {
     try Machine.requireMemory(estimate.peakMemoryBytes, for: origin)
 
     let progress = context.progress("convert", total: tensors.tensorNames.count, unit: "tensors")
-    let network = try Network(
-      configuration: configuration, source: WatchedTensors(tensors: tensors, output: output, progress: progress),
-      origin: origin)
-    if let name = network.firstNonFiniteParameter {
-      throw Failure(
-        .dataError, origin, "tensor \"\(name)\" holds numbers that are not finite",
-        remedy: "use another snapshot of the run")
-    }
+    let (details, write) = try read(WatchedTensors(tensors: tensors, output: output, progress: progress))
     progress.finish()
     try publishSummary(
       output: output, stage: "convert", figures: [:],
-      details: [
-        "architecture": .string("\(configuration.precond) \(configuration.modelType)"),
-        "tensors": .int(network.specifications.count), "parameters": .int(network.parameterCount),
-        "source": .object(provenance.inputs.mapValues { ["path": .string($0.path), "sha256": .string($0.sha256)] }),
-      ])
+      details: details.merging([
+        "tensors": .int(tensors.tensorNames.count),
+        "inputs": .object(
+          provenance.inputs.mapValues { .object(["path": .string($0.path), "sha256": .string($0.sha256)]) }),
+      ]) { $1 })
     try HDF5File.publish(output) { file in
-      try network.write(to: file)
+      try write(file)
       try file.root.setAttribute("created_by", Version.line(context.program))
       try file.root.setAttribute("provenance", provenance.json)
+    }
+  }
+
+  /// Reads and checks every tensor.
+  /// - Returns: what the summary says of the network, and what writes it.
+  private func read(_ source: some TensorSource) throws -> ([String: JSONValue], (HDF5File) throws -> Void) {
+    switch network {
+    case .denoiser(let configuration):
+      let network = try Network(configuration: configuration, source: source, origin: origin)
+      if let name = network.firstNonFiniteParameter {
+        throw Failure(
+          .dataError, origin, "tensor \"\(name)\" holds numbers that are not finite",
+          remedy: "use another snapshot of the run")
+      }
+      let details: [String: JSONValue] = [
+        "architecture": .string("\(configuration.precond) \(configuration.modelType)"),
+        "parameters": .int(network.parameterCount),
+      ]
+      return (details, { try network.write(to: $0) })
+    case .features(let configuration):
+      let network = try FeatureNetwork(configuration: configuration, source: source, origin: origin)
+      let details: [String: JSONValue] = [
+        "architecture": "feature network", "features": .int(network.featureCount),
+      ]
+      return (details, { try network.write(to: $0) })
     }
   }
 }
