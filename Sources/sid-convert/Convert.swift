@@ -59,7 +59,8 @@ struct Convert: ParsableCommand {
     guard let config else {
       guard !checkpoint.moduleKeys.isEmpty else {
         throw Failure(
-          .dataError, source, "a \(checkpoint.kind.rawValue) that holds no network as an object (keys: \(keys(checkpoint)))",
+          .dataError, source,
+          "a \(checkpoint.kind.rawValue) that holds no network as an object (keys: \(keys(checkpoint)))",
           remedy: "give the architecture of a state_dict with --config")
       }
       let module = try checkpoint.module(key ?? "ema")

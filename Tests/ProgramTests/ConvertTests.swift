@@ -157,6 +157,33 @@ struct ConvertTests {
     try expectNoOutput("out")
   }
 
+  @Test("The digits' feature network converts with its list of layers; a list that does not fit is refused")
+  func features() throws {
+    let output = folder.file("features.h5")
+    let source = Fixtures.digits("features.safetensors")
+    let outcome = try convert(source, "--config", Fixtures.digits("features.yaml"), "--output", output)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let file = try HDF5File.open(output)
+    try file.requireFormat("sid-features")
+    #expect(try file.root.stringAttribute("provenance").contains("\"config\""))
+    #expect(try file.root.group("parameters").names.count == 10)
+    let again = try convert(source, "--config", Fixtures.digits("features.yaml"), "--output", output)
+    #expect(again.status == 0 && again.errors.contains("nothing to do"))
+
+    let yaml = try String(contentsOfFile: Fixtures.digits("features.yaml"), encoding: .utf8)
+    for (old, new, status, says) in [
+      ("outputs: 48", "outputs: 49", Int32(65), "conv3.weight"), ("average_pool", "max_pool", 78, "max_pool"),
+      ("name: fc2, outputs: 10, output: scores", "name: fc3, outputs: 10", 65, "fc3.weight"),
+    ] {
+      try yaml.replacing(old, with: new).write(toFile: folder.file("w.yaml"), atomically: false, encoding: .utf8)
+      let wrong = try convert(source, "--config", folder.file("w.yaml"), "--output", folder.file("out.h5"))
+      #expect(wrong.status == status, "\(wrong.errors)")
+      #expect(wrong.errors.contains(says), "\(wrong.errors)")
+    }
+    #expect(try convert(source, "--config", folder.file("none.yaml"), "--output", folder.file("out.h5")).status == 66)
+    try expectNoOutput("out")
+  }
+
   @Test(
     "verify passes for every golden network and fails once a weight is altered",
     arguments: ["edm_ddpmpp_uncond", "edm_ddpmpp_cond", "edm_ncsnpp_uncond", "edm_skip_extra"])
