@@ -82,3 +82,20 @@ static inline int sid_png_decode(const unsigned char *data, size_t size, unsigne
   png_destroy_read_struct(&png, &info, NULL);
   return 1;
 }
+
+/* Writes 8-bit gray (channels 1) or RGB (channels 3) pixels, rows from the top, to a file.
+   Returns 1 on success; otherwise 0 and the reason in message. */
+static inline int sid_png_write(const char *path, const unsigned char *pixels, unsigned width, unsigned height,
+                                int channels, char message[64]) {
+  png_image image;
+  memset(&image, 0, sizeof image);
+  image.version = PNG_IMAGE_VERSION;
+  image.width = width;
+  image.height = height;
+  image.format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  if (png_image_write_to_file(&image, path, 0, pixels, 0, NULL)) return 1;
+  strncpy(message, image.message, 63);
+  message[63] = 0;
+  png_image_free(&image);
+  return 0;
+}

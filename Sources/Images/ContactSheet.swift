@@ -1,0 +1,42 @@
+/// Many small images on one page.
+public enum ContactSheet {
+  private static let margin = 2  // pixels of paper between images
+  private static let smallestSide = 48  // images below it are enlarged by a whole factor
+
+  /// Publishes a grid of images as a PNG, filled row by row.
+  ///
+  /// Tiny images are enlarged by a whole factor without smoothing, so every pixel stays what it is.
+  /// - Parameters:
+  ///   - images: [count, height, width, channels].
+  ///   - count: how many; at least 1.
+  ///   - shape: of each image, gray or RGB.
+  ///   - columns: images in a row; nil for a page about as wide as it is high.
+  ///   - path: the PNG.
+  /// - Throws: a `Failure` naming the file where it cannot be written.
+  public static func write(
+    images: [UInt8], count: Int, shape: ImageShape, columns: Int? = nil, to path: String
+  ) throws {
+    precondition(
+      count > 0 && images.count == count * shape.count, "\(images.count) bytes for \(count) images of \(shape)")
+    let (height, width, channels) = (shape.height, shape.width, shape.channels)
+    let columns = min(count, max(1, columns ?? Int(Double(count).squareRoot().rounded(.up))))
+    let rows = (count + columns - 1) / columns
+    let scale = max(1, (smallestSide + max(height, width) - 1) / max(height, width))
+    let cell = (height: height * scale + margin, width: width * scale + margin)
+    let page = (height: rows * cell.height + margin, width: columns * cell.width + margin)
+    var pixels = [UInt8](repeating: 255, count: page.height * page.width * channels)
+    for index in 0..<count {
+      let top = index / columns * cell.height + margin
+      let left = index % columns * cell.width + margin
+      for y in 0..<height * scale {
+        for x in 0..<width * scale {
+          let source = ((index * height + y / scale) * width + x / scale) * channels
+          let target = ((top + y) * page.width + left + x) * channels
+          for channel in 0..<channels { pixels[target + channel] = images[source + channel] }
+        }
+      }
+    }
+    try PNGEncoder.write(
+      pixels, shape: ImageShape(height: page.height, width: page.width, channels: channels), to: path)
+  }
+}
