@@ -62,7 +62,7 @@ let package = Package(
 
     // Processes.
     .target(name: "Stage", dependencies: ["CLinux", "Files", "Diagnostics", argumentParser]),
-    .target(name: "Spool", dependencies: ["Files", "Diagnostics", yams]),
+    .target(name: "Spool", dependencies: ["CLinux", "Files", "Diagnostics", yams]),
 
     .executableTarget(
       name: "sid-convert",
@@ -74,8 +74,8 @@ let package = Package(
       name: "sid-sample", dependencies: ["Sampling", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
     .executableTarget(
       name: "sid-score", dependencies: ["Scoring", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
-    .executableTarget(name: "sid-spoold", dependencies: ["Spool", "CSystemd", "Diagnostics", argumentParser]),
-    .executableTarget(name: "sidctl", dependencies: ["Spool", "Diagnostics", argumentParser]),
+    .executableTarget(name: "sid-spoold", dependencies: ["Spool", "Stage", "CSystemd", "Diagnostics", argumentParser]),
+    .executableTarget(name: "sidctl", dependencies: ["Spool", "Stage", "Diagnostics", argumentParser]),
 
     // Tests: one target per module; TestSupport finds the fixtures and the built programs.
     .target(name: "TestSupport", dependencies: ["HDF5", "Compute", "Checkpoints", "Models"], path: "Tests/TestSupport"),

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 
 /* prctl is variadic, which Swift cannot call. */
 static inline int sid_set_parent_death_signal(int signal_number) {
@@ -27,4 +28,15 @@ static inline int sid_processor_is_supported(void) {
 #else
   return 1;
 #endif
+}
+
+/* <spawn.h> declares these two for _GNU_SOURCE alone, which Swift's own import of the C library does not define, and it
+   cannot be included here: its types would differ from that import's. `actions` is a posix_spawn_file_actions_t. */
+static inline int sid_spawn_in_folder(void *actions, const char *folder) {
+  extern int posix_spawn_file_actions_addchdir_np(void *, const char *);
+  return posix_spawn_file_actions_addchdir_np(actions, folder);
+}
+static inline int sid_spawn_closing_from(void *actions, int first) {
+  extern int posix_spawn_file_actions_addclosefrom_np(void *, int);
+  return posix_spawn_file_actions_addclosefrom_np(actions, first);
 }

@@ -1,0 +1,58 @@
+import Foundation
+
+/// Lines and one progress bar on a terminal; lines alone elsewhere.
+public final class Console {
+  private let descriptor: Int32
+  private let isTerminal: Bool
+  private let hasTimestamps: Bool
+  private var hasBar = false
+  private var lastLabel = ""
+  private var lastProgress = ContinuousClock.now - .seconds(3600)
+
+  /// How often a bar is drawn anew, and how often progress is a line where there is no terminal.
+  private static let barInterval = Duration.milliseconds(100)
+  private static let lineInterval = Duration.seconds(10)
+
+  /// - Parameters:
+  ///   - descriptor: where to write.
+  ///   - hasTimestamps: whether each line starts with the time (UTC).
+  public init(descriptor: Int32 = STDERR_FILENO, hasTimestamps: Bool) {
+    self.descriptor = descriptor
+    self.hasTimestamps = hasTimestamps
+    isTerminal = isatty(descriptor) == 1
+  }
+
+  /// Writes one line.
+  public func line(_ text: String) {
+    let stamp = hasTimestamps ? Date().formatted(.iso8601) + " " : ""
+    put((hasBar ? "\r\u{1B}[K" : "") + stamp + text.oneLine + "\n")
+    hasBar = false
+  }
+
+  /// Shows how far a step is, unless that was done a moment ago.
+  func progress(_ label: String, _ status: JobStatus) {
+    let now = ContinuousClock.now
+    guard label != lastLabel || now - lastProgress >= (isTerminal ? Self.barInterval : Self.lineInterval) else { return }
+    (lastLabel, lastProgress) = (label, now)
+    guard isTerminal else { return line(ProgressText.plain(label, status)) }
+    put("\r" + ProgressText.bar(label, status, columns: columns) + "\u{1B}[K")
+    hasBar = true
+  }
+
+  /// Leaves the bar of a finished step standing.
+  func finishBar(_ label: String, _ status: JobStatus) {
+    guard isTerminal, hasBar else { return }
+    put("\r" + ProgressText.bar(label, status, columns: columns) + "\u{1B}[K\n")
+    hasBar = false
+  }
+
+  private var columns: Int {
+    var size = winsize()
+    return ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+  }
+
+  private func put(_ text: String) {
+    let bytes = Array(text.utf8)
+    _ = write(descriptor, bytes, bytes.count)
+  }
+}

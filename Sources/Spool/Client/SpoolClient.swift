@@ -1,0 +1,149 @@
+import Diagnostics
+import Files
+import Foundation
+
+/// A spool as its users see it: to submit jobs and to look at them.
+public struct SpoolClient {
+  /// A job and where it stands.
+  public struct Job: Sendable {
+    public let id: JobID
+    /// The folder it stands in.
+    public let state: JobState
+    /// The path of its folder.
+    public let folder: String
+    /// What its `status.json` says; nil where that cannot be read.
+    public let status: JobStatus?
+  }
+
+  /// The spool's root.
+  public let root: String
+  private let files = DiskFileSystem()
+
+  /// - Parameter root: the spool's root.
+  /// - Throws: a `Failure` with status `noInput` where there is no spool.
+  public init(_ root: String) throws {
+    self.root = root
+    guard try files.entry(root + "/incoming")?.kind == .folder else {
+      throw Failure(
+        .noInput, root, "is no spool: it has no folder incoming/",
+        remedy: "start sid-spoold --spool \(root), or name another with --spool or SID_SPOOL")
+    }
+  }
+
+  // MARK: Submitting
+
+  /// Checks a job file and drops it into `incoming/`.
+  ///
+  /// Whether its input files exist is for the daemon to say, which knows the input roots.
+  /// - Returns: the job's reference, `NAME-7f3a`, by which it can be found from now on.
+  /// - Throws: a `Failure` naming file, line and key where the job file is wrong.
+  public func submit(_ path: String) throws -> String {
+    let bytes = try files.read(path, limitBytes: JobFile.largestBytes)
+    let job: JobFile
+    do {
+      job = try JobFile(bytes)
+    } catch let error as JobFileError {
+      throw error.failure(in: path)
+    }
+    let taken = try Set(jobs().map(\.id.reference))
+    while true {
+      let digits = String(UInt16.random(in: 0...UInt16.max), radix: 16)
+      let reference = "\(job.name)-\(String(repeating: "0", count: 4 - digits.count))\(digits)"
+      guard !taken.contains(reference), try files.entry(incoming(reference)) == nil else { continue }
+      let temporary = "\(root)/incoming/.\(reference).\(getpid()).tmp"
+      do {
+        try files.write(temporary, bytes)
+        try files.rename(temporary, to: incoming(reference))
+      } catch {
+        try? files.remove(temporary)
+        throw error
+      }
+      try files.synchronize("\(root)/incoming")
+      return reference
+    }
+  }
+
+  private func incoming(_ reference: String) -> String { "\(root)/incoming/\(reference).yaml" }
+
+  // MARK: Looking
+
+  /// Every job of the spool, the oldest first.
+  public func jobs() throws -> [Job] {
+    try JobState.allCases.flatMap { state -> [Job] in
+      let folder = "\(root)/\(state.rawValue)"
+      guard try files.entry(folder) != nil else { return [] }
+      return try files.names(in: folder).compactMap { name in JobID(name).map { job($0, state) } }
+    }.sorted { $0.id < $1.id }
+  }
+
+  private func job(_ id: JobID, _ state: JobState) -> Job {
+    let folder = "\(root)/\(state.rawValue)/\(id)"
+    let bytes = try? files.read("\(folder)/\(JobFolders.Name.status)", limitBytes: 1 << 20)
+    return Job(id: id, state: state, folder: folder, status: bytes.flatMap { try? JobStatus(json: $0) })
+  }
+
+  /// The files of `incoming/` that wait to be accepted.
+  public func waiting() throws -> [String] {
+    try files.names(in: root + "/incoming").filter { !IncomingFiles.isIgnored($0) }
+  }
+
+  /// The job of this ID, this reference (`NAME-7f3a`) or, among the jobs of this name, the one that was accepted last.
+  /// - Returns: nil where there is none, or where it waits to be accepted.
+  public func find(_ text: String) throws -> Job? {
+    let jobs = try jobs()
+    return jobs.last { $0.id.description == text } ?? jobs.last { $0.id.reference == text }
+      ?? jobs.last { $0.id.name == text }
+  }
+
+  /// The job of this ID, reference or name.
+  /// - Throws: a `Failure` with status `noInput` where there is none.
+  public func job(_ text: String) throws -> Job {
+    if let job = try find(text) { return job }
+    if try files.entry(incoming(text)) != nil {
+      throw Failure(.temporaryFailure, text, "waits in incoming/ to be accepted", remedy: "is sid-spoold running?")
+    }
+    throw Failure(.noInput, text, "no such job in \(root)", remedy: "sidctl status lists them")
+  }
+
+  // MARK: Watching
+
+  /// Follows a job to its end: a bar per stage on a terminal, lines elsewhere.
+  /// - Returns: the job in `done/`, `failed/` or `held/`.
+  /// - Throws: a `Failure` where there is no such job.
+  public func watch(_ text: String, console: Console) throws -> Job {
+    var last: (state: JobState?, step: String?, attempts: Int, finished: Int) = (nil, nil, 0, 0)
+    var lastStatus: JobStatus?
+    var misses = 0
+    while true {
+      let isWaiting = try files.entry(incoming(text)) != nil
+      guard let job = try isWaiting ? nil : find(text) else {
+        // Between incoming/ and queue/ a job stands nowhere for a moment; a daemon that just died prolongs it.
+        if !isWaiting { misses += 1 }
+        if misses > 10 { _ = try self.job(text) }
+        usleep(200_000)
+        continue
+      }
+      if let status = job.status {
+        if let step = last.step, let old = lastStatus, step != status.step { console.finishBar(step, old) }
+        for name in status.finishedSteps.dropFirst(last.finished) { console.line("\(job.id): step \"\(name)\" finished") }
+        last.finished = max(last.finished, status.finishedSteps.count)
+        if job.state == .active, let step = status.step {
+          if step != last.step || status.attempts != last.attempts {
+            let again = status.attempts > 1 ? ", attempt \(status.attempts)" : ""
+            console.line("\(job.id): step \"\(step)\" (\(status.finishedSteps.count + 1) of \(status.steps.count)) started\(again)")
+          }
+          if status.percent != nil { console.progress(step, status) }
+          last.step = step
+          last.attempts = status.attempts
+        } else if job.state == .queue, last.state != .queue {
+          let reason = status.reason.map { ": deferred: \($0)" } ?? ": waits in the queue"
+          console.line("\(job.id)\(reason)")
+        }
+        lastStatus = status
+      }
+      last.state = job.state
+      if job.state.isFinal || job.state == .held { return job }
+      usleep(200_000)
+    }
+  }
+}

@@ -1,0 +1,58 @@
+import Foundation
+
+/// What `sidctl status` prints.
+public enum StatusReport {
+  /// A table, one job a line, and the files that wait to be accepted.
+  public static func table(_ jobs: [SpoolClient.Job], waiting: [String]) -> String {
+    var rows = [["JOB", "STATE", "STEP", "PROGRESS"]]
+    rows += jobs.map { [$0.id.description, $0.state.rawValue, step($0), progress($0)] }
+    rows += waiting.map { [$0.oneLine, "incoming", "", "waits to be accepted"] }
+    let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      let cells = row.enumerated().map { column, text in
+        column < 3 ? text + String(repeating: " ", count: widths[column] - text.count) : text
+      }
+      return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
+    }.joined(separator: "\n")
+  }
+
+  /// The same for programs: a list of objects, each the content of `status.json` with `state` and `folder` as they are now.
+  public static func json(_ jobs: [SpoolClient.Job]) throws -> String {
+    let objects = try jobs.map { job -> JSONValue in
+      var fields: [String: JSONValue] = [:]
+      if let status = job.status, case .object(let given) = try JSON.decoder().decode(JSONValue.self, from: Data(status.json())) {
+        fields = given
+      }
+      fields["id"] = .text(job.id.description)
+      fields["job"] = .text(job.id.name)
+      fields["state"] = .text(job.state.rawValue)
+      fields["folder"] = .text(job.folder)
+      return .object(fields)
+    }
+    return String(decoding: try JSON.encoder().encode(objects), as: UTF8.self)
+  }
+
+  private static func step(_ job: SpoolClient.Job) -> String {
+    guard let status = job.status, job.state != .done else { return "" }
+    let place = "\(min(status.finishedSteps.count + 1, max(1, status.steps.count)))/\(status.steps.count)"
+    return status.step.map { "\($0) \(place)" } ?? ""
+  }
+
+  private static func progress(_ job: SpoolClient.Job) -> String {
+    guard let status = job.status else { return "status.json cannot be read" }
+    switch job.state {
+    case .active:
+      let attempt = status.attempts > 1 ? ", attempt \(status.attempts)" : ""
+      let left = status.etaSeconds.map { ", \(ProgressText.duration($0)) left" } ?? ""
+      return status.percent.map { "\(Int($0)) %\(left)\(attempt)" } ?? "started\(attempt)"
+    case .queue:
+      guard let time = status.nextAttempt, let reason = status.reason else { return "" }
+      return "deferred to \(time.formatted(.iso8601)): \(reason.oneLine)"
+    case .failed: return (status.reason ?? "").oneLine
+    case .done:
+      guard let started = status.started, let finished = status.finished else { return "" }
+      return "in \(ProgressText.duration(finished.timeIntervalSince(started)))"
+    case .held: return ""
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import Diagnostics
+import Files
+import Foundation
+
+/// The file system of the machine.
+package struct DiskFileSystem: FileSystem, Sendable {
+  package init() {}
+
+  package func names(in folder: String) throws -> [String] {
+    guard let stream = opendir(folder) else { throw Failure.system(folder, "read the folder") }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while true {
+      errno = 0
+      guard let entry = readdir(stream) else { break }
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
+        field.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
+      }
+      if name != "." && name != ".." { names.append(name) }
+    }
+    guard errno == 0 else { throw Failure.system(folder, "read the folder") }
+    return names.sorted()
+  }
+
+  package func entry(_ path: String) throws -> FileEntry? {
+    var status = stat()
+    guard lstat(path, &status) == 0 else {
+      if errno == ENOENT || errno == ENOTDIR { return nil }
+      throw Failure.system(path, "look at it")
+    }
+    let kind: FileEntry.Kind =
+      switch status.st_mode & S_IFMT {
+      case S_IFREG: .file
+      case S_IFDIR: .folder
+      default: .other
+      }
+    let modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
+    return FileEntry(kind: kind, size: Int(status.st_size), modified: modified)
+  }
+
+  package func createFolder(_ path: String) throws {
+    guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw Failure.system(path, "create the folder") }
+  }
+
+  package func read(_ path: String, limitBytes: Int) throws -> [UInt8] {
+    // Without O_NONBLOCK a pipe that nobody writes to would hold the daemon for ever.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+    if descriptor < 0 && errno == ELOOP { throw Failure(.dataError, path, "is a symbolic link; expected a plain file") }
+    guard descriptor >= 0 else { throw Failure.system(path, "open") }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw Failure.system(path, "look at it") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw Failure(.dataError, path, "is not a plain file") }
+    guard status.st_size <= limitBytes else {
+      throw Failure(.dataError, path, "is \(status.st_size) bytes; the limit is \(limitBytes)")
+    }
+    var bytes = [UInt8](repeating: 0, count: limitBytes + 1)
+    var filled = 0
+    while filled < bytes.count {
+      let count = bytes.withUnsafeMutableBytes { Glibc.read(descriptor, $0.baseAddress?.advanced(by: filled), $0.count - filled) }
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw Failure.system(path, "read") }
+      if count == 0 { break }
+      filled += count
+    }
+    guard filled <= limitBytes else { throw Failure(.dataError, path, "is larger than \(limitBytes) bytes, the limit") }
+    return Array(bytes.prefix(filled))
+  }
+
+  package func write(_ path: String, _ bytes: [UInt8]) throws {
+    let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
+    guard descriptor >= 0 else { throw Failure.system(path, "create") }
+    defer { close(descriptor) }
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written) }
+      if count < 0 && errno == EINTR { continue }
+      guard count >= 0 else { throw Failure.system(path, "write") }
+      written += count
+    }
+    guard fsync(descriptor) == 0 else { throw Failure.system(path, "flush to disk") }
+  }
+
+  package func rename(_ path: String, to newPath: String) throws {
+    guard Glibc.rename(path, newPath) == 0 else { throw Failure.system(path, "rename to \(newPath)") }
+  }
+
+  package func remove(_ path: String) throws {
+    guard unlink(path) == 0 || errno == ENOENT else { throw Failure.system(path, "remove") }
+  }
+
+  package func removeFolder(_ path: String) throws {
+    guard rmdir(path) == 0 || errno == ENOENT else { throw Failure.system(path, "remove the folder") }
+  }
+
+  package func synchronize(_ folder: String) throws { try AtomicFile.synchronize(folder) }
+}

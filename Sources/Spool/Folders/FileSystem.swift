@@ -1,0 +1,52 @@
+import Diagnostics
+
+/// What stands under a name.
+package struct FileEntry: Sendable, Equatable {
+  package enum Kind: Sendable { case file, folder, other }
+  package let kind: Kind
+  /// Of a file, in bytes.
+  package let size: Int
+  /// When its content last changed, in nanoseconds.
+  package let modified: Int64
+
+  package init(kind: Kind, size: Int, modified: Int64) {
+    self.kind = kind
+    self.size = size
+    self.modified = modified
+  }
+}
+
+/// The few operations on files that the spool's states are made of.
+///
+/// `DiskFileSystem` is the real one; the tests have a twin that crashes after any operation and forgets what was not
+/// flushed. Every operation throws a `Failure` that names the path.
+package protocol FileSystem {
+  /// The names in a folder, sorted.
+  func names(in folder: String) throws -> [String]
+  /// What stands at a path, symbolic links not followed; nil where nothing does.
+  func entry(_ path: String) throws -> FileEntry?
+  /// Creates a folder; one that exists is left as it is.
+  func createFolder(_ path: String) throws
+  /// The content of a plain file of at most `limitBytes`; a link, a pipe or a device is not opened.
+  func read(_ path: String, limitBytes: Int) throws -> [UInt8]
+  /// Creates or replaces a file and flushes its content.
+  func write(_ path: String, _ bytes: [UInt8]) throws
+  /// Renames; what stands under the new name is replaced if it is a file.
+  func rename(_ path: String, to newPath: String) throws
+  /// Removes a file.
+  func remove(_ path: String) throws
+  /// Removes an empty folder.
+  func removeFolder(_ path: String) throws
+  /// Flushes a folder's entries.
+  func synchronize(_ folder: String) throws
+}
+
+extension FileSystem {
+  /// Replaces a file so that it has the old content or the new at every moment.
+  func publish(_ name: String, in folder: String, _ bytes: [UInt8]) throws {
+    let temporary = "\(folder)/.\(name).tmp"
+    try write(temporary, bytes)
+    try rename(temporary, to: "\(folder)/\(name)")
+    try synchronize(folder)
+  }
+}

@@ -1,0 +1,46 @@
+/// Decides which files of `incoming/` are complete.
+///
+/// A file that was closed after writing, or moved in, is complete at once. One that a scan finds without having been
+/// told of it is complete when neither its size nor its time has changed for `settleSeconds`.
+package struct IncomingFiles {
+  package static let settleSeconds = 2.0
+
+  private struct Sighting {
+    var entry: FileEntry
+    var sinceSeconds: Double
+  }
+
+  private var sightings: [String: Sighting] = [:]
+
+  package init() {}
+
+  /// Whether a name is a file on its way that will get another name.
+  package static func isIgnored(_ name: String) -> Bool {
+    name.hasPrefix(".") || ["~", ".partial", ".tmp"].contains { name.hasSuffix($0) }
+  }
+
+  /// One reading of the folder.
+  /// - Parameters:
+  ///   - entries: what stands there.
+  ///   - completed: the names that are known to be complete.
+  ///   - nowSeconds: a clock that never goes back.
+  /// - Returns: the names to accept, and how many seconds to wait before the next reading (nil: nothing is on its way).
+  package mutating func scan(
+    _ entries: [String: FileEntry], completed: Set<String>, nowSeconds: Double
+  ) -> (ready: [String], waitSeconds: Double?) {
+    var ready: [String] = []
+    var wait: Double?
+    sightings = sightings.filter { entries[$0.key] != nil }
+    for (name, entry) in entries where !Self.isIgnored(name) {
+      if sightings[name]?.entry != entry { sightings[name] = Sighting(entry: entry, sinceSeconds: nowSeconds) }
+      let rest = Self.settleSeconds - (nowSeconds - (sightings[name]?.sinceSeconds ?? nowSeconds))
+      if completed.contains(name) || rest <= 0 {
+        ready.append(name)
+        sightings[name] = nil
+      } else {
+        wait = min(wait ?? rest, rest)
+      }
+    }
+    return (ready.sorted(), wait)
+  }
+}

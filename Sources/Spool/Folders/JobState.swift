@@ -1,0 +1,16 @@
+/// The state of a job: the folder of the spool it stands in.
+public enum JobState: String, Sendable, CaseIterable, Codable {
+  /// Accepted, waiting for a slot or for its next attempt.
+  case queue
+  /// Being run.
+  case active
+  /// Finished; the archive is there.
+  case done
+  /// Given up, with the reason in `status.json`.
+  case failed
+  /// Put aside by a user.
+  case held
+
+  /// Whether nothing more happens to the job by itself.
+  public var isFinal: Bool { self == .done || self == .failed }
+}

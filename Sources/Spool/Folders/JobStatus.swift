@@ -1,0 +1,90 @@
+import Foundation
+
+/// What `status.json` of a job's folder says.
+///
+/// It is what people read and what counts attempts; the state itself is the folder the job stands in.
+public struct JobStatus: Sendable, Equatable, Codable {
+  /// The job's name.
+  public var job: String
+  /// The job's ID.
+  public var id: String
+  /// The state when this was written.
+  public var state: JobState
+  /// When the job was accepted, and when its first step started and its last one ended.
+  public var accepted: Date
+  public var started: Date?
+  public var finished: Date?
+  /// The names of all steps, in order, and of those that are finished.
+  public var steps: [String] = []
+  public var finishedSteps: [String] = []
+
+  /// The step at work, or the one that failed.
+  public var step: String?
+  /// How far it is, from 0 to 100.
+  public var percent: Double?
+  /// What it has done of what it will do, and in what unit; per second; seconds left.
+  public var done: Double?
+  public var total: Double?
+  public var unit: String?
+  public var rate: Double?
+  public var etaSeconds: Double?
+
+  /// How often the step was started since it last made progress, this time included.
+  public var attempts: Int = 0
+  /// How often the daemon died under the step since it last made progress.
+  public var interruptions: Int = 0
+  /// The farthest the step has come in any attempt, in its unit.
+  public var farthest: Double = -1
+  /// Whether an attempt has been counted and not concluded, and in which boot of the machine it was started.
+  public var isRunning: Bool = false
+  public var boot: String?
+  /// When a job that was deferred is tried again.
+  public var nextAttempt: Date?
+
+  /// Why the job failed or was deferred last.
+  public var reason: String?
+  /// Where in the job file the reason lies.
+  public var line: Int?
+  public var key: String?
+
+  enum CodingKeys: String, CodingKey {
+    case job, id, state, accepted, started, finished, steps
+    case finishedSteps = "finished_steps"
+    case step, percent, done, total, unit, rate
+    case etaSeconds = "eta_s"
+    case attempts, interruptions, farthest
+    case isRunning = "is_running"
+    case boot
+    case nextAttempt = "next_attempt"
+    case reason, line, key
+  }
+
+  init(job: String, id: String, state: JobState, accepted: Date) {
+    self.job = job
+    self.id = id
+    self.state = state
+    self.accepted = accepted
+  }
+
+  /// Takes the step at work off the record; the attempts go with it.
+  mutating func clearStep() {
+    step = nil
+    clearProgress()
+    attempts = 0
+    interruptions = 0
+    farthest = -1
+    isRunning = false
+    nextAttempt = nil
+    reason = nil
+  }
+
+  mutating func clearProgress() {
+    (percent, done, total, unit, rate, etaSeconds) = (nil, nil, nil, nil, nil, nil)
+  }
+
+  /// Reads `status.json`.
+  public init(json: [UInt8]) throws { self = try JSON.decoder().decode(JobStatus.self, from: Data(json)) }
+
+  /// The content of `status.json`.
+  public func json() throws -> [UInt8] { Array(try JSON.encoder().encode(self)) + [UInt8(ascii: "\n")] }
+}

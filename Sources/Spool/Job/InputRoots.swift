@@ -1,0 +1,99 @@
+import Diagnostics
+import Foundation
+
+/// The folders beneath which a job may name input files.
+public struct InputRoots: Sendable {
+  /// The folders, searched in this order.
+  public let folders: [String]
+
+  /// - Parameter folders: searched in this order.
+  public init(_ folders: [String]) { self.folders = folders }
+
+  /// What is wrong with `path` as it is written, or nil.
+  static func problem(with path: String) -> String? {
+    if path.hasPrefix("/") { return "is an absolute path" }
+    let components = path.split(separator: "/", omittingEmptySubsequences: false)
+    if components.contains("..") { return "climbs out of its folder with \"..\"" }
+    if components.contains("") || components.contains(".") { return "has an empty part" }
+    if path.utf8.count >= PATH_MAX { return "is too long" }
+    return nil
+  }
+
+  /// The real path of an input file.
+  ///
+  /// Symbolic links are followed to the end and the place where they end must lie beneath the real path of the same root,
+  /// so a link may lead elsewhere within a root and never out of it. The stage is handed the real path, in which no
+  /// component is a link. The file is looked at, never opened.
+  /// - Throws: a `Failure` with status `noInput` where no root holds it, `dataError` where it is not a plain file or lies
+  ///   outside the roots.
+  public func resolve(_ path: String) throws -> String {
+    if let problem = Self.problem(with: path) { throw Failure(.dataError, path, problem) }
+    for folder in folders {
+      guard let root = Self.realPath(folder), let file = Self.realPath(root + "/" + path) else { continue }
+      guard file.hasPrefix(root.hasSuffix("/") ? root : root + "/") else {
+        throw Failure(.dataError, path, "is a symbolic link that leaves the input root \(folder)", remedy: "copy the file there")
+      }
+      var entry = stat()
+      guard lstat(file, &entry) == 0, entry.st_mode & S_IFMT == S_IFREG else {
+        throw Failure(.dataError, path, "is not a plain file in the input root \(folder)")
+      }
+      return file
+    }
+    let searched = folders.isEmpty ? "there are none" : folders.joined(separator: ", ")
+    throw Failure(.noInput, path, "neither an earlier step nor a file beneath an input root (\(searched))")
+  }
+
+  private static func realPath(_ path: String) -> String? {
+    guard let real = realpath(path, nil) else { return nil }
+    defer { free(real) }
+    return String(cString: real)
+  }
+}
+
+extension JobFile {
+  /// Checks that every input file stands beneath an input root.
+  /// - Throws: `JobFileError` with the line and the key of the first that does not.
+  public func checkInputs(_ roots: InputRoots) throws {
+    for step in steps {
+      for setting in step.settings {
+        guard case .input(.file(let path)) = setting.value else { continue }
+        do {
+          _ = try roots.resolve(path)
+        } catch let failure as Failure {
+          throw JobFileError(
+            line: setting.line, key: setting.option.name, "\"\(path)\": \(failure.problem)", remedy: failure.remedy)
+        }
+      }
+    }
+  }
+}
+
+extension JobStep {
+  /// The program's arguments, without its name.
+  ///
+  /// Outputs and earlier steps' outputs are file names within the job's folder, where the stage runs; input files are
+  /// real paths. Values are joined to their option, so that none can be taken for another option.
+  /// - Throws: a `Failure` where an input file is missing.
+  func arguments(_ roots: InputRoots, progressDescriptor: Int32?) throws -> [String] {
+    var arguments = stage.subcommand.map { [$0] } ?? []
+    for setting in settings {
+      let option = setting.option
+      switch setting.value {
+      case .text(let text): arguments.append("--\(option.name)=\(text)")
+      case .flag(true): arguments.append("--\(option.name)")
+      case .flag(false): break
+      case .list(let values): arguments += values.map { "--\(option.name)=\($0)" }
+      case .input(let source):
+        let path: String
+        switch source {
+        case .step(let name): path = name + ".h5"
+        case .file(let file): path = try roots.resolve(file)
+        }
+        arguments.append(option.isPositional ? path : "--\(option.name)=\(path)")
+      }
+    }
+    arguments += stage.fileOptions.map { "--\($0.option)=\(name)\($0.suffix)" }
+    if let progressDescriptor { arguments.append("--progress-fd=\(progressDescriptor)") }
+    return arguments
+  }
+}

@@ -1,0 +1,118 @@
+/// One step of a job.
+public struct JobStep: Sendable, Equatable {
+  /// Where an input comes from.
+  public enum Source: Sendable, Equatable {
+    /// The output of the step of this name.
+    case step(String)
+    /// A file beneath an input root.
+    case file(String)
+  }
+
+  /// What the job says for one option.
+  public enum Value: Sendable, Equatable {
+    case text(String)
+    case flag(Bool)
+    case list([String])
+    case input(Source)
+  }
+
+  /// An option with its value, in the order of the stage's vocabulary.
+  public struct Setting: Sendable, Equatable {
+    public let option: StageOption
+    public let value: Value
+    /// The line of the job file it stands on; the step's own for an input that was left out.
+    public let line: Int
+  }
+
+  /// The name of its output, without `.h5`.
+  public let name: String
+  /// The kind of step.
+  public let stage: StageVocabulary
+  /// What it makes.
+  public let output: ArtifactKind
+  /// What the job says, and the inputs it left out.
+  public let settings: [Setting]
+  /// The line of the job file it starts on.
+  public let line: Int
+
+  /// The file that stands under this name when the step is finished.
+  public var outputFile: String { name + ".h5" }
+  /// The figures beside it.
+  public var figuresFile: String { name + ".json" }
+}
+
+/// A job as its file describes it, with every name resolved.
+public struct JobFile: Sendable, Equatable {
+  /// The largest file that is read.
+  public static let largestBytes = 64 << 10
+  /// The most steps a job may have.
+  public static let mostSteps = 200
+
+  /// The job's name.
+  public let name: String
+  /// The steps in the order in which they run.
+  public let steps: [JobStep]
+
+  /// Reads a job file.
+  ///
+  /// Unknown and duplicate keys, anchors, aliases, tags, values of the wrong type, names against `JobName.rule`, inputs
+  /// that no earlier step makes and paths that are absolute or climb with `..` are errors. Whether files exist is not
+  /// looked at.
+  /// - Parameter bytes: the content, UTF-8, at most `largestBytes`.
+  /// - Throws: `JobFileError` with the line and the key of the first error.
+  public init(_ bytes: [UInt8]) throws {
+    guard bytes.count <= Self.largestBytes else {
+      throw JobFileError(line: 1, "larger than \(Self.largestBytes >> 10) KiB, the limit for a job file")
+    }
+    let root = try YAMLReader.read(bytes)
+    guard case .mapping(let pairs) = root.content else {
+      throw JobFileError(line: root.line, "the file is \(root.kind); expected the keys \"job\" and \"steps\"")
+    }
+    var name: String?
+    var steps: [JobStep]?
+    for pair in pairs {
+      switch pair.key {
+      case "job":
+        name = try Self.name(pair, of: "job")
+      case "steps":
+        guard case .list(let items) = pair.value.content, !items.isEmpty else {
+          throw JobFileError(
+            line: pair.value.line, key: "steps", "is \(Self.describe(pair.value)); expected a list of steps",
+            remedy: "write one \"- STAGE: { ... }\" a line")
+        }
+        guard items.count <= Self.mostSteps else {
+          throw JobFileError(line: pair.line, key: "steps", "more than \(Self.mostSteps) steps")
+        }
+        var reader = StepReader()
+        steps = try items.map { try reader.read($0) }
+      default:
+        throw JobFileError(
+          line: pair.line, key: pair.key, "unknown; a job has the keys \"job\" and \"steps\"",
+          remedy: nearest(to: pair.key, among: ["job", "steps"]).map { "did you mean \"\($0)\"?" })
+      }
+    }
+    guard let name else {
+      throw JobFileError(line: root.line, key: "job", "missing", remedy: "add a line \"job: NAME\"")
+    }
+    guard let steps else { throw JobFileError(line: root.line, key: "steps", "missing") }
+    self.name = name
+    self.steps = steps
+  }
+
+  /// The value of a key that holds a name.
+  static func name(_ pair: YAMLNode.Pair, of what: String) throws -> String {
+    guard case .scalar(let name, _) = pair.value.content, !pair.value.isNull else {
+      throw JobFileError(line: pair.value.line, key: pair.key, "is \(pair.value.kind); expected the name of the \(what)")
+    }
+    guard JobName.isValid(name) else {
+      throw JobFileError(
+        line: pair.value.line, key: pair.key, "\"\(name.prefix(80))\" is not a name", remedy: "use \(JobName.rule)")
+    }
+    return name
+  }
+
+  private static func describe(_ node: YAMLNode) -> String {
+    if case .list(let items) = node.content, items.isEmpty { return "an empty list" }
+    return node.kind
+  }
+}

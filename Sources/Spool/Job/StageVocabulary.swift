@@ -1,0 +1,105 @@
+/// What a step makes or reads.
+public enum ArtifactKind: String, Sendable, CaseIterable {
+  /// A network that `convert` made: something to distill from.
+  case teacher
+  /// A network that `distill` made.
+  case generator
+  /// A feature network.
+  case features
+  /// Reference statistics.
+  case statistics
+  /// Images.
+  case samples
+  /// Scores.
+  case score
+}
+
+/// One option of a stage program, as a key of a job file.
+public struct StageOption: Sendable, Equatable {
+  /// What the key's value may be.
+  public enum Value: Sendable, Equatable {
+    /// Any single value, passed on as it stands.
+    case text
+    /// A finite number.
+    case number
+    /// `true` or `false`: the option is given or not.
+    case flag
+    /// A value or a list of values: the option is repeated.
+    case list
+    /// The name of an earlier step that made one of these kinds, or a file beneath an input root.
+    case input(Set<ArtifactKind>)
+  }
+
+  /// What an input that is left out is taken from.
+  public enum LeftOut: Sendable, Equatable {
+    /// The program's own default, or nothing.
+    case absent
+    /// It must be given.
+    case refused
+    /// The latest step that made one of these kinds.
+    case latest(Set<ArtifactKind>)
+    /// The same, where the named flag is set; otherwise nothing.
+    case latestWhenFlag(String, Set<ArtifactKind>)
+  }
+
+  /// The option without its dashes; a positional argument's name.
+  public let name: String
+  /// What its value may be.
+  public let value: Value
+  /// What it is taken from when the job leaves it out.
+  public let leftOut: LeftOut
+  /// Whether the program takes it without the option's name.
+  public let isPositional: Bool
+
+  init(_ name: String, _ value: Value, leftOut: LeftOut = .absent, isPositional: Bool = false) {
+    self.name = name
+    self.value = value
+    self.leftOut = leftOut
+    self.isPositional = isPositional
+  }
+}
+
+/// A kind of step: which program runs it, with which options.
+public struct StageVocabulary: Sendable, Equatable {
+  /// The key of the step in a job file.
+  public let stage: String
+  /// The program's file name.
+  public let program: String
+  /// The program's subcommand, where it has one.
+  public let subcommand: String?
+  /// What a job file may say.
+  public let options: [StageOption]
+  /// What the step makes, unless `outputsByOption` says otherwise.
+  public let output: ArtifactKind
+  /// Options whose presence changes what the step makes.
+  public let outputsByOption: [String: ArtifactKind]
+  /// Options that name files of the job's folder: `STEP` + suffix.
+  public let fileOptions: [(option: String, suffix: String)]
+
+  init(
+    _ stage: String, program: String, subcommand: String? = nil, makes output: ArtifactKind,
+    byOption: [String: ArtifactKind] = [:], files: [(option: String, suffix: String)] = [("output", ".h5")],
+    _ options: [StageOption]
+  ) {
+    self.stage = stage
+    self.program = program
+    self.subcommand = subcommand
+    self.options = options + [StageOption("threads", .number)]
+    self.output = output
+    self.outputsByOption = byOption
+    self.fileOptions = files
+  }
+
+  /// The option of this name.
+  public func option(_ name: String) -> StageOption? { options.first { $0.name == name } }
+
+  public static func == (left: Self, right: Self) -> Bool { left.stage == right.stage }
+
+  /// Options every stage program has and no job file may set: they are the daemon's.
+  public static let daemonOptions: Set<String> = [
+    "output", "state", "progress-fd", "overwrite", "dry-run", "help", "version",
+  ]
+
+  /// The kind of step of this name.
+  public static func named(_ stage: String) -> StageVocabulary? { all.first { $0.stage == stage } }
+}

@@ -1,0 +1,176 @@
+/// Reads the steps of a job in order, each against what the steps before it make.
+struct StepReader {
+  private var earlier: [JobStep] = []
+
+  /// Reads `STAGE: { option: value, ... }`.
+  /// - Throws: `JobFileError` with the line and the key of the first error.
+  mutating func read(_ item: YAMLNode) throws -> JobStep {
+    guard case .mapping(let pairs) = item.content, let pair = pairs.first else {
+      throw JobFileError(
+        line: item.line, key: "steps", "the step is \(item.kind); expected \"STAGE: { option: value, ... }\"")
+    }
+    if pairs.count > 1 {
+      throw JobFileError(
+        line: pairs[1].line, key: pairs[1].key, "a second key in the step \"\(pair.key)\"; a step has one key, its stage",
+        remedy: "start a new step with \"-\", or indent the key as an option of \"\(pair.key)\"")
+    }
+    let stage = try vocabulary(pair)
+    let values: [YAMLNode.Pair]
+    switch pair.value.content {
+    case .mapping(let given): values = given
+    case .scalar where pair.value.isNull: values = []
+    default:
+      throw JobFileError(line: pair.value.line, key: pair.key, "is \(pair.value.kind); expected options in { }")
+    }
+    let step = try step(stage, line: pair.line, values)
+    earlier.append(step)
+    return step
+  }
+
+  private func vocabulary(_ pair: YAMLNode.Pair) throws -> StageVocabulary {
+    if let stage = StageVocabulary.named(pair.key) { return stage }
+    if StageVocabulary.announced.contains(pair.key) {
+      throw JobFileError(line: pair.line, key: pair.key, "this stage is not available yet", remedy: "remove the step")
+    }
+    let stages = StageVocabulary.all.map(\.stage)
+    throw JobFileError(
+      line: pair.line, key: pair.key, "unknown stage; stages are \(stages.joined(separator: ", "))",
+      remedy: nearest(to: pair.key, among: stages).map { "did you mean \"\($0)\"?" })
+  }
+
+  private func step(_ stage: StageVocabulary, line: Int, _ pairs: [YAMLNode.Pair]) throws -> JobStep {
+    var name = stage.stage
+    var nameLine = line
+    var given: [String: JobStep.Setting] = [:]
+    for pair in pairs {
+      if pair.key == "name" {
+        name = try JobFile.name(pair, of: "step")
+        nameLine = pair.line
+        continue
+      }
+      guard let option = stage.option(pair.key) else { throw unknown(pair, in: stage) }
+      given[pair.key] = .init(option: option, value: try value(pair, option), line: pair.line)
+    }
+    if let other = earlier.first(where: { $0.name == name }) {
+      throw JobFileError(
+        line: nameLine, key: "name", "the step on line \(other.line) is named \"\(name)\" already",
+        remedy: "give this step a \"name\" of its own")
+    }
+    var settings: [JobStep.Setting] = []
+    for option in stage.options {
+      if let setting = given[option.name] {
+        settings.append(setting)
+      } else if let source = try leftOut(option, of: stage, line: line, given) {
+        settings.append(.init(option: option, value: .input(source), line: line))
+      }
+    }
+    let output = stage.outputsByOption.first { given[$0.key] != nil }?.value ?? stage.output
+    return JobStep(name: name, stage: stage, output: output, settings: settings, line: line)
+  }
+
+  private func unknown(_ pair: YAMLNode.Pair, in stage: StageVocabulary) -> JobFileError {
+    if StageVocabulary.daemonOptions.contains(pair.key) {
+      return JobFileError(line: pair.line, key: pair.key, "is set by the daemon", remedy: "remove it")
+    }
+    let guess = nearest(to: pair.key, among: stage.options.map(\.name) + ["name"])
+    return JobFileError(
+      line: pair.line, key: pair.key, "unknown option of the stage \"\(stage.stage)\"",
+      remedy: guess.map { "did you mean \"\($0)\"?" } ?? "\(stage.program) --help lists its options")
+  }
+
+  private func value(_ pair: YAMLNode.Pair, _ option: StageOption) throws -> JobStep.Value {
+    func wrong(_ expected: String) -> JobFileError {
+      JobFileError(line: pair.value.line, key: pair.key, "is \(pair.value.kind); expected \(expected)")
+    }
+    if case .list(let items) = pair.value.content, option.value == .list {
+      return .list(
+        try items.map { item in
+          guard case .scalar(let text, _) = item.content, !item.isNull else {
+            throw JobFileError(line: item.line, key: pair.key, "holds \(item.kind); expected single values")
+          }
+          return text
+        })
+    }
+    guard case .scalar(let text, let isPlain) = pair.value.content, !pair.value.isNull, !text.isEmpty else {
+      switch option.value {
+      case .text: throw wrong("a single value")
+      case .number: throw wrong("a number")
+      case .flag: throw wrong("true or false")
+      case .list: throw wrong("a value or a list of values")
+      case .input: throw wrong("the name of an earlier step or a file")
+      }
+    }
+    switch option.value {
+    case .text: return .text(text)
+    case .list: return .list([text])
+    case .flag:
+      guard isPlain, text == "true" || text == "false" else {
+        throw JobFileError(line: pair.value.line, key: pair.key, "is \"\(text)\"; expected true or false")
+      }
+      return .flag(text == "true")
+    case .number:
+      guard let number = Double(text), number.isFinite else {
+        throw JobFileError(line: pair.value.line, key: pair.key, "is \"\(text)\"; expected a number")
+      }
+      return .text(text)
+    case .input(let kinds): return .input(try source(text, pair, kinds))
+    }
+  }
+
+  private func source(_ text: String, _ pair: YAMLNode.Pair, _ kinds: Set<ArtifactKind>) throws -> JobStep.Source {
+    if let step = earlier.first(where: { $0.name == text }) {
+      guard kinds.contains(step.output) else {
+        throw JobFileError(
+          line: pair.value.line, key: pair.key,
+          "the step \"\(text)\" (line \(step.line)) makes \(step.output.phrase); expected \(Self.describe(kinds))")
+      }
+      return .step(text)
+    }
+    if let problem = InputRoots.problem(with: text) {
+      throw JobFileError(
+        line: pair.value.line, key: pair.key, "\"\(text)\" \(problem)",
+        remedy: "name a file by its path beneath an input root")
+    }
+    return .file(text)
+  }
+
+  private func leftOut(
+    _ option: StageOption, of stage: StageVocabulary, line: Int, _ given: [String: JobStep.Setting]
+  ) throws -> JobStep.Source? {
+    let kinds: Set<ArtifactKind>
+    switch option.leftOut {
+    case .absent: return nil
+    case .refused:
+      throw JobFileError(line: line, key: stage.stage, "its option \"\(option.name)\" is missing")
+    case .latest(let latest): kinds = latest
+    case .latestWhenFlag(let flag, let latest):
+      guard given[flag]?.value == .flag(true) else { return nil }
+      kinds = latest
+    }
+    guard let step = earlier.last(where: { kinds.contains($0.output) }) else {
+      throw JobFileError(
+        line: line, key: stage.stage,
+        "its input \"\(option.name)\" is left out and no earlier step makes \(Self.describe(kinds))",
+        remedy: "name a file, or add the step that makes it")
+    }
+    return .step(step.name)
+  }
+
+  private static func describe(_ kinds: Set<ArtifactKind>) -> String {
+    kinds.isEmpty ? "a file" : kinds.sorted { $0.rawValue < $1.rawValue }.map(\.phrase).joined(separator: " or ")
+  }
+}
+
+extension ArtifactKind {
+  /// The kind with its article, for messages.
+  fileprivate var phrase: String {
+    switch self {
+    case .teacher: "a teacher"
+    case .generator: "a generator"
+    case .features: "a feature network"
+    case .statistics: "reference statistics"
+    case .samples: "samples"
+    case .score: "a score"
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/// A value of a job file with the line it stands on: YAML without anchors, aliases, tags and duplicate keys.
+struct YAMLNode {
+  struct Pair {
+    let key: String
+    let line: Int
+    let value: YAMLNode
+  }
+
+  enum Content {
+    case scalar(String, isPlain: Bool)
+    case list([YAMLNode])
+    case mapping([Pair])
+  }
+
+  let line: Int
+  let content: Content
+
+  /// What the value is, for messages.
+  var kind: String {
+    switch content {
+    case .scalar(let text, let isPlain): isPlain && Self.nulls.contains(text) ? "nothing" : "a single value"
+    case .list: "a list"
+    case .mapping: "a mapping"
+    }
+  }
+
+  /// Whether the key stands without a value, as in `score:`.
+  var isNull: Bool {
+    if case .scalar(let text, isPlain: true) = content { return Self.nulls.contains(text) }
+    return false
+  }
+
+  private static let nulls: Set<String> = ["", "~", "null", "Null", "NULL"]
+}

@@ -1,0 +1,79 @@
+import Diagnostics
+import Files
+import Foundation
+
+/// The lock on a job's folder, which a stage's processes hold through a descriptor they inherit.
+///
+/// The kernel lets go of it when the last of them has ended, however that came about, so whoever gets the lock knows that
+/// nobody writes in the folder any more.
+struct JobLock: ~Copyable {
+  private static let name = ".lock"
+
+  /// Open and locked.
+  let descriptor: Int32
+
+  /// Takes the lock of a job's folder; nil where others hold it.
+  init?(folder: String) throws {
+    let path = "\(folder)/\(Self.name)"
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+    guard descriptor >= 0 else { throw Failure.system(path, "open") }
+    if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      let code = errno
+      close(descriptor)
+      if code == EWOULDBLOCK { return nil }
+      throw Failure.system(path, "lock", code: code)
+    }
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+
+  /// The processes that hold the lock of a job's folder.
+  ///
+  /// `/proc/locks` names the process that took the lock, a daemon that is gone by then; those that inherited it are found
+  /// by their descriptors: the same file, and a lock on it.
+  static func holders(folder: String) -> [pid_t] {
+    var lock = stat()
+    guard stat("\(folder)/\(name)", &lock) == 0 else { return [] }
+    let files = DiskFileSystem()
+    let processes = ((try? files.names(in: "/proc")) ?? []).compactMap { pid_t($0) }
+    return processes.filter { process in
+      guard process != getpid(), let descriptors = try? files.names(in: "/proc/\(process)/fd") else { return false }
+      return descriptors.contains { number in
+        var entry = stat()
+        guard stat("/proc/\(process)/fd/\(number)", &entry) == 0 else { return false }
+        guard entry.st_ino == lock.st_ino, entry.st_dev == lock.st_dev else { return false }
+        let details = try? String(contentsOfFile: "/proc/\(process)/fdinfo/\(number)", encoding: .utf8)
+        return details?.contains("FLOCK") == true
+      }
+    }
+  }
+
+  /// Stops the processes of a daemon that is gone and waits until none holds the lock.
+  /// - Parameters:
+  ///   - graceSeconds: how long they have after SIGTERM before SIGKILL.
+  ///   - isCancelled: asked while waiting.
+  /// - Returns: the processes that were stopped.
+  /// - Throws: a `Failure` with status `temporaryFailure` where one outlives SIGKILL for a minute or waiting was cancelled.
+  static func stopOrphans(
+    folder: String, graceSeconds: Double, isCancelled: () -> Bool = { false }
+  ) throws -> [pid_t] {
+    var stopped: [pid_t] = []
+    let start = ContinuousClock.now
+    while true {
+      if try JobLock(folder: folder) != nil { return stopped }
+      let waited = (ContinuousClock.now - start) / .seconds(1)
+      for process in holders(folder: folder) {
+        if !stopped.contains(process) {
+          stopped.append(process)
+          kill(process, SIGTERM)
+        }
+        if waited > graceSeconds { kill(process, SIGKILL) }
+      }
+      guard waited < graceSeconds + 60, !isCancelled() else {
+        throw Failure(.temporaryFailure, folder, "processes \(holders(folder: folder)) still write there")
+      }
+      usleep(50_000)
+    }
+  }
+}

@@ -1,0 +1,30 @@
+import Diagnostics
+import Files
+import Foundation
+
+/// The lock of the one daemon of a spool; no child inherits it.
+struct SpoolLock: ~Copyable {
+  private let descriptor: Int32
+
+  /// - Throws: a `Failure` with status `temporaryFailure` where another daemon works on the spool.
+  init(root: String) throws {
+    let path = "\(root)/.lock"
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+    guard descriptor >= 0 else { throw Failure.system(path, "open") }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let code = errno
+      close(descriptor)
+      guard code == EWOULDBLOCK else { throw Failure.system(path, "lock", code: code) }
+      let other = (try? String(contentsOfFile: path, encoding: .utf8))?.split(separator: "\n").first
+      throw Failure(
+        .temporaryFailure, root, "another sid-spoold\(other.map { " (process \($0))" } ?? "") works on this spool",
+        remedy: "stop it first, or give another --spool")
+    }
+    ftruncate(descriptor, 0)
+    let line = Array("\(getpid())\n".utf8)
+    _ = write(descriptor, line, line.count)
+    self.descriptor = descriptor
+  }
+
+  deinit { close(descriptor) }
+}

@@ -1,0 +1,107 @@
+import CLinux
+import Diagnostics
+import Files
+import Foundation
+
+/// The process of a stage.
+struct StageProcess {
+  /// Where the stage finds its progress pipe.
+  static let progressDescriptor: Int32 = 3
+  /// Where the stage holds the lock of the job's folder, which it need not know.
+  private static let lockDescriptor: Int32 = 4
+
+  /// The process, the leader of its own process group.
+  let process: pid_t
+  /// The reading end of its progress pipe; it never blocks.
+  let progress: Int32
+
+  /// Starts a stage.
+  ///
+  /// The process has its own group, no signal mask, no descriptors but its log, the progress pipe and the job's lock, and
+  /// the few variables of `environment()`. It asks the kernel to die with the thread that called this, so that thread has
+  /// to live as long as the daemon.
+  /// - Parameters:
+  ///   - program: the path of its executable.
+  ///   - arguments: without the program's name.
+  ///   - folder: the job's folder, where it runs.
+  ///   - log: an open file for stdout and stderr.
+  ///   - lock: the lock of the job's folder.
+  /// - Throws: a `Failure` with status `unavailable` where the program is missing, `temporaryFailure` where the machine is
+  ///   short of processes or memory.
+  init(program: String, arguments: [String], folder: String, log: Int32, lock: borrowing JobLock) throws {
+    var pipeEnds: [Int32] = [-1, -1]
+    guard pipe(&pipeEnds) == 0 else { throw Failure(.temporaryFailure, program, "no pipe: \(String(cString: strerror(errno)))") }
+    defer { close(pipeEnds[1]) }
+    for end in pipeEnds { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    _ = fcntl(pipeEnds[0], F_SETFL, O_NONBLOCK)
+
+    // The descriptors to hand over are moved out of the way of the numbers they will have.
+    let sources = [log, pipeEnds[1], lock.descriptor].map { fcntl($0, F_DUPFD_CLOEXEC, 16) }
+    defer { for source in sources where source >= 0 { close(source) } }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_adddup2(&actions, sources[0], 1)
+    posix_spawn_file_actions_adddup2(&actions, sources[0], 2)
+    posix_spawn_file_actions_adddup2(&actions, sources[1], Self.progressDescriptor)
+    posix_spawn_file_actions_adddup2(&actions, sources[2], Self.lockDescriptor)
+    _ = sid_spawn_closing_from(&actions, Self.lockDescriptor + 1)
+    _ = sid_spawn_in_folder(&actions, folder)
+
+    var attributes = posix_spawnattr_t()
+    posix_spawnattr_init(&attributes)
+    defer { posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    sigemptyset(&none)
+    var all = sigset_t()
+    sigfillset(&all)
+    posix_spawnattr_setsigmask(&attributes, &none)
+    posix_spawnattr_setsigdefault(&attributes, &all)
+    posix_spawnattr_setpgroup(&attributes, 0)
+    posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+
+    let name = (program as NSString).lastPathComponent
+    var argv = ([name] + arguments).map { strdup($0) } + [nil]
+    var environment = Self.environment().map { strdup("\($0.key)=\($0.value)") } + [nil]
+    defer { for text in argv + environment { free(text) } }
+    var process: pid_t = 0
+    let code = posix_spawn(&process, program, &actions, &attributes, &argv, &environment)
+    guard code == 0 else {
+      close(pipeEnds[0])
+      let reason = String(cString: strerror(code))
+      switch code {
+      case ENOENT, EACCES, ENOEXEC:
+        throw Failure(.unavailable, program, "cannot be run: \(reason)", remedy: "install it beside sid-spoold")
+      default:
+        throw Failure(.temporaryFailure, program, "cannot be started: \(reason)")
+      }
+    }
+    self.process = process
+    self.progress = pipeEnds[0]
+  }
+
+  /// Sends a signal to every process of the stage.
+  func signal(_ number: Int32) { kill(-process, number) }
+
+  /// How the process ended, or nil while it runs. To be asked until it says.
+  func outcome() -> StageOutcome? {
+    var status: Int32 = 0
+    let ended = waitpid(process, &status, WNOHANG)
+    if ended == 0 || (ended < 0 && errno == EINTR) { return nil }
+    guard ended == process else { return .exited(ExitStatus.software.rawValue) }
+    let signal = status & 0x7F
+    return signal != 0 ? .signaled(signal) : .exited(status >> 8 & 0xFF)
+  }
+
+  /// What a stage sees of the daemon's environment: where to find programs and libraries, and the daemon's process, with
+  /// which it has to die.
+  private static func environment() -> [String: String] {
+    var environment = ["LC_ALL": "C.UTF-8", "SID_PARENT_PID": String(getpid())]
+    for name in ["PATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "TZ", "OPENBLAS_CORETYPE"] {
+      environment[name] = ProcessInfo.processInfo.environment[name]
+    }
+    return environment
+  }
+}
