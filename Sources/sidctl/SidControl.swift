@@ -1,0 +1,35 @@
+import ArgumentParser
+import Diagnostics
+import Foundation
+import Spool
+import Stage
+
+/// The client of a spool.
+@main
+struct SidControl: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sidctl",
+    abstract: "Submit jobs to a spool and look at them.",
+    version: Version.line("sidctl"),
+    subcommands: [Submit.self, Status.self, Watch.self])
+
+  /// Runs the work of a subcommand; a `Failure` becomes one line and the exit status.
+  static func run(_ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let failure as Failure {
+      FileHandle.standardError.write(Data("sidctl: \(failure)\n".utf8))
+      throw ExitCode(failure.status.rawValue)
+    }
+  }
+}
+
+/// Where the spool is.
+struct SpoolOption: ParsableArguments {
+  @Option(help: ArgumentHelp("The spool's folder. (default: SID_SPOOL of the environment, else /var/spool/sid)", valueName: "dir"))
+  var spool: String?
+
+  func client() throws -> SpoolClient {
+    try SpoolClient(spool ?? ProcessInfo.processInfo.environment["SID_SPOOL"] ?? "/var/spool/sid")
+  }
+}
