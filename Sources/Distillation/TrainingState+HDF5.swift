@@ -1,0 +1,114 @@
+import Compute
+import Diagnostics
+import Foundation
+import HDF5
+import Models
+
+extension TrainingState {
+  /// The `format` attribute of a training state file.
+  public static let format = "sid-training-state"
+
+  /// Writes the whole state into a new file: continuing from it gives the same bits as never having stopped.
+  ///
+  /// Tensors are stored by state_dict names, in PyTorch's order of elements.
+  public func write(to file: HDF5File) throws {
+    let root = file.root
+    try root.setAttribute("format", Self.format)
+    try root.setAttribute("format_version", 1)
+    try root.setAttribute("images_seen", imagesSeen)
+    try root.setAttribute("fake_score_objective", fakeScoreObjective)
+    for (name, network) in [("fake_score", fakeScore), ("generator", generator), ("generator_ema", average)] {
+      try network.write(to: try root.createGroup(name))
+    }
+    for (name, adam, network) in [("fake_score_optimizer", fakeScoreAdam, fakeScore), ("generator_optimizer", generatorAdam, generator)] {
+      try adam.write(to: try root.createGroup(name), names: network)
+    }
+    let group = try root.createGroup("pending")
+    try group.setAttribute("phase", pending.phase.rawValue)
+    try group.setAttribute("images_done", pending.imagesDone)
+    try group.setAttribute("objective", pending.objective)
+    let network = pending.phase == .fakeScore ? fakeScore : generator
+    for (index, gradient) in pending.gradients.enumerated() {
+      guard let gradient else { continue }
+      let specification = network.specifications[index]
+      try group.write(network.stateDictOrder(gradient, of: index).values, shape: specification.shape, to: specification.name)
+    }
+  }
+
+  /// Reads a state that `write(to:)` wrote.
+  /// - Throws: a `Failure` naming the file and what in it is missing or does not fit.
+  public init(reading file: HDF5File) throws {
+    try file.requireFormat(Self.format)
+    let (root, path) = (file.root, file.path)
+    let fakeScore = try Network(reading: try root.group("fake_score"), path: path)
+    let generator = try Network(reading: try root.group("generator"), path: path)
+    let average = try Network(reading: try root.group("generator_ema"), path: path)
+    guard fakeScore.specifications == generator.specifications, average.specifications == generator.specifications else {
+      throw Failure(.dataError, path, "its three networks have different architectures")
+    }
+    let group = try root.group("pending")
+    guard let phase = DistillationPhase(rawValue: try group.stringAttribute("phase")) else {
+      throw Failure(.dataError, path, "the attribute \"phase\" is neither fakeScore nor generator")
+    }
+    let tensors = HDF5Tensors(group, path: path)
+    let gradients = try generator.specifications.indices.map { index -> Tensor? in
+      try tensors.ifPresent(generator.specifications[index].name, index, of: generator, path: path)
+    }
+    self.init(
+      fakeScore: fakeScore, generator: generator, average: average,
+      fakeScoreAdam: try Adam(reading: try root.group("fake_score_optimizer"), names: fakeScore, path: path),
+      generatorAdam: try Adam(reading: try root.group("generator_optimizer"), names: generator, path: path),
+      imagesSeen: try root.intAttribute("images_seen"),
+      pending: PendingStep(
+        phase: phase, imagesDone: try group.intAttribute("images_done"), objective: try group.doubleAttribute("objective"),
+        gradients: gradients),
+      fakeScoreObjective: try root.doubleAttribute("fake_score_objective"))
+    guard imagesSeen >= 0, pending.imagesDone >= 0 else { throw Failure(.dataError, path, "a counter of images is negative") }
+  }
+}
+
+extension Adam {
+  func write(to group: HDF5Group, names network: Network) throws {
+    try group.setAttribute("beta1", beta1)
+    try group.setAttribute("beta2", beta2)
+    try group.setAttribute("epsilon", epsilon)
+    let second = try group.createGroup("second_moment")
+    let first = try group.createGroup("first_moment")
+    for (index, state) in moments.enumerated() {
+      guard let state else { continue }
+      let specification = network.specifications[index]
+      try second.write(network.stateDictOrder(state.second, of: index).values, shape: specification.shape, to: specification.name)
+      try second.dataset(specification.name).setAttribute("step", state.step)
+      if let moment = state.first {
+        try first.write(network.stateDictOrder(moment, of: index).values, shape: specification.shape, to: specification.name)
+      }
+    }
+  }
+
+  init(reading group: HDF5Group, names network: Network, path: String) throws {
+    self.init(
+      count: network.specifications.count, beta1: try group.doubleAttribute("beta1"), beta2: try group.doubleAttribute("beta2"),
+      epsilon: try group.doubleAttribute("epsilon"))
+    let second = try group.group("second_moment")
+    let (seconds, firsts) = (HDF5Tensors(second, path: path), HDF5Tensors(try group.group("first_moment"), path: path))
+    for (index, specification) in network.specifications.enumerated() {
+      guard let moment = try seconds.ifPresent(specification.name, index, of: network, path: path) else { continue }
+      let first = try firsts.ifPresent(specification.name, index, of: network, path: path)
+      guard beta1 == 0 || first != nil else {
+        throw Failure(.dataError, path, "the first moment of \"\(specification.name)\" is missing")
+      }
+      moments[index] = Moments(step: try second.dataset(specification.name).intAttribute("step"), first: first, second: moment)
+    }
+  }
+}
+
+extension HDF5Tensors {
+  /// The tensor that belongs to parameter `index`, arranged for the kernels; nil where the file has none.
+  fileprivate func ifPresent(_ name: String, _ index: Int, of network: Network, path: String) throws -> Tensor? {
+    guard let shape = shape(of: name) else { return nil }
+    guard shape == network.specifications[index].shape else {
+      throw Failure(.dataError, path, "\"\(name)\" has shape \(shape); the architecture needs \(network.specifications[index].shape)")
+    }
+    return network.memoryOrder(try tensor(name), of: index)
+  }
+}

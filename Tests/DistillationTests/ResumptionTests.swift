@@ -1,0 +1,115 @@
+import Compute
+import Distillation
+import Foundation
+import HDF5
+import Models
+import TestSupport
+import Testing
+
+@Suite("A training that was interrupted gives the same bits", .serialized)
+struct ResumptionTests {
+  static func settings(microbatch: Int, beta1: Double = 0) -> DistillationSettings {
+    var s = DistillationSettings()
+    (s.batch, s.microbatch, s.durationKimg, s.generatorBeta1) = (10, microbatch, 0.03, beta1)
+    (s.fakeScoreLearningRate, s.generatorLearningRate, s.dropout, s.seed) = (3e-4, 2e-4, 0.1, 12)
+    s.learningRateDecayStartKimg = 0.01
+    return s
+  }
+
+  static func distiller(_ settings: DistillationSettings, teacher: Network, state: TrainingState? = nil) -> Distiller {
+    let labels = UniformLabels(seed: settings.seed, classes: teacher.configuration.labelDim)
+    return Distiller(
+      teacher: teacher, settings: settings, state: state ?? TrainingState(teacher: teacher, settings: settings),
+      draws: SeededDraws(seed: settings.seed, imageShape: teacher.imageShape, labels: labels))
+  }
+
+  static func bits(_ network: Network) -> [[Float]] { network.specifications.indices.map { network.stateDictTensor($0).values } }
+
+  @Test("Saved and read again after every micro-batch, it equals the run that was never stopped", arguments: [0.0, 0.9])
+  func everyMicrobatch(beta1: Double) throws {
+    let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
+    let settings = Self.settings(microbatch: 4, beta1: beta1)
+    let whole = Self.distiller(settings, teacher: teacher)
+    var expected: [Double] = []
+    while !whole.isFinished { if let s = try whole.advance() { expected += [s.fakeScoreObjective, s.generatorObjective] } }
+    #expect(whole.state.imagesSeen == 30)
+
+    let folder = try TemporaryFolder()
+    let path = folder.file("state.h5")
+    var state = TrainingState(teacher: teacher, settings: settings)
+    var (objectives, stops): ([Double], Int) = ([], 0)
+    while state.imagesSeen < settings.durationImages {
+      let part = Self.distiller(settings, teacher: teacher, state: state)
+      if let s = try part.advance() { objectives += [s.fakeScoreObjective, s.generatorObjective] }
+      try HDF5File.publish(path) { try part.state.write(to: $0) }
+      state = try TrainingState(reading: try HDF5File.open(path))
+      stops += 1
+    }
+    #expect(stops == 18)
+    #expect(objectives == expected)
+    #expect(Self.bits(state.generator) == Self.bits(whole.state.generator))
+    #expect(Self.bits(state.average) == Self.bits(whole.state.average))
+    #expect(Self.bits(state.fakeScore) == Self.bits(whole.state.fakeScore))
+    #expect(Self.bits(state.generator) != Self.bits(teacher))
+  }
+
+  @Test("The size of a micro-batch changes nothing but rounding, and the threads nothing at all")
+  func microbatches() throws {
+    let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
+    func gradients(_ microbatch: Int) throws -> [Float] {
+      let distiller = Self.distiller(Self.settings(microbatch: microbatch), teacher: teacher)
+      var result: [Float] = []
+      distiller.inspectGradients = { _, gradients in result += gradients.flatMap { $0?.values ?? [] } }
+      var summary: Distiller.IterationSummary?
+      while summary == nil { summary = try distiller.advance() }
+      return result
+    }
+    defer { Threads.use(2) }
+    Threads.use(1)
+    let one = try gradients(10)
+    Threads.use(3)
+    #expect(try gradients(10) == one)
+    let parts = try gradients(3)
+    // The fake score's gradients come first; the generator's see a fake score that took one step of uncertain signs.
+    let half = one.count / 2
+    #expect(Distance(Array(parts.prefix(half)), Array(one.prefix(half))).relative < 3e-5)
+    #expect(Distance(parts, one).relative < 3e-2)
+  }
+
+  @Test("Losses that leave the finite stop the training with an error, and nothing is updated")
+  func divergence() throws {
+    let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
+    var settings = Self.settings(microbatch: 10)
+    (settings.fakeScoreLearningRate, settings.dropout) = (1e30, 0)
+    let distiller = Self.distiller(settings, teacher: teacher)
+    #expect(throws: (any Error).self) { for _ in 0..<6 { _ = try distiller.advance() } }
+  }
+
+  @Test("Labels are drawn evenly and each image's draws depend on nothing but its number")
+  func draws() {
+    let draws = SeededDraws(seed: 5, imageShape: [4, 4, 1], labels: UniformLabels(seed: 5, classes: 10))
+    let whole = draws.draws(.generator, imagesSeen: 1000, images: 0..<64)
+    let part = draws.draws(.generator, imagesSeen: 1000, images: 20..<24)
+    #expect(part.latents.values == whole.latents.rows(20..<24).values)
+    #expect(part.noise.values == whole.noise.rows(20..<24).values)
+    #expect(part.levels == Array(whole.levels[20..<24]))
+    #expect(part.classLabels?.values == whole.classLabels?.rows(20..<24).values)
+    #expect(whole.latents.values != whole.noise.values)
+    #expect(draws.draws(.fakeScore, imagesSeen: 1000, images: 0..<64).latents.values != whole.latents.values)
+    let counts = draws.draws(.generator, imagesSeen: 0, images: 0..<5000).classLabels?.values ?? []
+    for label in 0..<10 {
+      let count = stride(from: label, to: counts.count, by: 10).reduce(0) { $0 + counts[$1] }
+      #expect(abs(count - 500) < 100)
+    }
+  }
+
+  @Test("Learning rates fall linearly from the start of the decay to its final share")
+  func decay() {
+    var s = DistillationSettings()
+    (s.durationKimg, s.learningRateDecayStartKimg, s.learningRateDecayFinal) = (61.44, 30.72, 0.05)
+    #expect(s.learningRateFactor(afterImages: 0) == 1)
+    #expect(s.learningRateFactor(afterImages: 30_720) == 1)
+    #expect(abs(s.learningRateFactor(afterImages: 46_080) - 0.525) < 1e-12)
+    #expect(abs(s.learningRateFactor(afterImages: 61_440) - 0.05) < 1e-12)
+  }
+}
