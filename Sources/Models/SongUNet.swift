@@ -149,7 +149,7 @@ struct SongUNet: Sendable {
       "img_resolution \(c.imgResolution) cannot be halved \(c.channelMult.count - 1) times")
     try require((0...1_000_000).contains(c.labelDim) && (0...1024).contains(c.augmentDim), "label_dim or augment_dim is out of range")
     try require(
-      (2...16).contains(c.resampleFilter.count) && c.resampleFilter.count % 2 == 0 && c.resampleFilter == c.resampleFilter.reversed()
+      (2...16).contains(c.resampleFilter.count) && c.resampleFilter.allSatisfy { (-1000...1000).contains($0) } && c.resampleFilter.count % 2 == 0 && c.resampleFilter == c.resampleFilter.reversed()
         && c.resampleFilter.reduce(0, { ($0 + $1) }) > 0,
       "resample_filter \(c.resampleFilter) is not symmetric, of even length and positive sum")
     try require(c.dropout >= 0 && c.dropout < 1, "dropout \(c.dropout) is outside 0..<1")

@@ -1,4 +1,5 @@
 import Checkpoints
+import Compute
 import Diagnostics
 import Files
 import Models
@@ -84,6 +85,30 @@ struct EDMConfigurationTests {
     #expect(refusal("EDMPrecond", "SongUNet", ["num_blocks": .text("many")]).contains("\"num_blocks\""))
     #expect(throws: Failure.self) {
       try NetworkConfiguration(className: "EDMPrecond", modelClassName: "SongUNet", initKeywords: [:], origin: "x")
+    }
+  }
+
+  @Test("Absurd values are refused, not computed with")
+  func absurd() throws {
+    struct NoTensors: TensorSource {
+      let tensorNames: [String] = []
+      func shape(of name: String) -> [Int]? { nil }
+      func tensor(_ name: String) throws -> Tensor { throw Failure(.dataError, name, "missing") }
+    }
+    let values: [(String, PlainValue)] = [
+      ("resample_filter", .list([.integer(.max), .integer(.max)])), ("model_channels", .integer(.max - 3)),
+      ("channel_mult", .list(Array(repeating: .integer(64), count: 1000))), ("num_blocks", .integer(.max)),
+      ("img_resolution", .integer(.min)), ("label_dim", .integer(.max)), ("augment_dim", .integer(-1)),
+      ("sigma_data", .real(.nan)), ("dropout", .real(1)), ("channel_mult_emb", .integer(.max)),
+    ]
+    for (name, value) in values {
+      let failure = #expect(throws: Failure.self, "\(name)") {
+        let configuration = try NetworkConfiguration(
+          className: "EDMPrecond", modelClassName: "SongUNet", initKeywords: Self.minimal.merging([name: value]) { $1 },
+          origin: "x")
+        _ = try Network(configuration: configuration, source: NoTensors(), origin: "x")
+      }
+      #expect(failure?.description.contains("is missing") == false, "\(name): \(String(describing: failure))")
     }
   }
 
