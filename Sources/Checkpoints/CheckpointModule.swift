@@ -22,8 +22,12 @@ public struct CheckpointModule: TensorSource, Sendable {
   /// Parameters and buffers in state_dict order.
   public let tensors: CheckpointTensors
 
+  /// Names in state_dict order.
   public var tensorNames: [String] { tensors.tensorNames }
+  /// The shape of one tensor, or nil where there is none of that name.
   public func shape(of name: String) -> [Int]? { tensors.shape(of: name) }
+  /// The elements of one tensor, widened to float32.
+  /// - Throws: `dataError` where there is no such tensor or its checksum is wrong, `ioError` where reading fails.
   public func tensor(_ name: String) throws -> Tensor { try tensors.tensor(name) }
 
   init(_ index: Int, of document: PickleDocument, file: CheckpointFile) throws {

@@ -79,7 +79,8 @@ extension PickleMachine {
       let size = count.multipliedReportingOverflow(by: type.byteCount)
       guard !size.overflow, size.partialValue == entry.bytes.count else {
         throw refuse(
-          "storage \(key) is declared with \(count) elements of \(type.byteCount) bytes, its entry has \(entry.bytes.count)"
+          "storage \(key) is declared with \(count) elements of \(type.byteCount) bytes; its entry has "
+            + "\(entry.bytes.count) bytes"
         )
       }
       storage.bytes = entry.bytes

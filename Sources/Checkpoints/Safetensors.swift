@@ -60,7 +60,8 @@ enum Safetensors {
         entry.data_offsets[1] <= data.count
       else {
         throw file.refuse(
-          "tensor \(name) has data_offsets \(entry.data_offsets); expected to begin at \(position) and end within \(data.count)"
+          "tensor \(name) has data_offsets \(entry.data_offsets); expected to begin at \(position) and to end within "
+            + "\(data.count)"
         )
       }
       let count = (entry.data_offsets[1] - position) / type.byteCount

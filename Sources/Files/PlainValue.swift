@@ -48,3 +48,19 @@ public indirect enum PlainValue: Sendable, Equatable {
     return values.count == items.count ? values : nil
   }
 }
+
+extension PlainValue: CustomStringConvertible {
+  /// The value as JSON writes it, for messages.
+  public var description: String {
+    switch self {
+    case .none: "null"
+    case .flag(let value): "\(value)"
+    case .integer(let value): "\(value)"
+    case .real(let value): "\(value)"
+    case .text(let value): "\"\(value)\""
+    case .list(let items): "[" + items.map(\.description).joined(separator: ", ") + "]"
+    case .dictionary(let entries):
+      "{" + entries.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }.joined(separator: ", ") + "}"
+    }
+  }
+}

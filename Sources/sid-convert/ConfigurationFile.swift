@@ -11,11 +11,14 @@ enum ConfigurationFile {
   /// Reads a mapping of plain values.
   /// - Throws: `noInput` where it is missing, `configuration` naming line and reason where it is no such mapping.
   static func read(_ path: String) throws -> [String: PlainValue] {
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw Failure(.noInput, path, "no such file, or it cannot be read")
+    guard let attributes = try? FileManager.default.attributesOfItem(atPath: (path as NSString).resolvingSymlinksInPath)
+    else { throw Failure(.noInput, path, "no such file") }
+    guard attributes[.type] as? FileAttributeType == .typeRegular, (attributes[.size] as? Int ?? .max) <= 1 << 20 else {
+      throw Failure(.configuration, path, "not a YAML file of at most 1 MiB")
     }
-    guard data.count <= 1 << 20, let text = String(data: data, encoding: .utf8) else {
-      throw Failure(.configuration, path, "not a YAML text of at most 1 MiB")
+    guard let data = FileManager.default.contents(atPath: path) else { throw Failure(.noInput, path, "cannot be read") }
+    guard let text = String(data: data, encoding: .utf8) else {
+      throw Failure(.configuration, path, "not a UTF-8 text")
     }
     do {
       var budget = valueLimit

@@ -3,6 +3,7 @@ import Checkpoints
 import Compute
 import Diagnostics
 import Files
+import Foundation
 import HDF5
 import Models
 import Stage
@@ -12,8 +13,8 @@ struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Convert a network (this is what happens without a subcommand).",
     discussion: """
-      A source that holds its network as an object (.pkl of EDM and SiD, .pt of a SiD training run) says itself what the \
-      network is. A state_dict (.pt, .safetensors) does not: --config describes it.
+      A source that holds its network as an object (.pkl of EDM and SiD, .pt of a SiD training run) says itself what \
+      the network is. A state_dict (.pt, .safetensors) does not: --config describes it.
       """)
 
   @Argument(
@@ -38,7 +39,10 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     StageProgram.run(SidConvert.program, options: stage) { context in
+      try requireOther(than: source)
+      if let config { try requireOther(than: config) }
       let checkpoint = try Checkpoint.open(source)
+      let options = try config.map { try ConfigurationFile.read($0) }
       let provenance = try provenance()
       let state = try FinishedOutput.check(output, wanted: provenance, overwrite: stage.overwrite) {
         try HDF5File.open($0).root.stringAttribute("provenance")
@@ -48,15 +52,17 @@ struct Convert: ParsableCommand {
         return
       }
       try requireFolder(of: output)
-      let (network, tensors) = try contents(of: checkpoint)
+      let (network, tensors) = try contents(of: checkpoint, options: options)
       try NetworkConversion(network: network, tensors: tensors, origin: source)
         .run(output: output, provenance: provenance, context: context)
     }
   }
 
   /// The network that a source holds, by its own description or by that of `--config`.
-  private func contents(of checkpoint: Checkpoint) throws -> (ConvertibleNetwork, any TensorSource) {
-    guard let config else {
+  private func contents(
+    of checkpoint: Checkpoint, options: [String: PlainValue]?
+  ) throws -> (ConvertibleNetwork, any TensorSource) {
+    guard let options, let config else {
       guard !checkpoint.moduleKeys.isEmpty else {
         throw Failure(
           .dataError, source,
@@ -76,12 +82,21 @@ struct Convert: ParsableCommand {
     guard checkpoint.moduleKeys.isEmpty else {
       throw Failure(.usage, "--config", "is for a state_dict; \(source) describes its networks itself")
     }
-    let options = try ConfigurationFile.read(config)
     let tensors = try checkpoint.stateDictionary(key: key)
     if options["layers"] != nil {
       return (.features(try FeatureNetworkConfiguration(options, origin: config)), tensors)
     }
     return (.denoiser(try ConfigurationFile.network(options, origin: config)), tensors)
+  }
+
+  /// Refuses to write over an input, which `--overwrite` would otherwise allow.
+  private func requireOther(than input: String) throws {
+    var wanted = stat()
+    var existing = stat()
+    guard stat(input, &wanted) == 0, stat(output, &existing) == 0 else { return }
+    guard wanted.st_ino != existing.st_ino || wanted.st_dev != existing.st_dev else {
+      throw Failure(.usage, "--output", "is the same file as the input \(input)", remedy: "name another file")
+    }
   }
 
   private func keys(_ checkpoint: Checkpoint) -> String {

@@ -22,7 +22,9 @@ struct NetworkConversion {
   let origin: String
 
   func run(output: String, provenance: Provenance, context: StageContext) throws {
-    let parameterBytes = tensors.tensorNames.reduce(0) { $0 + 4 * (tensors.shape(of: $1)?.reduce(1, *) ?? 0) }
+    // In floating point: a file may name more tensors of one storage than an integer could count.
+    let declaredBytes = tensors.tensorNames.reduce(0.0) { $0 + 4 * Double(tensors.shape(of: $1)?.reduce(1, *) ?? 0) }
+    let parameterBytes = Int(min(declaredBytes, 1e18))
     let estimate = Estimate(
       work: "convert \(tensors.tensorNames.count) tensors", flops: 0,
       // The network, and one tensor in the file's order and in this package's.

@@ -94,6 +94,17 @@ struct ConvertTests {
     try expectNoOutput("out")
   }
 
+  @Test("An input is never written over")
+  func outputIsInput() throws {
+    let source = folder.file("teacher.pkl")
+    try FileManager.default.copyItem(atPath: Fixtures.digits("teacher.pkl"), toPath: source)
+    try FileManager.default.createSymbolicLink(atPath: folder.file("link"), withDestinationPath: source)
+    for output in [source, folder.file("link")] {
+      #expect(try convert(source, "--output", output, "--overwrite").status == 64)
+    }
+    #expect(FileManager.default.contentsEqual(atPath: source, andPath: Fixtures.digits("teacher.pkl")))
+  }
+
   @Test("A dry run writes nothing")
   func dryRun() throws {
     let outcome = try convert(Fixtures.digits("teacher.pkl"), "--output", folder.file("out.h5"), "--dry-run")
