@@ -71,6 +71,25 @@ struct RobustnessTests {
     #expect(missing?.status == .noInput)
   }
 
+  @Test("Opening reads the index alone: a file of 4 GiB takes no memory until a tensor is asked for")
+  func lazy() throws {
+    let folder = try TemporaryFolder()
+    let header =
+      #"{"big":{"dtype":"F32","shape":[1073741823],"data_offsets":[0,4294967292]},"#
+      + #""small":{"dtype":"F32","shape":[2,3],"data_offsets":[4294967292,4294967316]}}"#
+    var data = Data()
+    withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { data.append(contentsOf: $0) }
+    data.append(contentsOf: header.utf8)
+    try data.write(to: URL(fileURLWithPath: folder.file("big")))
+    // The data are a hole in the file.
+    #expect(truncate(folder.file("big"), off_t(data.count + 4_294_967_316)) == 0)
+    let before = residentBytes()
+    let tensors = try Checkpoint.open(folder.file("big")).stateDictionary()
+    #expect(tensors.shape(of: "big") == [1_073_741_823])
+    #expect(try tensors.tensor("small").values == [0, 0, 0, 0, 0, 0])
+    #expect(residentBytes() - before < 64 << 20)
+  }
+
   @Test("Every prefix of a checkpoint is refused", arguments: ["ok_tiny_reference.pkl", "zip_wrong_crc.pt"])
   func truncated(file: String) throws {
     let folder = try TemporaryFolder()
