@@ -37,7 +37,8 @@ struct SpoolDaemon: ParsableCommand {
   @Option(help: ArgumentHelp("How often a step is tried without making progress.", valueName: "attempts"))
   var maxAttempts = 5
 
-  @Option(help: ArgumentHelp("The pause before a second attempt, in seconds; it doubles up to an hour.", valueName: "s"))
+  @Option(
+    help: ArgumentHelp("The pause before a second attempt, in seconds; it doubles up to an hour.", valueName: "s"))
   var retryBaseSeconds = 30.0
 
   @Option(help: ArgumentHelp("How long a stage has to save its state when it is stopped, in seconds.", valueName: "s"))

@@ -26,7 +26,9 @@ struct SidControl: ParsableCommand {
 
 /// Where the spool is.
 struct SpoolOption: ParsableArguments {
-  @Option(help: ArgumentHelp("The spool's folder. (default: SID_SPOOL of the environment, else /var/spool/sid)", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "The spool's folder. (default: SID_SPOOL of the environment, else /var/spool/sid)", valueName: "dir"))
   var spool: String?
 
   func client() throws -> SpoolClient {

@@ -32,7 +32,9 @@ public final class Console {
   /// Shows how far a step is, unless that was done a moment ago.
   func progress(_ label: String, _ status: JobStatus) {
     let now = ContinuousClock.now
-    guard label != lastLabel || now - lastProgress >= (isTerminal ? Self.barInterval : Self.lineInterval) else { return }
+    guard label != lastLabel || now - lastProgress >= (isTerminal ? Self.barInterval : Self.lineInterval) else {
+      return
+    }
     (lastLabel, lastProgress) = (label, now)
     guard isTerminal else { return line(ProgressText.plain(label, status)) }
     put("\r" + ProgressText.bar(label, status, columns: columns) + "\u{1B}[K")

@@ -10,7 +10,8 @@ enum ProgressText {
     let width = max(0, min(40, columns - 1 - head.count - tail.count - 2))
     guard width >= 8 else { return String((head + tail.drop { $0 == " " }).prefix(max(0, columns - 1))) }
     let filled = Int((Double(width) * percent / 100).rounded(.down))
-    return head + "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled) + "]" + tail
+    return head + "[" + String(repeating: "#", count: filled) + String(repeating: "-", count: width - filled) + "]"
+      + tail
   }
 
   /// `generator: 40 %, 24576/61440 images  98.7/s  6:13 left`.
@@ -44,6 +45,7 @@ enum ProgressText {
     let whole = Int(seconds.rounded())
     if whole >= 2 * 86400 { return "\(whole / 86400) d \(whole % 86400 / 3600) h" }
     let tail = String(format: "%02d", whole % 60)
-    return whole >= 3600 ? "\(whole / 3600):\(String(format: "%02d", whole % 3600 / 60)):\(tail)" : "\(whole / 60):\(tail)"
+    return whole >= 3600
+      ? "\(whole / 3600):\(String(format: "%02d", whole % 3600 / 60)):\(tail)" : "\(whole / 60):\(tail)"
   }
 }

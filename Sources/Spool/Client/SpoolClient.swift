@@ -6,6 +6,7 @@ import Foundation
 public struct SpoolClient {
   /// A job and where it stands.
   public struct Job: Sendable {
+    /// Its name in the spool.
     public let id: JobID
     /// The folder it stands in.
     public let state: JobState
@@ -125,12 +126,16 @@ public struct SpoolClient {
       }
       if let status = job.status {
         if let step = last.step, let old = lastStatus, step != status.step { console.finishBar(step, old) }
-        for name in status.finishedSteps.dropFirst(last.finished) { console.line("\(job.id): step \"\(name)\" finished") }
+        for name in status.finishedSteps.dropFirst(last.finished) {
+          console.line("\(job.id): step \"\(name)\" finished")
+        }
         last.finished = max(last.finished, status.finishedSteps.count)
         if job.state == .active, let step = status.step {
           if step != last.step || status.attempts != last.attempts {
             let again = status.attempts > 1 ? ", attempt \(status.attempts)" : ""
-            console.line("\(job.id): step \"\(step)\" (\(status.finishedSteps.count + 1) of \(status.steps.count)) started\(again)")
+            console.line(
+              "\(job.id): step \"\(step)\" (\(status.finishedSteps.count + 1) of \(status.steps.count)) started\(again)"
+            )
           }
           if status.percent != nil { console.progress(step, status) }
           last.step = step

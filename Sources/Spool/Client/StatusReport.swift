@@ -20,7 +20,9 @@ public enum StatusReport {
   public static func json(_ jobs: [SpoolClient.Job]) throws -> String {
     let objects = try jobs.map { job -> JSONValue in
       var fields: [String: JSONValue] = [:]
-      if let status = job.status, case .object(let given) = try JSON.decoder().decode(JSONValue.self, from: Data(status.json())) {
+      if let status = job.status,
+        case .object(let given) = try JSON.decoder().decode(JSONValue.self, from: Data(status.json()))
+      {
         fields = given
       }
       fields["id"] = .text(job.id.description)

@@ -114,7 +114,9 @@ public final class Daemon {
     guard !isStopping else { return }
     isStopping = true
     guard let active, let stage = active.stage else { return console.line("stopping") }
-    console.line("stopping; step \"\(stage.step.name)\" of \(active.id) has \(Int(options.stopTimeoutSeconds)) s for its checkpoint")
+    console.line(
+      "stopping; step \"\(stage.step.name)\" of \(active.id) has \(Int(options.stopTimeoutSeconds)) s for its checkpoint"
+    )
     stage.killTime = .now + .seconds(options.stopTimeoutSeconds)
     stage.process.signal(SIGTERM)
   }
@@ -221,7 +223,8 @@ public final class Daemon {
     }
     let folder = folders.folder(of: id, .active)
     let log = try StageLog(
-      folder: folder, step: step.name, heading: "\(Date().formatted(.iso8601)) \(step.stage.program), attempt \(status.attempts)")
+      folder: folder, step: step.name,
+      heading: "\(Date().formatted(.iso8601)) \(step.stage.program), attempt \(status.attempts)")
     do {
       _ = try JobLock.stopOrphans(folder: folder, graceSeconds: options.stopTimeoutSeconds)
       guard let lock = try JobLock(folder: folder) else {

@@ -70,7 +70,9 @@ package struct JobFolders {
 
   /// What a job's `status.json` says; nil where it is missing or unreadable, which a damaged disk alone can bring about.
   package func status(of id: JobID, _ state: JobState) -> JobStatus? {
-    guard let bytes = try? files.read("\(folder(of: id, state))/\(Name.status)", limitBytes: 1 << 20) else { return nil }
+    guard let bytes = try? files.read("\(folder(of: id, state))/\(Name.status)", limitBytes: 1 << 20) else {
+      return nil
+    }
     return try? JobStatus(json: bytes)
   }
 
@@ -243,7 +245,9 @@ package struct JobFolders {
         first = candidate
         continue
       }
-      if candidate.isStarted != best.isStarted ? candidate.isStarted : (candidate.accepted, id) < (best.accepted, best.id) {
+      if candidate.isStarted != best.isStarted
+        ? candidate.isStarted : (candidate.accepted, id) < (best.accepted, best.id)
+      {
         first = candidate
       }
     }
@@ -274,7 +278,8 @@ package struct JobFolders {
     status.finishedSteps = job.steps.prefix { $0.name != step.name }.map(\.name)
     guard policy.allowsAnother(status) else {
       let last = status.reason.map { "; the last time: \($0)" } ?? ""
-      let count = status.attempts >= policy.mostAttempts ? "\(status.attempts) attempts" : "\(status.interruptions) interruptions"
+      let count =
+        status.attempts >= policy.mostAttempts ? "\(status.attempts) attempts" : "\(status.interruptions) interruptions"
       try fail(id, status, reason: "step \"\(step.name)\": given up after \(count) without progress\(last)")
       return nil
     }
@@ -311,7 +316,9 @@ package struct JobFolders {
     var status = status
     status.isRunning = false
     if outcome == .exited(0) {
-      let missing = try [step.outputFile, step.figuresFile].first { try files.entry("\(folder(of: id, .active))/\($0)") == nil }
+      let missing = try [step.outputFile, step.figuresFile].first {
+        try files.entry("\(folder(of: id, .active))/\($0)") == nil
+      }
       guard let missing else { return .finishedStep }
       let reason = "step \"\(step.name)\": \(step.stage.program) ended with status 0 and left no \(missing)"
       try fail(id, status, reason: reason)

@@ -25,11 +25,13 @@ public struct JobID: Sendable, Hashable, Comparable, CustomStringConvertible {
     self.init(stamp: String(stamp), name: name, suffix: String(suffix))
   }
 
+  /// The whole ID.
   public var description: String { "\(stamp)-\(name)-\(suffix)" }
 
   /// Name and digits: enough to tell a job from others of its name.
   public var reference: String { "\(name)-\(suffix)" }
 
+  /// By time, then by name.
   public static func < (left: JobID, right: JobID) -> Bool { left.description < right.description }
 
   /// The first part of the ID of a job accepted at `date`.

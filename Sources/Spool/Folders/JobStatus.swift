@@ -10,23 +10,30 @@ public struct JobStatus: Sendable, Equatable, Codable {
   public var id: String
   /// The state when this was written.
   public var state: JobState
-  /// When the job was accepted, and when its first step started and its last one ended.
+  /// When the job was accepted.
   public var accepted: Date
+  /// When its first step started.
   public var started: Date?
+  /// When it was done or given up.
   public var finished: Date?
-  /// The names of all steps, in order, and of those that are finished.
+  /// The names of all steps, in order.
   public var steps: [String] = []
+  /// The names of those that are finished.
   public var finishedSteps: [String] = []
 
   /// The step at work, or the one that failed.
   public var step: String?
   /// How far it is, from 0 to 100.
   public var percent: Double?
-  /// What it has done of what it will do, and in what unit; per second; seconds left.
+  /// What it has done, in `unit`.
   public var done: Double?
+  /// What it will have done, in `unit`.
   public var total: Double?
+  /// What is counted.
   public var unit: String?
+  /// How much of it is done in a second.
   public var rate: Double?
+  /// How long it will still take.
   public var etaSeconds: Double?
 
   /// How often the step was started since it last made progress, this time included.
@@ -35,16 +42,18 @@ public struct JobStatus: Sendable, Equatable, Codable {
   public var interruptions: Int = 0
   /// The farthest the step has come in any attempt, in its unit.
   public var farthest: Double = -1
-  /// Whether an attempt has been counted and not concluded, and in which boot of the machine it was started.
+  /// Whether an attempt has been counted and not concluded.
   public var isRunning: Bool = false
+  /// The boot of the machine in which it was started.
   public var boot: String?
   /// When a job that was deferred is tried again.
   public var nextAttempt: Date?
 
   /// Why the job failed or was deferred last.
   public var reason: String?
-  /// Where in the job file the reason lies.
+  /// The line of the job file that the reason is about.
   public var line: Int?
+  /// The key there.
   public var key: String?
 
   enum CodingKeys: String, CodingKey {

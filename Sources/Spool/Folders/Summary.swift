@@ -11,14 +11,16 @@ enum Summary {
 
   /// The content of `summary.json`: each step's `NAME.json` under `steps`, and all their `figures` at the top, later
   /// steps' over earlier ones'. `archive` and `contact_sheet` are paths within the job's folder.
-  static func json(of status: JobStatus, steps: [JobStep], in folder: String, _ files: any FileSystem) throws -> [UInt8] {
+  static func json(of status: JobStatus, steps: [JobStep], in folder: String, _ files: any FileSystem) throws -> [UInt8]
+  {
     var summary: [String: JSONValue] = [:]
     var contents: [String: JSONValue] = [:]
     for step in steps {
       let path = "\(folder)/\(step.figuresFile)"
       guard try files.entry(path) != nil else { continue }
       let bytes = try files.read(path, limitBytes: largestFiguresBytes)
-      guard let value = try? JSON.decoder().decode(JSONValue.self, from: Data(bytes)), case .object(let object) = value else {
+      guard let value = try? JSON.decoder().decode(JSONValue.self, from: Data(bytes)), case .object(let object) = value
+      else {
         throw Failure(.software, step.figuresFile, "the stage published something that is no JSON object")
       }
       contents[step.name] = value
@@ -40,6 +42,7 @@ enum Summary {
   /// The job's folder will be renamed, so a path into it is cut to what stays true.
   private static func relative(_ figure: JSONValue, to folder: String) -> JSONValue {
     guard case .text(let path) = figure, path.hasPrefix("/") else { return figure }
-    return .text(path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : (path as NSString).lastPathComponent)
+    return .text(
+      path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : (path as NSString).lastPathComponent)
   }
 }

@@ -31,7 +31,8 @@ public struct InputRoots: Sendable {
     for folder in folders {
       guard let root = Self.realPath(folder), let file = Self.realPath(root + "/" + path) else { continue }
       guard file.hasPrefix(root.hasSuffix("/") ? root : root + "/") else {
-        throw Failure(.dataError, path, "is a symbolic link that leaves the input root \(folder)", remedy: "copy the file there")
+        throw Failure(
+          .dataError, path, "is a symbolic link that leaves the input root \(folder)", remedy: "copy the file there")
       }
       var entry = stat()
       guard lstat(file, &entry) == 0, entry.st_mode & S_IFMT == S_IFREG else {

@@ -18,7 +18,9 @@ public struct JobStep: Sendable, Equatable {
 
   /// An option with its value, in the order of the stage's vocabulary.
   public struct Setting: Sendable, Equatable {
+    /// The option.
     public let option: StageOption
+    /// What the job says for it.
     public let value: Value
     /// The line of the job file it stands on; the step's own for an input that was left out.
     public let line: Int
@@ -28,8 +30,8 @@ public struct JobStep: Sendable, Equatable {
   public let name: String
   /// The kind of step.
   public let stage: StageVocabulary
-  /// What it makes.
-  public let output: ArtifactKind
+  /// What it makes: one kind, or several where only the stage can tell.
+  public let outputs: Set<ArtifactKind>
   /// What the job says, and the inputs it left out.
   public let settings: [Setting]
   /// The line of the job file it starts on.
@@ -102,7 +104,8 @@ public struct JobFile: Sendable, Equatable {
   /// The value of a key that holds a name.
   static func name(_ pair: YAMLNode.Pair, of what: String) throws -> String {
     guard case .scalar(let name, _) = pair.value.content, !pair.value.isNull else {
-      throw JobFileError(line: pair.value.line, key: pair.key, "is \(pair.value.kind); expected the name of the \(what)")
+      throw JobFileError(
+        line: pair.value.line, key: pair.key, "is \(pair.value.kind); expected the name of the \(what)")
     }
     guard JobName.isValid(name) else {
       throw JobFileError(

@@ -7,7 +7,7 @@ extension StageVocabulary {
   /// Every kind of step. A test compares this table with the programs' own descriptions of their options.
   public static let all: [StageVocabulary] = [
     StageVocabulary(
-      "convert", program: "sid-convert", makes: .teacher, byOption: ["config": .features],
+      "convert", program: "sid-convert", makes: .teacher, byOption: ["config": [.teacher, .features]],
       [
         StageOption("source", .input([]), leftOut: .refused, isPositional: true),
         StageOption("config", .input([])),

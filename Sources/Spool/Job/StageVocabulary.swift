@@ -71,14 +71,15 @@ public struct StageVocabulary: Sendable, Equatable {
   public let options: [StageOption]
   /// What the step makes, unless `outputsByOption` says otherwise.
   public let output: ArtifactKind
-  /// Options whose presence changes what the step makes.
-  public let outputsByOption: [String: ArtifactKind]
+  /// Options whose presence leaves open which of several kinds the step makes: what decides is in files that the daemon
+  /// does not open.
+  public let outputsByOption: [String: Set<ArtifactKind>]
   /// Options that name files of the job's folder: `STEP` + suffix.
   public let fileOptions: [(option: String, suffix: String)]
 
   init(
     _ stage: String, program: String, subcommand: String? = nil, makes output: ArtifactKind,
-    byOption: [String: ArtifactKind] = [:], files: [(option: String, suffix: String)] = [("output", ".h5")],
+    byOption: [String: Set<ArtifactKind>] = [:], files: [(option: String, suffix: String)] = [("output", ".h5")],
     _ options: [StageOption]
   ) {
     self.stage = stage
@@ -93,6 +94,7 @@ public struct StageVocabulary: Sendable, Equatable {
   /// The option of this name.
   public func option(_ name: String) -> StageOption? { options.first { $0.name == name } }
 
+  /// Two kinds of step are the same if they have the same key.
   public static func == (left: Self, right: Self) -> Bool { left.stage == right.stage }
 
   /// Options every stage program has and no job file may set: they are the daemon's.

@@ -11,7 +11,8 @@ struct StepReader {
     }
     if pairs.count > 1 {
       throw JobFileError(
-        line: pairs[1].line, key: pairs[1].key, "a second key in the step \"\(pair.key)\"; a step has one key, its stage",
+        line: pairs[1].line, key: pairs[1].key,
+        "a second key in the step \"\(pair.key)\"; a step has one key, its stage",
         remedy: "start a new step with \"-\", or indent the key as an option of \"\(pair.key)\"")
     }
     let stage = try vocabulary(pair)
@@ -64,8 +65,8 @@ struct StepReader {
         settings.append(.init(option: option, value: .input(source), line: line))
       }
     }
-    let output = stage.outputsByOption.first { given[$0.key] != nil }?.value ?? stage.output
-    return JobStep(name: name, stage: stage, output: output, settings: settings, line: line)
+    let outputs = stage.outputsByOption.first { given[$0.key] != nil }?.value ?? [stage.output]
+    return JobStep(name: name, stage: stage, outputs: outputs, settings: settings, line: line)
   }
 
   private func unknown(_ pair: YAMLNode.Pair, in stage: StageVocabulary) -> JobFileError {
@@ -119,10 +120,11 @@ struct StepReader {
 
   private func source(_ text: String, _ pair: YAMLNode.Pair, _ kinds: Set<ArtifactKind>) throws -> JobStep.Source {
     if let step = earlier.first(where: { $0.name == text }) {
-      guard kinds.contains(step.output) else {
+      guard !kinds.isDisjoint(with: step.outputs) else {
         throw JobFileError(
           line: pair.value.line, key: pair.key,
-          "the step \"\(text)\" (line \(step.line)) makes \(step.output.phrase); expected \(Self.describe(kinds))")
+          "the step \"\(text)\" (line \(step.line)) makes \(Self.describe(step.outputs)); expected \(Self.describe(kinds))"
+        )
       }
       return .step(text)
     }
@@ -147,7 +149,9 @@ struct StepReader {
       guard given[flag]?.value == .flag(true) else { return nil }
       kinds = latest
     }
-    guard let step = earlier.last(where: { kinds.contains($0.output) }) else {
+    // A step that may make something else is second choice.
+    let certain = earlier.last { $0.outputs.isSubset(of: kinds) }
+    guard let step = certain ?? earlier.last(where: { !kinds.isDisjoint(with: $0.outputs) }) else {
       throw JobFileError(
         line: line, key: stage.stage,
         "its input \"\(option.name)\" is left out and no earlier step makes \(Self.describe(kinds))",

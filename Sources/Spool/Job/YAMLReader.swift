@@ -56,12 +56,15 @@ struct YAMLReader {
 
   private mutating func node(from event: Event, key: String?, depth: Int) throws -> YAMLNode {
     nodes += 1
-    guard nodes <= Self.mostNodes else { throw JobFileError(line: event.line, key: key, "more than \(Self.mostNodes) values") }
+    guard nodes <= Self.mostNodes else {
+      throw JobFileError(line: event.line, key: key, "more than \(Self.mostNodes) values")
+    }
     guard depth <= Self.deepestNesting else {
       throw JobFileError(line: event.line, key: key, "nested more than \(Self.deepestNesting) levels deep")
     }
     if event.type == YAML_ALIAS_EVENT {
-      throw JobFileError(line: event.line, key: key, "aliases (*\(event.text)) are not allowed", remedy: "write the value out")
+      throw JobFileError(
+        line: event.line, key: key, "aliases (*\(event.text)) are not allowed", remedy: "write the value out")
     }
     if event.isAnchored {
       throw JobFileError(line: event.line, key: key, "anchors (&) are not allowed", remedy: "write the value out")
@@ -97,7 +100,8 @@ struct YAMLReader {
         throw JobFileError(line: event.line, key: outer, "\(keyNode.kind) stands where a key was expected")
       }
       if let first = lines[key] {
-        throw JobFileError(line: event.line, key: key, "given twice, first on line \(first)", remedy: "remove one of the two")
+        throw JobFileError(
+          line: event.line, key: key, "given twice, first on line \(first)", remedy: "remove one of the two")
       }
       lines[key] = event.line
       pairs.append(.init(key: key, line: event.line, value: try node(from: try next(), key: key, depth: depth + 1)))

@@ -30,7 +30,9 @@ struct StageProcess {
   ///   short of processes or memory.
   init(program: String, arguments: [String], folder: String, log: Int32, lock: borrowing JobLock) throws {
     var pipeEnds: [Int32] = [-1, -1]
-    guard pipe(&pipeEnds) == 0 else { throw Failure(.temporaryFailure, program, "no pipe: \(String(cString: strerror(errno)))") }
+    guard pipe(&pipeEnds) == 0 else {
+      throw Failure(.temporaryFailure, program, "no pipe: \(String(cString: strerror(errno)))")
+    }
     defer { close(pipeEnds[1]) }
     for end in pipeEnds { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     _ = fcntl(pipeEnds[0], F_SETFL, O_NONBLOCK)
