@@ -1,0 +1,179 @@
+import Foundation
+import Spool
+import TestSupport
+import Testing
+
+@Suite("Job files")
+struct JobFileTests {
+  /// A job file with one thing wrong, and where.
+  struct Malformed: Sendable, CustomTestStringConvertible {
+    let what: String
+    let text: String
+    let line: Int
+    let key: String?
+    let says: String
+
+    init(_ what: String, _ text: String, line: Int, key: String?, says: String) {
+      (self.what, self.text, self.line, self.key, self.says) = (what, text, line, key, says)
+    }
+
+    var testDescription: String { what }
+
+    /// One step with these options, on line 3.
+    static func step(_ what: String, _ step: String, key: String?, says: String) -> Malformed {
+      Malformed(what, "job: j\nsteps:\n  - \(step)\n", line: 3, key: key, says: says)
+    }
+  }
+
+  static let malformed: [Malformed] = [
+    .init("empty", "", line: 1, key: nil, says: "the file is empty"),
+    .init("comments alone", "# nothing\n", line: 1, key: nil, says: "the file is empty"),
+    .init("no YAML", "job: j\nsteps: [\n", line: 3, key: nil, says: "not YAML"),
+    .init("a tab", "job: j\nsteps:\n\t- report: {}\n", line: 3, key: nil, says: "not YAML"),
+    .init("not UTF-8", "job: j\nsteps: \u{0}\n", line: 2, key: nil, says: "not YAML"),
+    .init("a list", "- job\n", line: 1, key: nil, says: "the file is a list"),
+    .init("two documents", "job: j\n---\njob: k\n", line: 2, key: nil, says: "second document"),
+    .init("an unknown key", "job: j\nstep:\n  - sample: {}\n", line: 2, key: "step", says: "did you mean \"steps\"?"),
+    .init("no step", "job: j\nsteps: []\n", line: 2, key: "steps", says: "an empty list"),
+    .init("the same key twice", "job: j\njob: k\n", line: 2, key: "job", says: "given twice, first on line 1"),
+    .init("no job", "steps:\n  - convert: { source: t.pkl }\n", line: 1, key: "job", says: "missing"),
+    .init("no steps", "job: j\n", line: 1, key: "steps", says: "missing"),
+    .init("a bad name", "job: My Job\n", line: 1, key: "job", says: "\"My Job\" is not a name"),
+    .init("a name that climbs", "job: ../j\n", line: 1, key: "job", says: "is not a name"),
+    .init("a name that is a list", "job: [j]\n", line: 1, key: "job", says: "is a list"),
+    .init("a long name", "job: \(String(repeating: "x", count: 64))\n", line: 1, key: "job", says: "is not a name"),
+    .init("an anchor", "job: &j j\n", line: 1, key: "job", says: "anchors (&) are not allowed"),
+    .init(
+      "an alias", "job: j\nsteps:\n  - convert: { source: a.pkl, name: x }\n  - sample: { seeds: *a }\n", line: 4,
+      key: "seeds",
+      says: "aliases (*a) are not allowed"),
+    .init("a tag", "job: !!str j\n", line: 1, key: "job", says: "tags (!) are not allowed"),
+    .init("a key that is a list", "? [a]\n: b\n", line: 1, key: nil, says: "where a key was expected"),
+    .init("nesting", "job: \(String(repeating: "[", count: 500))\n", line: 1, key: "job", says: "levels deep"),
+    .init("block nesting", String(repeating: "- ", count: 20_000) + "x\n", line: 1, key: nil, says: "levels deep"),
+    .init("a null value", "job:\n", line: 1, key: "job", says: "is nothing"),
+    .init("a line break in a value", "job: \"a\\nb\"\n", line: 1, key: "job", says: "control characters"),
+    .step("a step that is a word", "sample", key: "steps", says: "the step is a single value"),
+    .step("an unknown stage", "smaple: { seeds: 0-1 }", key: "smaple", says: "did you mean \"sample\"?"),
+    .step("a stage to come", "report: {}", key: "report", says: "not available yet"),
+    .step("an unknown option", "distill: { teacher: t.h5, alhpa: 1 }", key: "alhpa", says: "did you mean \"alpha\"?"),
+    .step(
+      "an option of the daemon's", "sample: { network: n.h5, seeds: 1, output: x.h5 }", key: "output",
+      says: "set by the daemon"),
+    .step("a number that is none", "distill: { teacher: t.h5, batch: many }", key: "batch", says: "expected a number"),
+    .step(
+      "a number that is infinite", "distill: { teacher: t.h5, batch: inf }", key: "batch", says: "expected a number"),
+    .step(
+      "a list for a number", "distill: { teacher: t.h5, batch: [1, 2] }", key: "batch",
+      says: "is a list; expected a number"),
+    .step(
+      "a word for a flag", "distill: { teacher: t.h5, evaluate: yes }", key: "evaluate", says: "expected true or false"),
+    .step("a mapping for text", "sample: { network: n.h5, seeds: { a: 1 } }", key: "seeds", says: "is a mapping"),
+    .step("an option left out", "sample: { network: n.h5 }", key: "sample", says: "\"seeds\" is missing"),
+    .step(
+      "an input nobody makes", "sample: { seeds: 0-9 }", key: "sample",
+      says: "no earlier step makes a generator or a teacher"),
+    .step("an absolute path", "convert: { source: /etc/passwd }", key: "source", says: "is an absolute path"),
+    .step("a path that climbs", "convert: { source: a/../../b.pkl }", key: "source", says: "climbs out"),
+    .step("an empty part", "convert: { source: a//b.pkl }", key: "source", says: "has an empty part"),
+    .step("a bad step name", "convert: { source: t.pkl, name: \"Te ach\" }", key: "name", says: "is not a name"),
+    .step("options in a list", "convert: [source]", key: "convert", says: "is a list; expected options"),
+    .init(
+      "a second key in a step", "job: j\nsteps:\n  - convert: { source: t.pkl }\n    name: teacher\n", line: 4,
+      key: "name",
+      says: "a second key in the step"),
+    .init(
+      "one name twice", "job: j\nsteps:\n  - convert: { source: t.pkl }\n  - convert: { source: u.pkl }\n", line: 4,
+      key: "name", says: "is named \"convert\" already"),
+    .init(
+      "a step of the wrong kind",
+      "job: j\nsteps:\n  - convert: { source: t.pkl, name: t }\n  - score: { samples: t }\n", line: 4,
+      key: "samples", says: "the step \"t\" (line 3) makes a teacher; expected samples"),
+    .init(
+      "an option twice", "job: j\nsteps:\n  - sample:\n      seeds: 0-9\n      seeds: 0-8\n", line: 5, key: "seeds",
+      says: "given twice, first on line 4"),
+    .init(
+      "much too large", "job: j\n#" + String(repeating: "x", count: JobFile.largestBytes), line: 1, key: nil,
+      says: "64 KiB"),
+  ]
+
+  @Test("A malformed job file is refused at its line and key", arguments: malformed)
+  func refuses(_ malformed: Malformed) throws {
+    let error = try #require(throws: JobFileError.self) { try JobFile(Array(malformed.text.utf8)) }
+    #expect(error.line == malformed.line, "\(error)")
+    #expect(error.key == malformed.key, "\(error)")
+    #expect(error.description.contains(malformed.says), "\(error)")
+    #expect(!error.description.contains("\n"))
+  }
+
+  @Test("Bytes that are no UTF-8 are refused at their line")
+  func refusesOtherEncodings() throws {
+    let error = try #require(throws: JobFileError.self) { try JobFile(Array("job: j\n# ".utf8) + [0xFF, 0x0A]) }
+    #expect(error.line == 2)
+    #expect(error.description.contains("not YAML"))
+  }
+
+  private let digits = """
+    job: digits   # a comment with *stars* & more
+    steps:
+      - convert: { source: digits/teacher.pkl, name: teacher }
+      - convert: { source: digits/features.safetensors, config: digits/features.yaml, name: features }
+      - reference: { dataset: digits/digits.zip }
+      - sample: { seeds: 0-9, name: untrained }
+      - distill: { alpha: 1.2, lr: 4e-4, evaluate: true, name: generator }
+      - sample:
+          seeds: 0-9999
+      - sample: { network: teacher, sampler: heun, steps: 18, seeds: 0-4999, name: teacher-samples }
+      - score: { samples: samples.h5, figure: fd_other }
+      - score: { figure: "fd_teacher", name: last }
+    """
+
+  private func inputs(_ step: JobStep) -> [String: JobStep.Source] {
+    var inputs: [String: JobStep.Source] = [:]
+    for setting in step.settings { if case .input(let source) = setting.value { inputs[setting.option.name] = source } }
+    return inputs
+  }
+
+  @Test("An input that is left out is the latest output of the right kind")
+  func fillsInputs() throws {
+    let job = try JobFile(Array(digits.utf8))
+    #expect(job.name == "digits")
+    #expect(
+      job.steps.map(\.name) == [
+        "teacher", "features", "reference", "untrained", "generator", "sample", "teacher-samples", "score", "last",
+      ])
+    #expect(inputs(job.steps[2]) == ["dataset": .file("digits/digits.zip"), "features": .step("features")])
+    #expect(inputs(job.steps[3]) == ["network": .step("teacher")])
+    #expect(
+      inputs(job.steps[4]) == [
+        "teacher": .step("teacher"), "features": .step("features"), "reference": .step("reference"),
+      ])
+    #expect(inputs(job.steps[5]) == ["network": .step("generator")])
+    #expect(inputs(job.steps[6]) == ["network": .step("teacher")])
+    #expect(inputs(job.steps[7])["samples"] == .file("samples.h5"))
+    #expect(inputs(job.steps[8])["samples"] == .step("teacher-samples"))
+  }
+
+  @Test("A step that may have made something else is second choice")
+  func prefersCertainKinds() throws {
+    let text = """
+      job: j
+      steps:
+        - convert: { source: a.pkl, name: first }
+        - convert: { source: b.safetensors, config: b.yaml, name: second }
+        - sample: { seeds: 0-9 }
+        - sample: { seeds: 0-9, network: second, name: other }
+        - score: { reference: r.h5 }
+      """
+    let job = try JobFile(Array(text.utf8))
+    #expect(inputs(job.steps[2]) == ["network": .step("first")])
+    #expect(inputs(job.steps[3]) == ["network": .step("second")])
+    #expect(inputs(job.steps[4])["features"] == .step("second"))
+  }
+
+  @Test("A distillation without evaluation takes no features")
+  func leavesOutWhatIsNotUsed() throws {
+    let text = digits.replacingOccurrences(of: "evaluate: true", with: "evaluate: false")
+    #expect(inputs(try JobFile(Array(text.utf8)).steps[4]) == ["teacher": .step("teacher")])
+  }
+}
