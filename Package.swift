@@ -73,7 +73,7 @@ let package = Package(
     .executableTarget(
       name: "sid-sample", dependencies: ["Sampling", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
     .executableTarget(
-      name: "sid-score", dependencies: ["Scoring", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
+      name: "sid-score", dependencies: ["Scoring", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
     .executableTarget(name: "sid-spoold", dependencies: ["Spool", "Stage", "CSystemd", "Diagnostics", argumentParser]),
     .executableTarget(name: "sidctl", dependencies: ["Spool", "Stage", "Diagnostics", argumentParser]),
 

@@ -60,6 +60,14 @@ public enum AtomicFile {
     return folder.isEmpty ? "." : folder
   }
 
+  /// Refuses an output whose folder does not exist, before any work is done for it.
+  public static func requireFolder(of path: String) throws {
+    var status = stat()
+    guard stat(folder(of: path), &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw Failure(.cannotCreate, path, "its folder does not exist", remedy: "create the folder first")
+    }
+  }
+
   /// Flushes a file, or a folder's entries, to the disk.
   public static func synchronize(_ path: String) throws {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)

@@ -10,6 +10,10 @@ public struct FeatureNetwork: Sendable {
   public let featureCount: Int
   /// The number of class scores; nil where the network has none.
   public let scoreCount: Int?
+  /// Floating-point operations for one image, a multiply-add counted as two.
+  public let flopsPerImage: Int
+  /// Numbers in the largest of the layers' results for one image.
+  public let largestActivation: Int
 
   private let layers: [BoundLayer]
   private let parameters: [(specification: ParameterSpecification, tensor: Tensor)]
@@ -57,6 +61,8 @@ public struct FeatureNetwork: Sendable {
     // The configuration has exactly one layer with features.
     featureCount = counts[.features] ?? 0
     scoreCount = counts[.scores]
+    flopsPerImage = builder.flops
+    largestActivation = builder.largestActivation
   }
 
   /// Reads a feature network's file (`sid-features`).
@@ -130,7 +136,9 @@ public struct FeatureNetwork: Sendable {
   private struct Builder {
     let origin: String
     /// Height, width and channels; or the length of a vector.
-    var shape: [Int]
+    var shape: [Int] { didSet { largestActivation = max(largestActivation, shape.reduce(1, *)) } }
+    var flops = 0
+    var largestActivation = 0
     var parameters: [(specification: ParameterSpecification, tensor: Tensor)] = []
 
     var vectorLength: Int? { shape.count == 1 ? shape[0] : nil }
@@ -138,6 +146,7 @@ public struct FeatureNetwork: Sendable {
     init(configuration: FeatureNetworkConfiguration, origin: String) {
       self.origin = origin
       shape = [configuration.imgResolution, configuration.imgResolution, configuration.imgChannels]
+      largestActivation = shape.reduce(1, *)
     }
 
     func failure(_ index: Int, _ problem: String) -> Failure {
@@ -153,6 +162,7 @@ public struct FeatureNetwork: Sendable {
         let side = shape.dropLast().map { $0 + 2 * padding - kernel + 1 }
         guard side.allSatisfy({ $0 > 0 }) else { throw failure(index, "has a kernel larger than its padded input") }
         shape = side + [outputs]
+        flops += 2 * shape.reduce(1, *) * kernel * kernel * channels
         let weight = try take(name + ".weight", [outputs, channels, kernel, kernel], .convolution, source)
         return .convolution(
           weight: weight, bias: try take(name + ".bias", [outputs], .vector, source), padding: padding)
@@ -171,6 +181,7 @@ public struct FeatureNetwork: Sendable {
       case .linear(let name, let outputs):
         guard let inputs = vectorLength else { throw failure(index, "is linear and needs vectors; flatten first") }
         shape = [outputs]
+        flops += 2 * inputs * outputs
         let weight = try take(name + ".weight", [outputs, inputs], .linear, source)
         return .linear(weight: weight, bias: try take(name + ".bias", [outputs], .vector, source))
       }

@@ -51,7 +51,7 @@ struct Convert: ParsableCommand {
         context.note("\(output): made from the same source already; nothing to do")
         return
       }
-      try requireFolder(of: output)
+      try AtomicFile.requireFolder(of: output)
       let (network, tensors) = try contents(of: checkpoint, options: options)
       try NetworkConversion(network: network, tensors: tensors, origin: source)
         .run(output: output, provenance: provenance, context: context)

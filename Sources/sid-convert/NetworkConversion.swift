@@ -110,12 +110,3 @@ private struct WatchedTensors: TensorSource {
     var value = 0
   }
 }
-
-/// Refuses an output whose folder does not exist, before any work is done for it.
-func requireFolder(of output: String) throws {
-  let folder = AtomicFile.folder(of: output)
-  var isFolder: ObjCBool = false
-  guard FileManager.default.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue else {
-    throw Failure(.cannotCreate, output, "its folder does not exist", remedy: "create the folder first")
-  }
-}

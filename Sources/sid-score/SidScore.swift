@@ -1,0 +1,26 @@
+import ArgumentParser
+import Stage
+
+/// `sid-score`: measures how far the distribution of images is from that of the real ones.
+@main
+struct SidScore: ParsableCommand {
+  static let program = "sid-score"
+
+  static let configuration = CommandConfiguration(
+    commandName: program,
+    abstract: "Measures the Frechet distance between generated and real images.",
+    usage: """
+      sid-score --samples <file> --reference <file> --features <file> --output <file>
+             sid-score reference --dataset <zip> --features <file> --output <file>
+      """,
+    discussion: """
+      `sid-score score --help` and `sid-score reference --help` list the options.
+
+      The same command continues where an interrupted one stopped and gives the same figure, whatever the number of \
+      threads. Exit status: 0 done, 64 usage, 65 malformed input or inputs that do not belong together, 66 missing \
+      input, 73 the output exists and was made from something else, 75 stopped.
+      """,
+    version: Version.line(program),
+    subcommands: [ScoreCommand.self, ReferenceCommand.self],
+    defaultSubcommand: ScoreCommand.self)
+}
