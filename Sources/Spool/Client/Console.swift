@@ -41,11 +41,14 @@ public final class Console {
     hasBar = true
   }
 
-  /// Leaves the bar of a finished step standing.
-  func finishBar(_ label: String, _ status: JobStatus) {
-    guard isTerminal, hasBar else { return }
+  /// Leaves the full bar of a finished step standing.
+  /// - Returns: whether there is a bar, which tells that the step is finished.
+  @discardableResult
+  func finishBar(_ label: String, _ status: JobStatus) -> Bool {
+    guard isTerminal, hasBar else { return false }
     put("\r" + ProgressText.bar(label, status, columns: columns) + "\u{1B}[K\n")
     hasBar = false
+    return true
   }
 
   private var columns: Int {

@@ -88,6 +88,9 @@ public struct SpoolClient {
     try files.names(in: root + "/incoming").filter { !IncomingFiles.isIgnored($0) }
   }
 
+  /// Whether a job of this reference waits to be accepted.
+  func isWaiting(_ reference: String) throws -> Bool { try files.entry(incoming(reference)) != nil }
+
   /// The job of this ID, this reference (`NAME-7f3a`) or, among the jobs of this name, the one that was accepted last.
   /// - Returns: nil where there is none, or where it waits to be accepted.
   public func find(_ text: String) throws -> Job? {
@@ -104,51 +107,5 @@ public struct SpoolClient {
       throw Failure(.temporaryFailure, text, "waits in incoming/ to be accepted", remedy: "is sid-spoold running?")
     }
     throw Failure(.noInput, text, "no such job in \(root)", remedy: "sidctl status lists them")
-  }
-
-  // MARK: Watching
-
-  /// Follows a job to its end: a bar per stage on a terminal, lines elsewhere.
-  /// - Returns: the job in `done/`, `failed/` or `held/`.
-  /// - Throws: a `Failure` where there is no such job.
-  public func watch(_ text: String, console: Console) throws -> Job {
-    var last: (state: JobState?, step: String?, attempts: Int, finished: Int) = (nil, nil, 0, 0)
-    var lastStatus: JobStatus?
-    var misses = 0
-    while true {
-      let isWaiting = try files.entry(incoming(text)) != nil
-      guard let job = try isWaiting ? nil : find(text) else {
-        // Between incoming/ and queue/ a job stands nowhere for a moment; a daemon that just died prolongs it.
-        if !isWaiting { misses += 1 }
-        if misses > 10 { _ = try self.job(text) }
-        usleep(200_000)
-        continue
-      }
-      if let status = job.status {
-        if let step = last.step, let old = lastStatus, step != status.step { console.finishBar(step, old) }
-        for name in status.finishedSteps.dropFirst(last.finished) {
-          console.line("\(job.id): step \"\(name)\" finished")
-        }
-        last.finished = max(last.finished, status.finishedSteps.count)
-        if job.state == .active, let step = status.step {
-          if step != last.step || status.attempts != last.attempts {
-            let again = status.attempts > 1 ? ", attempt \(status.attempts)" : ""
-            console.line(
-              "\(job.id): step \"\(step)\" (\(status.finishedSteps.count + 1) of \(status.steps.count)) started\(again)"
-            )
-          }
-          if status.percent != nil { console.progress(step, status) }
-          last.step = step
-          last.attempts = status.attempts
-        } else if job.state == .queue, last.state != .queue {
-          let reason = status.reason.map { ": deferred: \($0)" } ?? ": waits in the queue"
-          console.line("\(job.id)\(reason)")
-        }
-        lastStatus = status
-      }
-      last.state = job.state
-      if job.state.isFinal || job.state == .held { return job }
-      usleep(200_000)
-    }
   }
 }

@@ -3,7 +3,7 @@ import Foundation
 /// A stage at work.
 final class RunningStage {
   /// How often `status.json` follows the progress.
-  private static let writeInterval = Duration.seconds(2)
+  private static let writeInterval = Duration.seconds(1)
 
   let step: JobStep
   let process: StageProcess
@@ -16,7 +16,7 @@ final class RunningStage {
   private(set) var isSilent = false
   private var stream = ProgressStream()
   private var isWritten = true
-  private var lastWrite = ContinuousClock.now
+  private var lastWrite = ContinuousClock.now - .seconds(60)
 
   init(step: JobStep, process: StageProcess, log: StageLog, status: JobStatus) {
     self.step = step
