@@ -1,9 +1,9 @@
 import Foundation
 
 /// How far a stage is, in one line.
-enum ProgressText {
+package enum ProgressText {
   /// `generator  [########------------]  40 %  24576/61440 images  98.7/s  6:13 left`.
-  static func bar(_ label: String, _ status: JobStatus, columns: Int) -> String {
+  package static func bar(_ label: String, _ status: JobStatus, columns: Int) -> String {
     let percent = status.percent ?? 0
     let head = "\(label)  "
     let tail = "  \(padded(percent)) %  \(details(status))"
@@ -15,7 +15,7 @@ enum ProgressText {
   }
 
   /// `generator: 40 %, 24576/61440 images  98.7/s  6:13 left`.
-  static func plain(_ label: String, _ status: JobStatus) -> String {
+  package static func plain(_ label: String, _ status: JobStatus) -> String {
     "\(label): \(Int(status.percent ?? 0)) %, \(details(status))"
   }
 
@@ -40,7 +40,7 @@ enum ProgressText {
   }
 
   /// `0:07`, `6:13`, `1:02:00`, `3 d 4 h`.
-  static func duration(_ seconds: Double) -> String {
+  package static func duration(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds >= 0, seconds < 1e10 else { return "?" }
     let whole = Int(seconds.rounded())
     if whole >= 2 * 86400 { return "\(whole / 86400) d \(whole % 86400 / 3600) h" }

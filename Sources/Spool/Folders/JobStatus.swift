@@ -68,7 +68,7 @@ public struct JobStatus: Sendable, Equatable, Codable {
     case reason, line, key
   }
 
-  init(job: String, id: String, state: JobState, accepted: Date) {
+  package init(job: String, id: String, state: JobState, accepted: Date) {
     self.job = job
     self.id = id
     self.state = state

@@ -28,7 +28,7 @@ public struct RetryPolicy: Sendable, Equatable {
   }
 
   /// The pause after so many attempts.
-  func pauseSeconds(afterAttempts attempts: Int) -> Double {
+  package func pauseSeconds(afterAttempts attempts: Int) -> Double {
     var pause = baseSeconds
     for _ in 1..<max(1, min(attempts, 64)) { pause = min(longestSeconds, pause * 2) }
     return min(longestSeconds, pause)
