@@ -20,7 +20,8 @@ package enum BLAS {
 
 /// Calls `body` with uninitialized, cache-line aligned working memory for `count` floats.
 package func withScratch<R>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> R) -> R {
-  let memory = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
-  defer { memory.deallocate() }
+  let bytes = max(count, 1) * 4
+  let memory = BufferPool.take(bytes: bytes)
+  defer { BufferPool.give(memory, bytes: bytes) }
   return body(memory.bindMemory(to: Float.self, capacity: max(count, 1)))
 }

@@ -19,12 +19,10 @@ public struct Tensor: Sendable {
 
     init(count: Int) {
       self.count = count
-      // 64 bytes: a cache line, and the widest vector of any supported machine.
-      pointer = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
-        .bindMemory(to: Float.self, capacity: max(count, 1))
+      pointer = BufferPool.take(bytes: max(count, 1) * 4).bindMemory(to: Float.self, capacity: max(count, 1))
     }
 
-    deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+    deinit { BufferPool.give(UnsafeMutableRawPointer(pointer), bytes: max(count, 1) * 4) }
   }
 
   /// Memory without defined content, for a kernel that writes every element.

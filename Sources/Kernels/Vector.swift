@@ -45,7 +45,10 @@ public typealias Target = UnsafeMutablePointer<Float>
   t = t.replacing(with: low, where: t .< low)
   // A number that is none must not become an integer.
   t = t.replacing(with: Vector(repeating: 0), where: t .!= t)
-  let n = (t * Vector(repeating: 1.442_695_041)).rounded(.toNearestOrEven)
+  // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits.
+  let magic = Vector(repeating: 12_582_912)
+  let shifted = magic.addingProduct(t, Vector(repeating: 1.442_695_041))
+  let n = shifted - magic
   // ln 2 in two parts, so that n * ln 2 loses no digits.
   var r = t.addingProduct(n, Vector(repeating: -0.693_359_375))
   r = r.addingProduct(n, Vector(repeating: 2.121_944_4e-4))
@@ -56,7 +59,8 @@ public typealias Target = UnsafeMutablePointer<Float>
   p = multiplyAdd(p, r, Vector(repeating: 1.666_666_545_9e-1))
   p = multiplyAdd(p, r, Vector(repeating: 5.000_000_120_1e-1))
   p = multiplyAdd(p, r * r, r) + Vector(repeating: 1)
-  let bits = (SIMD8<Int32>(truncatingIfNeeded: SIMD8<Int32>(n)) &+ SIMD8<Int32>(repeating: 127)) &<< SIMD8<Int32>(repeating: 23)
+  let exponent = unsafeBitCast(shifted, to: SIMD8<UInt32>.self) &+ SIMD8<UInt32>(repeating: 127)
+  let bits = exponent &<< SIMD8<UInt32>(repeating: 23)
   return p * unsafeBitCast(bits, to: Vector.self)
 }
 

@@ -74,6 +74,7 @@ struct Convolution: Sendable {
   enum Resampling: Sendable { case none, up, down }
 
   let name: String
+  let inputs: Int, outputs: Int  // channels
   let resampling: Resampling
   let kernel: Int  // 0: resampling alone
   let filter: ResamplingFilter
@@ -87,6 +88,7 @@ struct Convolution: Sendable {
     filter taps: [Float] = [1, 1], fused: Bool = false, layout: ParameterLayout = .convolution, biasLayout: ParameterLayout = .vector
   ) {
     self.name = name
+    (self.inputs, self.outputs) = (inputs, outputs)
     self.kernel = kernel
     self.resampling = resampling
     filter = ResamplingFilter(taps)

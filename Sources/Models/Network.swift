@@ -12,7 +12,7 @@ public struct Network: Sendable {
   public let specifications: [ParameterSpecification]
   /// Parameters and buffers in the order of `specifications`, arranged for the kernels.
   package var parameters: [Tensor]
-  private let unet: SongUNet
+  let unet: SongUNet
   private let preconditioner: Preconditioner
 
   /// Builds the architecture and reads its parameters.

@@ -1,0 +1,35 @@
+import Diagnostics
+import Models
+import Sampling
+import Scoring
+
+/// Measures a generator's one-step samples against reference statistics.
+struct Evaluator {
+  private let scorer: FrechetScorer
+  private let seeds: SeedList
+  private let sampler: Sampler
+  private let batch = 256
+
+  /// - Throws: a `Failure` where features, statistics and network do not fit each other.
+  init(features: String, reference: String, seeds: String, initSigma: Float) throws {
+    scorer = try FrechetScorer(features: features, reference: reference)
+    self.seeds = try SeedList(seeds)
+    try SeedConvention.torchCPU.validate(self.seeds)
+    sampler = .oneStep(OneStepSampler(initSigma: Double(initSigma)))
+  }
+
+  /// The Frechet distance of `network`'s samples; nil as soon as `shouldStop` says so.
+  func callAsFunction(_ network: Network, origin: String, shouldStop: () -> Bool) throws -> Double? {
+    var moments = FeatureMoments(featureCount: scorer.network.featureCount)
+    for first in stride(from: 0, to: seeds.count, by: batch) {
+      if shouldStop() { return nil }
+      let part = seeds[first..<min(first + batch, seeds.count)]
+      let latents = Latents(seeds: part, imageShape: network.imageShape, labelDim: network.configuration.labelDim)
+      guard let images = sampler.images(network, latents) else {
+        throw Failure(.software, origin, "the generator's images are not finite numbers")
+      }
+      moments.add(scorer.network.features(images: images))
+    }
+    return try scorer.distance(of: moments, origin: origin)
+  }
+}

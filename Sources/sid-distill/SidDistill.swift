@@ -1,0 +1,190 @@
+import ArgumentParser
+import Diagnostics
+import Distillation
+import Stage
+
+/// Distills a teacher into a one-step generator by Score identity Distillation.
+@main
+struct SidDistill: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sid-distill",
+    abstract: "Distill a diffusion model into a generator that makes an image in one evaluation (SiD, arXiv 2404.04057).",
+    discussion: """
+      No data are needed: the generator trains on its own samples. Run the same command again to continue where it stopped;
+      the result is the same as if it had never stopped.
+
+      The defaults are the official trainer's. On a CPU the published durations are years of core time: start with a
+      small teacher, or with a short --duration-kimg.
+      """,
+    version: Version.line("sid-distill"))
+
+  @Option(help: "The teacher: a network file made by sid-convert.")
+  var teacher: String
+
+  @Option(help: "The generator to publish: the last average. Beside it appear NAME.json, and with --evaluate NAME-best.h5, NAME-curve.png.")
+  var output: String
+
+  @Option(help: "The training state, from which an interrupted run goes on.")
+  var state: String
+
+  @OptionGroup(title: "Training")
+  var training: TrainingOptions
+
+  @OptionGroup(title: "Evaluation and saving")
+  var evaluation: EvaluationOptions
+
+  @OptionGroup(title: "Process")
+  var options: StageOptions
+
+  func run() throws {
+    StageProgram.run("sid-distill", options: options) { context in
+      try DistillationRun(self, context).run()
+    }
+  }
+}
+
+/// What determines the result; the names are those of the published trainer where it has one.
+struct TrainingOptions: ParsableArguments {
+  @Option(help: "Images per iteration.")
+  var batch = 512
+
+  @Option(help: "Images per forward and backward pass; bounds the memory. (default: 64, or the batch if that is less)")
+  var microbatch: Int?
+
+  @Option(help: "Learning rate of the fake score.")
+  var lr = 1e-5
+
+  @Option(help: "Learning rate of the generator.")
+  var glr = 1e-5
+
+  @Option(name: .customLong("g-beta1"), help: "Adam's beta1 of the generator; the fake score's is 0.")
+  var generatorBeta1 = 0.0
+
+  @Option(help: "Weight of the second term of the generator's loss.")
+  var alpha: Float = 1.2
+
+  @Option(help: "Largest time of the generator's loss, thousandths of the noise schedule.")
+  var tmax = 800.0
+
+  @Option(help: "Noise level at which the generator is evaluated.")
+  var initSigma: Float = 2.5
+
+  @Option(name: .customLong("ema-halflife-kimg"), help: "Half-life of the generator's average, thousands of images.")
+  var emaHalfLifeKimg = 500.0
+
+  @Option(help: "Half-life as a share of the images seen so far, while that is shorter.")
+  var emaRampupRatio = 0.05
+
+  @Option(help: "From here both learning rates fall linearly, thousands of images; not part of the published method. (default: never)")
+  var lrDecayStartKimg: Double?
+
+  @Option(help: "The share of the learning rates that is left at the end of the decay.")
+  var lrDecayFinal = 0.0
+
+  @Option(help: "Dropout probability of the trained networks.")
+  var dropout: Float = 0.13
+
+  @Option(help: "Probability of EDM's augmentations; only 0 is available in this version.")
+  var augment: Float = 0.12
+
+  @Option(help: "Factor of the fake score's loss.")
+  var lossScale: Float = 1
+
+  @Option(help: "Factor of the generator's loss.")
+  var generatorLossScale: Float = 100
+
+  @Option(help: "Thousands of images to train on.")
+  var durationKimg = 200_000.0
+
+  @Option(help: "A data set (EDM zip) whose class labels give frequencies and order. (default: classes drawn evenly)")
+  var labels: String?
+
+  @Option(help: "Seed of every random number.")
+  var seed: UInt64 = 0
+
+  /// The settings, checked.
+  func settings() throws -> DistillationSettings {
+    guard augment == 0 else {
+      throw Failure(
+        .usage, "--augment", "\(augment): the augmentation pipeline is not available in this version",
+        remedy: "give --augment 0")
+    }
+    var s = DistillationSettings()
+    s.batch = batch
+    s.microbatch = microbatch ?? min(batch, 64)
+    s.fakeScoreLearningRate = lr
+    s.generatorLearningRate = glr
+    s.generatorBeta1 = generatorBeta1
+    s.alpha = alpha
+    s.tmax = tmax
+    s.initSigma = initSigma
+    s.emaHalfLifeKimg = emaHalfLifeKimg
+    s.emaRampupRatio = emaRampupRatio
+    s.learningRateDecayStartKimg = lrDecayStartKimg
+    s.learningRateDecayFinal = lrDecayFinal
+    s.dropout = dropout
+    s.fakeScoreLossScale = lossScale
+    s.generatorLossScale = generatorLossScale
+    s.durationKimg = durationKimg
+    s.seed = seed
+    try s.validate()
+    return s
+  }
+
+  /// What changes the result, by option name, for the provenance.
+  var record: [String: String] {
+    [
+      "batch": "\(batch)", "microbatch": "\(microbatch ?? min(batch, 64))", "lr": "\(lr)", "glr": "\(glr)", "g-beta1": "\(generatorBeta1)",
+      "alpha": "\(alpha)", "tmax": "\(tmax)", "init-sigma": "\(initSigma)", "ema-halflife-kimg": "\(emaHalfLifeKimg)",
+      "ema-rampup-ratio": "\(emaRampupRatio)", "lr-decay-start-kimg": lrDecayStartKimg.map { "\($0)" } ?? "never",
+      "lr-decay-final": "\(lrDecayFinal)", "dropout": "\(dropout)", "augment": "\(augment)", "loss-scale": "\(lossScale)",
+      "generator-loss-scale": "\(generatorLossScale)", "duration-kimg": "\(durationKimg)", "seed": "\(seed)",
+    ]
+  }
+}
+
+/// What is measured and saved on the way.
+struct EvaluationOptions: ParsableArguments {
+  @Flag(help: "Measure the Frechet distance of the average's one-step samples on the way; needs --features and --reference.")
+  var evaluate = false
+
+  @Option(help: "The feature network, made by sid-convert.")
+  var features: String?
+
+  @Option(help: "Reference statistics, made by sid-score reference.")
+  var reference: String?
+
+  @Option(help: "Thousands of images between two evaluations. (default: a twentieth of the duration)")
+  var evaluateKimg: Double?
+
+  @Option(help: "Seeds of the images that are evaluated; keep them apart from those that are reported.")
+  var evaluateSeeds = "1000000-1004999"
+
+  @Option(name: .customLong("stop-at-fd"), help: "End as soon as an evaluation is at most this. (default: never)")
+  var stopAtFD: Double?
+
+  @Option(help: "Thousands of images between two snapshots of the average, NAME-KIMG.h5.")
+  var snapshotKimg = 2500.0
+
+  @Option(help: "Thousands of images between two saves of the training state.")
+  var stateKimg = 10_000.0
+
+  @Option(help: "Minutes between two saves of the training state; whichever comes first.")
+  var stateMinutes = 15.0
+
+  /// - Throws: a `Failure` naming the option that is missing or makes no sense.
+  func check() throws {
+    if evaluate {
+      guard features != nil, reference != nil else {
+        throw Failure(.usage, "--evaluate", "it needs --features and --reference")
+      }
+    } else if stopAtFD != nil {
+      throw Failure(.usage, "--stop-at-fd", "it needs --evaluate")
+    }
+    for (name, value) in [
+      ("--snapshot-kimg", snapshotKimg), ("--state-kimg", stateKimg), ("--state-minutes", stateMinutes), ("--evaluate-kimg", evaluateKimg ?? 1),
+    ] where !(value > 0) {
+      throw Failure(.usage, name, "\(value) is not positive")
+    }
+  }
+}
