@@ -1,6 +1,7 @@
 /// Many small images on one page.
 public enum ContactSheet {
   private static let margin = 2  // pixels of paper between images
+  private static let paper: UInt8 = 112  // gray, told apart from black and white edges of images
   private static let smallestSide = 48  // images below it are enlarged by a whole factor
 
   /// Publishes a grid of images as a PNG, filled row by row.
@@ -24,7 +25,7 @@ public enum ContactSheet {
     let scale = max(1, (smallestSide + max(height, width) - 1) / max(height, width))
     let cell = (height: height * scale + margin, width: width * scale + margin)
     let page = (height: rows * cell.height + margin, width: columns * cell.width + margin)
-    var pixels = [UInt8](repeating: 255, count: page.height * page.width * channels)
+    var pixels = [UInt8](repeating: paper, count: page.height * page.width * channels)
     for index in 0..<count {
       let top = index / columns * cell.height + margin
       let left = index % columns * cell.width + margin

@@ -60,5 +60,10 @@ public enum StopRequest {
     action.__sigaction_handler.sa_handler = handler
     action.sa_flags = flags
     sigaction(number, &action, nil)
+    // A parent that starts this process from a worker thread of Dispatch hands down a mask that blocks everything.
+    var unblocked = sigset_t()
+    sigemptyset(&unblocked)
+    sigaddset(&unblocked, number)
+    sigprocmask(SIG_UNBLOCK, &unblocked, nil)
   }
 }

@@ -1,0 +1,126 @@
+import Compute
+import Diagnostics
+import Files
+import Foundation
+import HDF5
+import Images
+import Models
+import Sampling
+import Stage
+
+/// One run of `sid-sample`, from its options to its files.
+struct SampleStage {
+  let command: SidSample
+  let context: StageContext
+
+  private var output: String { command.output }
+
+  func run() throws {
+    let seeds = try SeedList(command.seeds)
+    try command.images.rng.validate(seeds)
+    let network = try Network(contentsOf: command.network)
+    let archive = try SampleArchive(
+      network: network, networkPath: command.network, sampler: command.images.chosenSampler, seeds: seeds,
+      classChoice: command.images.classChoice, batch: command.work.batch,
+      checkpointImages: command.work.checkpointImages)
+    Threads.use(context.threads)
+    if context.options.dryRun { return estimate(archive).print() }
+
+    let provenance = try provenance(archive)
+    let state = try FinishedOutput.check(output, wanted: provenance, overwrite: context.options.overwrite) {
+      try HDF5File.open($0).root.stringAttribute("provenance")
+    }
+    guard state == .missing else {
+      SampleArchive<Network>.removeLeftovers(of: output)
+      return context.note("\(output): made from the same network and options already; nothing to do")
+    }
+    try Machine.requireMemory(peakMemoryBytes(archive), for: command.network, remedy: "choose a smaller --batch")
+    try make(archive, provenance)
+  }
+
+  private func make(_ archive: SampleArchive<Network>, _ provenance: Provenance) throws {
+    let started = ProcessInfo.processInfo.systemUptime
+    var progress: ProgressReporter?
+    var earlier = 0
+    var callbacks = SampleArchive<Network>.Callbacks()
+    callbacks.started = { done, discarded in
+      earlier = done
+      if discarded > 0 { context.note("\(output): parts of another making are dropped: \(discarded)") }
+      if done > 0 { context.note("\(output): continues after \(done) of \(archive.seeds.count) images") }
+      progress = context.progress("sample", total: archive.seeds.count, unit: "images", alreadyDone: done)
+    }
+    callbacks.progressed = { progress?.update(done: $0) }
+    callbacks.shouldStop = { StopRequest.isRequested }
+    callbacks.firstImages = command.work.contactSheetColumns * command.work.contactSheetRows
+    callbacks.completing = { images, count in
+      progress?.finish()
+      let made = archive.seeds.count - earlier
+      try publishCompanions(
+        archive, images, count, imagesPerSecond: Double(made) / (ProcessInfo.processInfo.systemUptime - started))
+    }
+    let finished = try archive.write(
+      to: output, provenance: provenance.json, createdBy: Version.line(context.program), callbacks: callbacks)
+    guard finished else {
+      progress?.finish()
+      throw StopRequest.failure(output)
+    }
+  }
+
+  /// The contact sheet and the summary, which stand there before the archive takes its name.
+  private func publishCompanions(
+    _ archive: SampleArchive<Network>, _ images: [UInt8], _ count: Int, imagesPerSecond: Double
+  ) throws {
+    let sheet = companion(of: output, extension: "png")
+    let shape = archive.network.imageShape
+    try ContactSheet.write(
+      images: images, count: count, shape: ImageShape(height: shape[0], width: shape[1], channels: shape[2]),
+      columns: command.work.contactSheetColumns, to: sheet)
+    try publishSummary(
+      output: output, stage: "sample",
+      figures: ["archive": .string(name(output)), "contact_sheet": .string(name(sheet))],
+      details: [
+        "images": .int(archive.seeds.count), "seeds": .string(archive.seeds.description),
+        "image_shape": .array(shape.map { .int($0) }), "network": .string(name(command.network)),
+        "sampler": .object(archive.sampler.options.mapValues { .string($0) }),
+        "evaluations_per_image": .int(archive.sampler.evaluations), "images_per_second": .double(imagesPerSecond),
+      ])
+  }
+
+  private func name(_ path: String) -> String { (path as NSString).lastPathComponent }
+
+  private func provenance(_ archive: SampleArchive<Network>) throws -> Provenance {
+    var options = archive.sampler.options
+    options["seeds"] = archive.seeds.description
+    options["class"] = archive.classChoice.description
+    options["rng"] = command.images.rng.rawValue
+    return Provenance(
+      program: context.program, inputs: ["network": try .init(command.network)], options: options,
+      kernels: BLAS.coreName)
+  }
+
+  private func peakMemoryBytes(_ archive: SampleArchive<Network>) -> Int {
+    // The program itself, BLAS buffers and the part in hand take about 100 MiB besides the network's work.
+    100 << 20 + 2 * archive.network.parameterBytes + archive.network.evaluationBytesPerImage * archive.batch
+  }
+
+  /// Measures the speed of the machine on a few images.
+  private func estimate(_ archive: SampleArchive<Network>) -> Estimate {
+    let count = archive.seeds.count
+    let evaluations = Double(count * archive.sampler.evaluations)
+    let few = min(archive.batch, 8)
+    let shape = archive.network.imageShape
+    let latents = Latents(seeds: (0..<UInt64(few)).map { $0 }, imageShape: shape, labelDim: archive.network.labelDim)
+    var seconds = Double.infinity
+    for _ in 0..<2 {
+      let started = ProcessInfo.processInfo.systemUptime
+      _ = archive.network.denoise(latents.noise, sigma: [2.5], classLabels: latents.classLabels)
+      seconds = min(seconds, ProcessInfo.processInfo.systemUptime - started)
+    }
+    // The parts and the archive lie on the disk together for a moment.
+    let imageBytes = shape.reduce(1, *) + 16
+    return Estimate(
+      work: "\(count) images, \(archive.sampler.evaluations) evaluations each",
+      flops: archive.network.flopsPerImage * evaluations, peakMemoryBytes: peakMemoryBytes(archive),
+      diskBytes: 2 * imageBytes * count, hours: seconds / Double(few) * evaluations / 3600)
+  }
+}
