@@ -14,7 +14,7 @@ struct Evaluator {
   init(features: String, reference: String, seeds: String, initSigma: Float) throws {
     scorer = try FrechetScorer(features: features, reference: reference)
     self.seeds = try SeedList(seeds)
-    try SeedConvention.torchCPU.validate(self.seeds)
+    try RandomConvention.torchCPU.validate(self.seeds)
     sampler = .oneStep(OneStepSampler(initSigma: Double(initSigma)))
   }
 
