@@ -92,6 +92,22 @@ public struct FeatureNetwork: Sendable {
     [configuration.imgResolution, configuration.imgResolution, configuration.imgChannels]
   }
 
+  /// Refuses images of another shape than the network's.
+  /// - Parameters:
+  ///   - shape: height, width and channels.
+  ///   - origin: the file that errors name.
+  /// - Throws: a `Failure` with status `dataError`.
+  public func requireImageShape(_ shape: [Int], origin: String) throws {
+    func text(_ shape: [Int]) -> String {
+      shape.count == 3 ? "\(shape[0])x\(shape[1]) pixels of \(shape[2]) channel\(shape[2] == 1 ? "" : "s")" : "\(shape)"
+    }
+    guard shape == imageShape else {
+      throw Failure(
+        .dataError, origin, "the images have \(text(shape)), the feature network needs \(text(imageShape))",
+        remedy: "use the feature network that was made for these images")
+    }
+  }
+
   /// The features of images.
   ///
   /// - Parameters:

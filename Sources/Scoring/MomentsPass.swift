@@ -35,15 +35,8 @@ public struct MomentsPass {
   ///   - selection: which images count.
   /// - Throws: a `Failure` with status `dataError` where the images do not fit the network or are too few.
   public init(_ collection: ImageCollection, network: FeatureNetwork, selection: ImageSelection) throws {
-    let shape = [collection.shape.height, collection.shape.width, collection.shape.channels]
-    guard shape == network.imageShape else {
-      let expected = network.imageShape
-      throw Failure(
-        .dataError, collection.path,
-        "the images have \(collection.shape), the feature network needs \(expected[0])x\(expected[1]) pixels and "
-          + "\(expected[2]) channel(s)",
-        remedy: "use the feature network that was made for these images")
-    }
+    let shape = collection.shape
+    try network.requireImageShape([shape.height, shape.width, shape.channels], origin: collection.path)
     let drawn: Int
     switch selection {
     case .first(let limit):

@@ -107,6 +107,7 @@ struct ScoreTests {
     let samples = try manySamples(120_000)
     #expect(try score(samples, "whole.h5").status == 0)
     let state = folder.file(".parts.moments.h5")
+    var interruptions = 0
     for signal in [SIGTERM, SIGKILL, SIGTERM] {
       let process = Process()
       process.executableURL = URL(fileURLWithPath: Programs.path("sid-score"))
@@ -119,9 +120,12 @@ struct ScoreTests {
       process.waitUntilExit()
       if process.terminationReason == .exit && process.terminationStatus == 0 { break }
       #expect(process.terminationStatus == (signal == SIGTERM ? 75 : SIGKILL))
+      interruptions += 1
       #expect(FileManager.default.fileExists(atPath: state))
       #expect(!FileManager.default.fileExists(atPath: folder.file("parts.h5")))
     }
+    // A machine so slow that the process ends before the signal comes would prove nothing.
+    #expect(interruptions >= 2)
     #expect(try score(samples, "parts.h5").status == 0)
     #expect(!FileManager.default.fileExists(atPath: state))
     let whole = try Data(contentsOf: URL(fileURLWithPath: folder.file("whole.h5")))
@@ -144,7 +148,7 @@ struct ScoreTests {
     }
     try expect(score(folder.file("none.h5"), "out.h5"), 66, "none.h5")
     try expect(score(features, "out.h5"), 65, "features.h5", "sid-samples")
-    try expect(score(Fixtures.path("golden/dataset/tiny_rgb_8x8.zip"), "out.h5"), 65, "tiny_rgb_8x8.zip", "3 channel")
+    try expect(score(Fixtures.path("golden/dataset/tiny_rgb_8x8.zip"), "out.h5"), 65, "tiny_rgb_8x8.zip", "3 channels")
     try expect(score(Fixtures.path("images/truncated.zip"), "out.h5"), 65, "truncated.zip")
     try expect(score(Self.archive, "out.h5", "--count", "1798"), 65, "1797", "--count")
     try expect(score(Self.archive, "none/out.h5"), 73, "folder")
