@@ -30,7 +30,7 @@ struct ReferenceCommand: ParsableCommand {
         program: SidScore.program + " reference",
         inputs: [
           "dataset": try Provenance.Input(dataset), "features": try Provenance.Input(features, sha256: digest),
-        ], options: [:], kernels: BLAS.coreName)
+        ], options: [:], kernels: KernelSet.name)
       let work = MomentsStage(stage: "reference", output: output, provenance: provenance, context: context)
       if try work.isFinished() { return }
       let network = try FeatureNetwork(contentsOf: features)

@@ -88,6 +88,6 @@ struct ScoreCommand: ParsableCommand {
       inputs: [
         "samples": try Provenance.Input(samples), "reference": try Provenance.Input(reference),
         "features": try Provenance.Input(features),
-      ], options: options, kernels: BLAS.coreName)
+      ], options: options, kernels: KernelSet.name)
   }
 }
