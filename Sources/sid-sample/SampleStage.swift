@@ -95,12 +95,15 @@ struct SampleStage {
     options["rng"] = command.images.rng.rawValue
     return Provenance(
       program: context.program, inputs: ["network": try .init(command.network)], options: options,
-      kernels: BLAS.coreName)
+      kernels: KernelSet.name)
   }
 
   private func peakMemoryBytes(_ archive: SampleArchive<Network>) -> Int {
-    // The program itself, BLAS buffers and the part in hand take about 100 MiB besides the network's work.
-    100 << 20 + 2 * archive.network.parameterBytes + archive.network.evaluationBytesPerImage * archive.batch
+    // The program itself, BLAS buffers and the part in hand take about 100 MiB. What the encoder keeps for the decoder
+    // is a small part of what a tape would keep; measured use stays below this sum.
+    let cost = archive.network.cost
+    return 100 << 20 + 8 * archive.network.parameterCount
+      + 4 * (cost.keptFloats / 8 + cost.largestBlockFloats) * archive.batch
   }
 
   /// Measures the speed of the machine on a few images.
@@ -120,7 +123,7 @@ struct SampleStage {
     let imageBytes = shape.reduce(1, *) + 16
     return Estimate(
       work: "\(count) images, \(archive.sampler.evaluations) evaluations each",
-      flops: archive.network.flopsPerImage * evaluations, peakMemoryBytes: peakMemoryBytes(archive),
+      flops: archive.network.cost.flops * evaluations, peakMemoryBytes: peakMemoryBytes(archive),
       diskBytes: 2 * imageBytes * count, hours: seconds / Double(few) * evaluations / 3600)
   }
 }
