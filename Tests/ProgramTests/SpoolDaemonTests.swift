@@ -49,6 +49,56 @@ struct SpoolDaemonTests {
     #expect(steps["teacher"]?["output"] as? String == "teacher.h5")
   }
 
+  private static let realJob = """
+    job: floor
+    steps:
+      - convert: { source: digits/teacher.pkl, name: teacher }
+      - convert: { source: digits/features.safetensors, config: digits/features.yaml, name: features }
+      - reference: { dataset: digits/digits-8x8.zip }
+      - score: { samples: digits/digits-8x8.zip, resample: 5000, figure: fd_floor }
+    """
+
+  @Test("and the programs themselves, killed at random moments, leave the same bytes as an undisturbed run")
+  func survivesRandomKills() throws {
+    let programs = (Programs.path("sid-convert") as NSString).deletingLastPathComponent
+    let arguments = ["--input-root", Fixtures.digits(".."), "--program-directory", programs, "--max-attempts", "50"]
+    let undisturbed = try SpoolFixture()
+    try undisturbed.drop(Self.realJob)
+    try undisturbed.startDaemon(arguments + ["--exit-when-idle"]).waitUntilExit()
+    let expected = try #require(undisturbed.jobs("done").first, "\(undisturbed.log)")
+
+    let spool = try SpoolFixture()
+    var daemon = try spool.startDaemon(arguments)
+    for round in 1...10 {
+      try spool.wait("the daemon") { FileManager.default.fileExists(atPath: spool.spool + "/held") }
+      // A name of its own: a drop under the same name would replace one that still waits.
+      try spool.drop(Self.realJob, as: "round-\(round).yaml")
+      for _ in 1...2 {
+        usleep(UInt32.random(in: 20_000...300_000))
+        let children = spool.read("/proc/\(daemon.processIdentifier)/task/\(daemon.processIdentifier)/children")
+        if Bool.random(), let stage = children.split(separator: " ").compactMap({ pid_t($0) }).first {
+          Glibc.kill(stage, SIGKILL)
+        } else {
+          Glibc.kill(daemon.processIdentifier, SIGKILL)
+          daemon.waitUntilExit()
+          daemon = try spool.startDaemon(arguments)
+        }
+      }
+    }
+    Glibc.kill(daemon.processIdentifier, SIGKILL)
+    daemon.waitUntilExit()
+    try spool.startDaemon(arguments + ["--exit-when-idle"]).waitUntilExit()
+    #expect(spool.jobs("done").count == 10, "\(spool.log)")
+    #expect((spool.jobs("failed") + spool.jobs("queue") + spool.jobs("active") + spool.jobs("incoming")).isEmpty)
+    for folder in spool.jobs("done") {
+      for name in ["teacher.h5", "features.h5", "reference.h5", "score.h5"] {
+        #expect(
+          FileManager.default.contentsEqual(atPath: "\(folder)/\(name)", andPath: "\(expected)/\(name)"),
+          "\(folder)/\(name)")
+      }
+    }
+  }
+
   @Test("killed at ten moments and started again, ends with the job done and no finished stage repeated")
   func survivesBeingKilled() throws {
     let spool = try SpoolFixture(secondsPerUnit: 0.05)

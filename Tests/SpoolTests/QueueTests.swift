@@ -71,7 +71,8 @@ struct QueueTests {
     let job = try accept("late", folders)
     for pause in [30.0, 60, 120, 240] {
       #expect(
-        try run(job, folders, .signaled(9)) == .deferred(seconds: pause, reason: "step \"convert\": sid-convert: why"))
+        try run(job, folders, .signaled(9))
+          == .deferred(seconds: pause, reason: "step \"convert\": killed by signal 9; see log/convert.log"))
       let next = try folders.next()
       #expect(next.job == nil && next.waitSeconds == pause)
       let other = try accept("other", folders)

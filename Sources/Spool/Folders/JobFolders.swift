@@ -324,7 +324,11 @@ package struct JobFolders {
       try fail(id, status, reason: reason)
       return .failed(reason: reason)
     }
-    let reason = "step \"\(step.name)\": \(lastLine ?? outcome.description)"
+    var reason = "step \"\(step.name)\": \(lastLine ?? outcome.description)"
+    if case .signaled = outcome {
+      // What it printed last, progress perhaps, is not why it ended.
+      reason = "step \"\(step.name)\": \(outcome.description); see \(Name.log)/\(step.name).log"
+    }
     if outcome.mayBeRetried && isStopping {
       status.attempts -= 1
       try putBack(id, status)
