@@ -152,8 +152,8 @@ public final class Distiller {
     }
   }
 
-  /// Shows the gradients of a batch to tests before the optimizer takes them.
-  package var inspectGradients: ((DistillationPhase, [Tensor?]) -> Void)?
+  /// Gives the gradients of a batch to tests before the optimizer takes them.
+  package var gradientHook: ((DistillationPhase, inout [Tensor?]) -> Void)?
 
   private func generate(_ generator: BoundNetwork, _ step: StepDraws, dropout: (key: UInt64, firstImage: Int)?) -> Variable {
     generator(
@@ -167,7 +167,7 @@ public final class Distiller {
   }
 
   private func finishStep() throws -> IterationSummary? {
-    inspectGradients?(state.pending.phase, state.pending.gradients)
+    gradientHook?(state.pending.phase, &state.pending.gradients)
     let factor = settings.learningRateFactor(afterImages: state.imagesSeen)
     let objective = state.pending.objective
     let gradients = state.pending.gradients

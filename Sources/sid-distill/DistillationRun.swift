@@ -71,7 +71,7 @@ struct DistillationRun {
   }
 
   private func train(_ distiller: Distiller, _ progress: inout Progress, _ wanted: Provenance) throws {
-    let evaluator = try makeEvaluator()
+    let evaluator = try makeEvaluator(distiller.state.average)
     let total = settings.durationImages
     let reporter = context.progress("distill", total: total, unit: "images", alreadyDone: imagesDone(distiller.state))
     var metrics: [String: Double] = [:]
@@ -162,10 +162,12 @@ struct DistillationRun {
     return last.fd <= limit
   }
 
-  private func makeEvaluator() throws -> Evaluator? {
+  private func makeEvaluator(_ network: Network) throws -> Evaluator? {
     let e = command.evaluation
     guard e.evaluate, let features = e.features, let reference = e.reference else { return nil }
-    return try Evaluator(features: features, reference: reference, seeds: e.evaluateSeeds, initSigma: settings.initSigma)
+    return try Evaluator(
+      features: features, reference: reference, seeds: e.evaluateSeeds, initSigma: settings.initSigma,
+      imageShape: network.imageShape, origin: command.teacher)
   }
 
   private func labels(_ teacher: Network) throws -> any LabelSource {

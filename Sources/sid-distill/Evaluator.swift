@@ -11,8 +11,9 @@ struct Evaluator {
   private let batch = 256
 
   /// - Throws: a `Failure` where features, statistics and network do not fit each other.
-  init(features: String, reference: String, seeds: String, initSigma: Float) throws {
+  init(features: String, reference: String, seeds: String, initSigma: Float, imageShape: [Int], origin: String) throws {
     scorer = try FrechetScorer(features: features, reference: reference)
+    try scorer.network.requireImageShape(imageShape, origin: origin)
     self.seeds = try SeedList(seeds)
     try RandomConvention.torchCPU.validate(self.seeds)
     sampler = .oneStep(OneStepSampler(initSigma: Double(initSigma)))
