@@ -57,7 +57,8 @@ let package = Package(
     .target(name: "Autograd", dependencies: ["Compute"]),
     .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),
     .target(name: "Sampling", dependencies: ["Models", "Compute", "HDF5", "Images", "Files", "Diagnostics"]),
-    .target(name: "Scoring", dependencies: ["Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Diagnostics"]),
+    .target(
+      name: "Scoring", dependencies: ["Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Diagnostics"]),
     .target(name: "Distillation", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),
 
     // Processes.
@@ -69,16 +70,22 @@ let package = Package(
       dependencies: ["Checkpoints", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser, yams]),
     .executableTarget(
       name: "sid-distill",
-      dependencies: ["Distillation", "Sampling", "Scoring", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
+      dependencies: [
+        "Distillation", "Sampling", "Scoring", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics",
+        argumentParser,
+      ]),
     .executableTarget(
-      name: "sid-sample", dependencies: ["Sampling", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
+      name: "sid-sample",
+      dependencies: ["Sampling", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
     .executableTarget(
-      name: "sid-score", dependencies: ["Scoring", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
+      name: "sid-score",
+      dependencies: ["Scoring", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
     .executableTarget(name: "sid-spoold", dependencies: ["Spool", "Stage", "CSystemd", "Diagnostics", argumentParser]),
     .executableTarget(name: "sidctl", dependencies: ["Spool", "Stage", "Diagnostics", argumentParser]),
 
     // Tests: one target per module; TestSupport finds the fixtures and the built programs.
-    .target(name: "TestSupport", dependencies: ["HDF5", "Compute", "Checkpoints", "Models"], path: "Tests/TestSupport"),
+    .target(
+      name: "TestSupport", dependencies: ["HDF5", "Compute", "Checkpoints", "Models"], path: "Tests/TestSupport"),
     .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"]),

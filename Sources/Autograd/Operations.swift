@@ -2,7 +2,8 @@ import Compute
 
 /// y = (conv(x, weight) + bias + residual) * scale; shapes as in `Compute.convolution`.
 public func convolution(
-  _ x: Variable, weight: Variable, bias: Variable? = nil, residual: Variable? = nil, scale: Float = 1, padding: Int? = nil
+  _ x: Variable, weight: Variable, bias: Variable? = nil, residual: Variable? = nil, scale: Float = 1,
+  padding: Int? = nil
 ) -> Variable {
   let y = Compute.convolution(
     x.value, weight: weight.value, bias: bias?.value, residual: residual?.value, scale: scale, padding: padding)
@@ -38,7 +39,8 @@ public func groupNorm(
   let (dx, dShift, dWeight, dBias) = (x.sink, shift?.sink, weight.sink, bias.sink)
   return .record(y, from: [x, shift, weight, bias]) { dy in
     let gradients = groupNormGradient(
-      x.value, shift: shift?.value, weight: weight.value, bias: bias.value, groups: groups, silu: silu, statistics: statistics, dy)
+      x.value, shift: shift?.value, weight: weight.value, bias: bias.value, groups: groups, silu: silu,
+      statistics: statistics, dy)
     dx.accumulate(gradients.x)
     dShift?.accumulate(gradients.shift)
     dWeight.accumulate(gradients.weight)
@@ -119,7 +121,8 @@ public func adding(_ x: Variable, constant: Tensor) -> Variable {
 /// Dropout with a mask that depends on `key` and the element's index alone.
 public func dropout(_ x: Variable, probability: Float, key: UInt64, firstImage: Int = 0) -> Variable {
   let dx = x.sink
-  return .record(Compute.dropout(x.value, probability: probability, key: key, firstImage: firstImage), from: [x]) { dy in
+  return .record(Compute.dropout(x.value, probability: probability, key: key, firstImage: firstImage), from: [x]) {
+    dy in
     dx.accumulate(Compute.dropout(dy, probability: probability, key: key, firstImage: firstImage))
   }
 }

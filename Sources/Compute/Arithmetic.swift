@@ -4,7 +4,8 @@ import Kernels
 public func addScaled(_ a: Tensor, _ b: Tensor, scale: Float = 1) -> Tensor {
   precondition(a.shape == b.shape, "\(a.shape) + \(b.shape)")
   return elementwise(a.shape) { range, y in
-    Elementwise.addScaled(range.count, a.pointer + range.lowerBound, b.pointer + range.lowerBound, scale: scale, into: y)
+    Elementwise.addScaled(
+      range.count, a.pointer + range.lowerBound, b.pointer + range.lowerBound, scale: scale, into: y)
   }
 }
 
@@ -49,7 +50,8 @@ public func scaledRows(_ x: Tensor, by factors: [Float]) -> Tensor {
 
 /// Row n of the outermost axis: a * alpha[n] + b * beta[n].
 public func combinedRows(_ a: Tensor, _ alpha: [Float], _ b: Tensor, _ beta: [Float]) -> Tensor {
-  precondition(a.shape == b.shape && a.shape[0] == alpha.count && alpha.count == beta.count, "\(a.shape) and \(b.shape)")
+  precondition(
+    a.shape == b.shape && a.shape[0] == alpha.count && alpha.count == beta.count, "\(a.shape) and \(b.shape)")
   let size = a.count / max(alpha.count, 1)
   let y = Tensor(uninitialized: a.shape)
   Threads.forEach(alpha.count) { n in
@@ -94,7 +96,8 @@ public func dropout(_ x: Tensor, probability: Float, key: UInt64, firstImage: In
   let offset = firstImage * (x.count / max(x.shape[0], 1))
   return elementwise(x.shape) { range, y in
     DropoutKernel.apply(
-      range.count, x.pointer + range.lowerBound, key: key, first: offset + range.lowerBound, probability: probability, into: y)
+      range.count, x.pointer + range.lowerBound, key: key, first: offset + range.lowerBound, probability: probability,
+      into: y)
   }
 }
 
@@ -111,7 +114,8 @@ extension Tensor {
       let shared = UnsafeAddress(y)
       forEachRange(count, grain: 1 << 15) { range in
         Elementwise.addScaled(
-          range.count, shared.pointer + range.lowerBound, other.pointer + range.lowerBound, scale: 1, into: shared.pointer + range.lowerBound)
+          range.count, shared.pointer + range.lowerBound, other.pointer + range.lowerBound, scale: 1,
+          into: shared.pointer + range.lowerBound)
       }
     }
   }

@@ -46,7 +46,8 @@ public func attentionGradient(_ qkv: Tensor, heads: Int, _ dy: Tensor) -> Tensor
         shape.operand(qkv, image: n, head: head, part: 2), stride, transposeB: true, into: dWeights, pixels)
       SoftmaxKernel.gradient(rows: pixels, columns: pixels, scale: shape.scale, y: weights, dWeights)
       BLAS.multiply(
-        rows: pixels, columns: width, depth: pixels, dWeights, pixels, shape.operand(qkv, image: n, head: head, part: 1), stride,
+        rows: pixels, columns: width, depth: pixels, dWeights, pixels,
+        shape.operand(qkv, image: n, head: head, part: 1), stride,
         into: target, stride)
       BLAS.multiply(
         rows: pixels, columns: width, depth: pixels, dWeights, pixels, transposeA: true,
@@ -79,10 +80,13 @@ private struct AttentionShape {
   }
 }
 
-private func attentionWeights(_ qkv: Tensor, _ shape: AttentionShape, image: Int, head: Int, into weights: UnsafeMutablePointer<Float>) {
+private func attentionWeights(
+  _ qkv: Tensor, _ shape: AttentionShape, image: Int, head: Int, into weights: UnsafeMutablePointer<Float>
+) {
   BLAS.multiply(
     rows: shape.pixels, columns: shape.pixels, depth: shape.headChannels,
     shape.operand(qkv, image: image, head: head, part: 0), 3 * shape.channels,
-    shape.operand(qkv, image: image, head: head, part: 1), 3 * shape.channels, transposeB: true, into: weights, shape.pixels)
+    shape.operand(qkv, image: image, head: head, part: 1), 3 * shape.channels, transposeB: true, into: weights,
+    shape.pixels)
   SoftmaxKernel.forward(rows: shape.pixels, columns: shape.pixels, scale: shape.scale, weights)
 }

@@ -11,7 +11,8 @@ package enum BLAS {
   ) {
     cblas_sgemm(
       CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
-      blasint(rows), blasint(columns), blasint(depth), alpha, a, blasint(aStride), b, blasint(bStride), beta, c, blasint(cStride))
+      blasint(rows), blasint(columns), blasint(depth), alpha, a, blasint(aStride), b, blasint(bStride), beta, c,
+      blasint(cStride))
   }
 
   /// The name of the kernels that OpenBLAS chose for this processor, for example "Haswell".

@@ -16,7 +16,8 @@ public struct ConvolutionShape: Sendable, Equatable {
 
   /// - Precondition: the kernel fits into the padded image.
   public init(images: Int, height: Int, width: Int, inputs: Int, outputs: Int, kernel: Int, padding: Int) {
-    precondition(height + 2 * padding >= kernel && width + 2 * padding >= kernel, "kernel \(kernel) on \(height)x\(width)")
+    precondition(
+      height + 2 * padding >= kernel && width + 2 * padding >= kernel, "kernel \(kernel) on \(height)x\(width)")
     (self.images, self.height, self.width, self.inputs, self.outputs) = (images, height, width, inputs, outputs)
     (self.kernel, self.padding) = (kernel, padding)
   }
@@ -33,7 +34,8 @@ public struct ConvolutionShape: Sendable, Equatable {
   /// The shape that carries a gradient of the output back to the input.
   var adjoint: ConvolutionShape {
     ConvolutionShape(
-      images: images, height: outHeight, width: outWidth, inputs: outputs, outputs: inputs, kernel: kernel, padding: kernel - 1 - padding)
+      images: images, height: outHeight, width: outWidth, inputs: outputs, outputs: inputs, kernel: kernel,
+      padding: kernel - 1 - padding)
   }
   /// Whether the patches are the images themselves.
   var isPointwise: Bool { kernel == 1 && padding == 0 }
@@ -59,7 +61,8 @@ public func convolution(
   precondition(residual.map { $0.shape == y.shape } ?? true, "residual \(residual?.shape ?? []) of \(y.shape)")
   multiplyPatches(x, weight.pointer, shape, into: y) { first, count, out in
     Elementwise.finish(
-      rows: count, columns: shape.outputs, out, bias: bias?.pointer, residual: residual.map { $0.pointer + first * shape.outputs },
+      rows: count, columns: shape.outputs, out, bias: bias?.pointer,
+      residual: residual.map { $0.pointer + first * shape.outputs },
       scale: scale, into: out)
   }
   return y
@@ -79,7 +82,8 @@ public func convolutionInputGradient(_ dy: Tensor, weight: Tensor, padding: Int?
     inputs: weight.shape[2], outputs: weight.shape[3], kernel: kernel, padding: padding)
   precondition(dy.shape[3] == shape.outputs, "gradient \(dy.shape) of \(shape.outputs) outputs")
   let rotated = Tensor(uninitialized: [kernel, kernel, shape.outputs, shape.inputs])
-  Patches.rotateWeights(weight.pointer, taps: kernel * kernel, inputs: shape.inputs, outputs: shape.outputs, into: rotated.mutable)
+  Patches.rotateWeights(
+    weight.pointer, taps: kernel * kernel, inputs: shape.inputs, outputs: shape.outputs, into: rotated.mutable)
   let dx = Tensor(uninitialized: [shape.images, shape.height, shape.width, shape.inputs])
   multiplyPatches(dy, rotated.pointer, shape.adjoint, into: dx) { _, _, _ in }
   return dx
@@ -117,7 +121,8 @@ public func convolutionWeightGradient(_ x: Tensor, _ dy: Tensor, kernel: Int, pa
         }
         BLAS.multiply(
           rows: shape.depth, columns: shape.outputs, depth: count, operand, shape.depth, transposeA: true,
-          dy.pointer + first * shape.outputs, shape.outputs, beta: block == range.lowerBound ? 0 : 1, into: target, shape.outputs)
+          dy.pointer + first * shape.outputs, shape.outputs, beta: block == range.lowerBound ? 0 : 1, into: target,
+          shape.outputs)
       }
     }
   }
@@ -151,10 +156,12 @@ public func sumOverPixels(_ dy: Tensor) -> Tensor {
 
 private func convolutionShape(_ x: Tensor, weight: Tensor, padding: Int?) -> ConvolutionShape {
   precondition(
-    x.shape.count == 4 && weight.shape.count == 4 && weight.shape[2] == x.shape[3] && weight.shape[0] == weight.shape[1],
+    x.shape.count == 4 && weight.shape.count == 4 && weight.shape[2] == x.shape[3]
+      && weight.shape[0] == weight.shape[1],
     "convolution of \(x.shape) by \(weight.shape)")
   return ConvolutionShape(
-    images: x.shape[0], height: x.shape[1], width: x.shape[2], inputs: x.shape[3], outputs: weight.shape[3], kernel: weight.shape[0],
+    images: x.shape[0], height: x.shape[1], width: x.shape[2], inputs: x.shape[3], outputs: weight.shape[3],
+    kernel: weight.shape[0],
     padding: padding ?? weight.shape[0] / 2)
 }
 
@@ -183,7 +190,8 @@ private func multiplyPatches(
         }
         let product = whole ? out : patches + rows * shape.depth
         BLAS.multiply(
-          rows: rows, columns: shape.outputs, depth: shape.depth, operand, shape.depth, matrix, shape.outputs, into: product, shape.outputs)
+          rows: rows, columns: shape.outputs, depth: shape.depth, operand, shape.depth, matrix, shape.outputs,
+          into: product, shape.outputs)
         if !whole { out.update(from: product, count: count * shape.outputs) }
         finish(first, count, out)
       }
@@ -191,8 +199,11 @@ private func multiplyPatches(
   }
 }
 
-private func gatherPatches(_ x: Tensor, _ shape: ConvolutionShape, first: Int, count: Int, into matrix: UnsafeMutablePointer<Float>) {
+private func gatherPatches(
+  _ x: Tensor, _ shape: ConvolutionShape, first: Int, count: Int, into matrix: UnsafeMutablePointer<Float>
+) {
   Patches.gather(
-    x.pointer, height: shape.height, width: shape.width, channels: shape.inputs, kernel: shape.kernel, padding: shape.padding,
+    x.pointer, height: shape.height, width: shape.width, channels: shape.inputs, kernel: shape.kernel,
+    padding: shape.padding,
     first: first, count: count, into: matrix)
 }

@@ -21,7 +21,8 @@ public func groupNorm(
   _ x: Tensor, shift: Tensor? = nil, weight: Tensor, bias: Tensor, groups: Int, epsilon: Float, silu: Bool
 ) -> (y: Tensor, statistics: GroupNormStatistics) {
   let (images, pixels, channels) = (x.shape[0], x.shape[1] * x.shape[2], x.shape[3])
-  precondition(channels % groups == 0 && weight.count == channels && bias.count == channels, "\(groups) groups of \(x.shape)")
+  precondition(
+    channels % groups == 0 && weight.count == channels && bias.count == channels, "\(groups) groups of \(x.shape)")
   precondition(shift.map { $0.shape == [images, channels] } ?? true, "shift \(shift?.shape ?? []) for \(x.shape)")
   let y = Tensor(uninitialized: x.shape)
   let mean = Tensor(uninitialized: [images, groups])
@@ -35,10 +36,12 @@ public func groupNorm(
         mean: mean.mutable + n * groups, reciprocalDeviation: deviation.mutable + n * groups, scratch: scratch)
       let (gain, offset) = (scratch + 2 * channels, scratch + 3 * channels)
       foldAffine(
-        channels: channels, groups: groups, mean: mean.pointer + n * groups, deviation: deviation.pointer + n * groups, shift: shift,
+        channels: channels, groups: groups, mean: mean.pointer + n * groups, deviation: deviation.pointer + n * groups,
+        shift: shift,
         weight: weight.pointer, bias: bias.pointer, gain: gain, offset: offset)
       GroupNormKernel.apply(
-        pixels: pixels, channels: channels, image, gain: gain, offset: offset, silu: silu, into: y.mutable + n * pixels * channels)
+        pixels: pixels, channels: channels, image, gain: gain, offset: offset, silu: silu,
+        into: y.mutable + n * pixels * channels)
     }
   }
   return (y, GroupNormStatistics(mean: mean, reciprocalDeviation: deviation))
@@ -59,7 +62,8 @@ public struct GroupNormGradients: Sendable {
 /// The gradients of `groupNorm` with respect to all its inputs.
 /// - Parameter dy: gradient of the result, [N, H, W, C].
 public func groupNormGradient(
-  _ x: Tensor, shift: Tensor? = nil, weight: Tensor, bias: Tensor, groups: Int, silu: Bool, statistics: GroupNormStatistics, _ dy: Tensor
+  _ x: Tensor, shift: Tensor? = nil, weight: Tensor, bias: Tensor, groups: Int, silu: Bool,
+  statistics: GroupNormStatistics, _ dy: Tensor
 ) -> GroupNormGradients {
   let (images, pixels, channels) = (x.shape[0], x.shape[1] * x.shape[2], x.shape[3])
   precondition(dy.shape == x.shape, "gradient \(dy.shape) of \(x.shape)")
@@ -80,14 +84,17 @@ public func groupNormGradient(
       let (gain, offset) = (scratch + 2 * channels, scratch + 3 * channels)
       let (xScale, xOffset) = (scratch + 4 * channels, scratch + 5 * channels)
       foldAffine(
-        channels: channels, groups: groups, mean: mean, deviation: deviation, shift: shift, weight: weight.pointer, bias: bias.pointer,
+        channels: channels, groups: groups, mean: mean, deviation: deviation, shift: shift, weight: weight.pointer,
+        bias: bias.pointer,
         gain: gain, offset: offset)
       foldAffine(
-        channels: channels, groups: groups, mean: mean, deviation: deviation, shift: shift, weight: nil, bias: nil, gain: xScale,
+        channels: channels, groups: groups, mean: mean, deviation: deviation, shift: shift, weight: nil, bias: nil,
+        gain: xScale,
         offset: xOffset)
       let out = dx.mutable + n * pixels * channels
       GroupNormKernel.reduceGradient(
-        pixels: pixels, channels: channels, image, dy.pointer + n * pixels * channels, gain: gain, offset: offset, xScale: xScale,
+        pixels: pixels, channels: channels, image, dy.pointer + n * pixels * channels, gain: gain, offset: offset,
+        xScale: xScale,
         xOffset: xOffset, silu: silu, dz: out, sumDz: &sumDz, sumDzX: &sumDzX, scratch: scratch)
 
       // dx = r (w dz - mean(w dz) - x^ mean(w dz x^)), means over the group, x^ the normalized value.
@@ -125,7 +132,8 @@ public func groupNormGradient(
 /// Folds normalization, weight and bias of one image into gain and offset per channel.
 private func foldAffine(
   channels: Int, groups: Int, mean: UnsafePointer<Float>, deviation: UnsafePointer<Float>, shift: UnsafePointer<Float>?,
-  weight: UnsafePointer<Float>?, bias: UnsafePointer<Float>?, gain: UnsafeMutablePointer<Float>, offset: UnsafeMutablePointer<Float>
+  weight: UnsafePointer<Float>?, bias: UnsafePointer<Float>?, gain: UnsafeMutablePointer<Float>,
+  offset: UnsafeMutablePointer<Float>
 ) {
   let width = channels / groups
   for c in 0..<channels {

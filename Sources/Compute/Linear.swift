@@ -8,7 +8,8 @@ import Kernels
 ///   - bias: [outputs].
 /// - Returns: [rows, outputs]; each row's bytes depend on that row alone.
 public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
-  precondition(x.shape.count == 2 && weight.shape.count == 2 && x.shape[1] == weight.shape[0], "\(x.shape) by \(weight.shape)")
+  precondition(
+    x.shape.count == 2 && weight.shape.count == 2 && x.shape[1] == weight.shape[0], "\(x.shape) by \(weight.shape)")
   let (rows, inputs, outputs) = (x.shape[0], x.shape[1], weight.shape[1])
   let y = Tensor(uninitialized: [rows, outputs])
   let block = 16
@@ -20,9 +21,11 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
       padded.update(from: x.pointer + first * inputs, count: count * inputs)
       (padded + count * inputs).update(repeating: 0, count: (block - count) * inputs)
       let product = padded + block * inputs
-      BLAS.multiply(rows: block, columns: outputs, depth: inputs, padded, inputs, weight.pointer, outputs, into: product, outputs)
+      BLAS.multiply(
+        rows: block, columns: outputs, depth: inputs, padded, inputs, weight.pointer, outputs, into: product, outputs)
       Elementwise.finish(
-        rows: count, columns: outputs, product, bias: bias?.pointer, residual: nil, scale: 1, into: y.mutable + first * outputs)
+        rows: count, columns: outputs, product, bias: bias?.pointer, residual: nil, scale: 1,
+        into: y.mutable + first * outputs)
     }
   }
   return y
@@ -33,7 +36,8 @@ public func linearInputGradient(_ dy: Tensor, weight: Tensor) -> Tensor {
   let (rows, outputs, inputs) = (dy.shape[0], dy.shape[1], weight.shape[0])
   let dx = Tensor(uninitialized: [rows, inputs])
   BLAS.multiply(
-    rows: rows, columns: inputs, depth: outputs, dy.pointer, outputs, weight.pointer, outputs, transposeB: true, into: dx.mutable, inputs)
+    rows: rows, columns: inputs, depth: outputs, dy.pointer, outputs, weight.pointer, outputs, transposeB: true,
+    into: dx.mutable, inputs)
   return dx
 }
 
@@ -42,6 +46,7 @@ public func linearWeightGradient(_ x: Tensor, _ dy: Tensor) -> Tensor {
   let (rows, inputs, outputs) = (x.shape[0], x.shape[1], dy.shape[1])
   let dw = Tensor(uninitialized: [inputs, outputs])
   BLAS.multiply(
-    rows: inputs, columns: outputs, depth: rows, x.pointer, inputs, transposeA: true, dy.pointer, outputs, into: dw.mutable, outputs)
+    rows: inputs, columns: outputs, depth: rows, x.pointer, inputs, transposeA: true, dy.pointer, outputs,
+    into: dw.mutable, outputs)
   return dw
 }

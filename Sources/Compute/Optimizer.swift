@@ -10,7 +10,8 @@ public func adamStep(
   _ parameter: inout Tensor, gradient: Tensor, firstMoment: inout Tensor?, secondMoment: inout Tensor, step: Int,
   learningRate: Double, beta1: Double, beta2: Double, epsilon: Double
 ) {
-  precondition(parameter.count == gradient.count && secondMoment.count == gradient.count, "moments of \(parameter.shape)")
+  precondition(
+    parameter.count == gradient.count && secondMoment.count == gradient.count, "moments of \(parameter.shape)")
   precondition(beta1 == 0 || firstMoment?.count == gradient.count, "beta1 \(beta1) needs a first moment")
   let stepSize = learningRate / (1 - power(beta1, step))
   let rootCorrection = 1 / (1 - power(beta2, step)).squareRoot()
@@ -21,7 +22,8 @@ public func adamStep(
   forEachRange(count, grain: 1 << 15) { range in
     let i = range.lowerBound
     OptimizerKernel.adam(
-      range.count, parameter: value.pointer + i, gradient: gradient.pointer + i, firstMoment: first.map { $0.pointer + i },
+      range.count, parameter: value.pointer + i, gradient: gradient.pointer + i,
+      firstMoment: first.map { $0.pointer + i },
       secondMoment: second.pointer + i, beta1: beta1, beta2: beta2, stepSize: stepSize, rootCorrection: rootCorrection,
       epsilon: epsilon)
   }
@@ -33,7 +35,8 @@ public func updateAverage(_ average: inout Tensor, toward value: Tensor, beta: D
   let count = average.count
   let target = average.uniquePointer()
   forEachRange(count, grain: 1 << 15) { range in
-    OptimizerKernel.average(range.count, target.pointer + range.lowerBound, value: value.pointer + range.lowerBound, beta: Float(beta))
+    OptimizerKernel.average(
+      range.count, target.pointer + range.lowerBound, value: value.pointer + range.lowerBound, beta: Float(beta))
   }
 }
 

@@ -24,12 +24,17 @@ public struct ResamplingFilter: Sendable, Equatable {
 public func downsample(_ x: Tensor, _ filter: ResamplingFilter, padding: Int? = nil) -> Tensor {
   let padding = padding ?? filter.padding
   let (height, width) = (x.shape[1], x.shape[2])
-  let out = [x.shape[0], (height + 2 * padding - filter.taps.count) / 2 + 1, (width + 2 * padding - filter.taps.count) / 2 + 1, x.shape[3]]
+  let out = [
+    x.shape[0], (height + 2 * padding - filter.taps.count) / 2 + 1, (width + 2 * padding - filter.taps.count) / 2 + 1,
+    x.shape[3],
+  ]
   return reduce(x, to: out, taps: filter.taps, padding: padding)
 }
 
 /// The gradient of `downsample`: a gradient [N, H', W', C] spread to the shape of its input.
-public func downsampleGradient(_ dy: Tensor, _ filter: ResamplingFilter, inputShape: [Int], padding: Int? = nil) -> Tensor {
+public func downsampleGradient(_ dy: Tensor, _ filter: ResamplingFilter, inputShape: [Int], padding: Int? = nil)
+  -> Tensor
+{
   spread(dy, to: inputShape, taps: filter.taps, padding: padding ?? filter.padding)
 }
 
@@ -50,7 +55,8 @@ private func reduce(_ x: Tensor, to shape: [Int], taps: [Float], padding: Int) -
   let (source, target) = (x.shape.dropFirst().reduce(1, *), shape.dropFirst().reduce(1, *))
   Threads.forEach(x.shape[0]) { n in
     ResamplingKernel.reduce(
-      height: x.shape[1], width: x.shape[2], channels: x.shape[3], outHeight: shape[1], outWidth: shape[2], taps: taps, padding: padding,
+      height: x.shape[1], width: x.shape[2], channels: x.shape[3], outHeight: shape[1], outWidth: shape[2], taps: taps,
+      padding: padding,
       x.pointer + n * source, into: y.mutable + n * target)
   }
   return y
@@ -61,7 +67,8 @@ private func spread(_ x: Tensor, to shape: [Int], taps: [Float], padding: Int) -
   let (source, target) = (x.shape.dropFirst().reduce(1, *), shape.dropFirst().reduce(1, *))
   Threads.forEach(x.shape[0]) { n in
     ResamplingKernel.spread(
-      height: x.shape[1], width: x.shape[2], channels: x.shape[3], outHeight: shape[1], outWidth: shape[2], taps: taps, padding: padding,
+      height: x.shape[1], width: x.shape[2], channels: x.shape[3], outHeight: shape[1], outWidth: shape[2], taps: taps,
+      padding: padding,
       x.pointer + n * source, into: y.mutable + n * target)
   }
   return y

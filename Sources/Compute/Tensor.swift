@@ -77,7 +77,9 @@ public struct Tensor: Sendable {
   }
 
   /// Write access to the elements; copies first where memory is shared.
-  public mutating func withUnsafeMutableBufferPointer<R>(_ body: (UnsafeMutableBufferPointer<Float>) throws -> R) rethrows -> R {
+  public mutating func withUnsafeMutableBufferPointer<R>(_ body: (UnsafeMutableBufferPointer<Float>) throws -> R)
+    rethrows -> R
+  {
     if !isKnownUniquelyReferenced(&storage) {
       let copy = Storage(count: count)
       copy.pointer.update(from: storage.pointer, count: count)
@@ -92,13 +94,17 @@ extension Tensor {
   /// Images in the order of PyTorch, [N, C, H, W], from [N, H, W, C].
   public var nchw: Tensor {
     precondition(shape.count == 4, "[N, H, W, C] expected, found \(shape)")
-    return transposedInner(rows: shape[1] * shape[2], columns: shape[3]).reshaped([shape[0], shape[3], shape[1], shape[2]])
+    return transposedInner(rows: shape[1] * shape[2], columns: shape[3]).reshaped([
+      shape[0], shape[3], shape[1], shape[2],
+    ])
   }
 
   /// Images in the order of this package, [N, H, W, C], from [N, C, H, W].
   public var nhwc: Tensor {
     precondition(shape.count == 4, "[N, C, H, W] expected, found \(shape)")
-    return transposedInner(rows: shape[1], columns: shape[2] * shape[3]).reshaped([shape[0], shape[2], shape[3], shape[1]])
+    return transposedInner(rows: shape[1], columns: shape[2] * shape[3]).reshaped([
+      shape[0], shape[2], shape[3], shape[1],
+    ])
   }
 
   /// Transposes each [rows, columns] matrix of a [count, rows, columns] array.

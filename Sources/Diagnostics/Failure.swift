@@ -23,6 +23,7 @@ public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
     self.remedy = remedy
   }
 
+  /// The failure as one line.
   public var description: String {
     let line = remedy.map { "\(subject): \(problem); \($0)" } ?? "\(subject): \(problem)"
     return line.oneLine

@@ -32,15 +32,20 @@ public struct Adam: Sendable {
 
   /// Updates the parameters that have a gradient. Gradients that are not finite count as 0 (none) or +-1e5 (infinite).
   package mutating func step(_ parameters: inout [Tensor], gradients: [Tensor?], learningRate: Double) {
-    precondition(parameters.count == gradients.count && parameters.count == moments.count, "parameters, gradients and moments differ")
+    precondition(
+      parameters.count == gradients.count && parameters.count == moments.count,
+      "parameters, gradients and moments differ")
     for index in parameters.indices {
       guard let gradient = gradients[index] else { continue }
-      var state = moments[index] ?? Moments(
-        step: 0, first: beta1 == 0 ? nil : Tensor(shape: gradient.shape), second: Tensor(shape: gradient.shape))
+      var state =
+        moments[index]
+        ?? Moments(
+          step: 0, first: beta1 == 0 ? nil : Tensor(shape: gradient.shape), second: Tensor(shape: gradient.shape))
       moments[index] = nil  // so that the tensors have one owner and are updated in place
       state.step += 1
       adamStep(
-        &parameters[index], gradient: gradient, firstMoment: &state.first, secondMoment: &state.second, step: state.step,
+        &parameters[index], gradient: gradient, firstMoment: &state.first, secondMoment: &state.second,
+        step: state.step,
         learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon)
       moments[index] = state
     }

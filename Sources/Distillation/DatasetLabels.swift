@@ -23,6 +23,7 @@ public struct DatasetLabels: LabelSource {
     walk = Lock(ShuffledWalk(count: labels.count, seed: seed))
   }
 
+  /// One-hot labels in the order of the walk.
   public func labels(_ phase: DistillationPhase, imagesSeen: Int, images: Range<Int>) -> Tensor? {
     let first = 2 * imagesSeen + (phase == .fakeScore ? 0 : batch) + images.lowerBound
     let indices = walk.mutex.withLock { $0.indices(first..<first + images.count) }

@@ -66,18 +66,23 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
     }
     try require(batch >= 1 && batch <= 1 << 24, "--batch", "\(batch) is outside 1...16777216")
     try require(microbatch >= 1, "--microbatch", "\(microbatch) is less than one image")
-    try require(fakeScoreLearningRate > 0 && fakeScoreLearningRate.isFinite, "--lr", "\(fakeScoreLearningRate) is not positive")
-    try require(generatorLearningRate > 0 && generatorLearningRate.isFinite, "--glr", "\(generatorLearningRate) is not positive")
+    try require(
+      fakeScoreLearningRate > 0 && fakeScoreLearningRate.isFinite, "--lr", "\(fakeScoreLearningRate) is not positive")
+    try require(
+      generatorLearningRate > 0 && generatorLearningRate.isFinite, "--glr", "\(generatorLearningRate) is not positive")
     try require((0..<1).contains(generatorBeta1), "--g-beta1", "\(generatorBeta1) is outside 0..<1")
     try require(alpha.isFinite, "--alpha", "\(alpha) is not finite")
     try require(tmax > 0 && tmax <= 1000, "--tmax", "\(tmax) is outside 0...1000")
     try require(initSigma > 0 && initSigma.isFinite, "--init-sigma", "\(initSigma) is not positive")
     try require(emaHalfLifeKimg >= 0, "--ema-halflife-kimg", "\(emaHalfLifeKimg) is negative")
-    try require(emaRampupRatio > 0 && emaRampupRatio.isFinite, "--ema-rampup-ratio", "\(emaRampupRatio) is not positive")
-    try require((0...1).contains(learningRateDecayFinal), "--lr-decay-final", "\(learningRateDecayFinal) is outside 0...1")
+    try require(
+      emaRampupRatio > 0 && emaRampupRatio.isFinite, "--ema-rampup-ratio", "\(emaRampupRatio) is not positive")
+    try require(
+      (0...1).contains(learningRateDecayFinal), "--lr-decay-final", "\(learningRateDecayFinal) is outside 0...1")
     try require(learningRateDecayStartKimg.map { $0 >= 0 } ?? true, "--lr-decay-start-kimg", "it is negative")
     try require(dropout.map { (0..<1).contains($0) } ?? true, "--dropout", "\(dropout ?? 0) is outside 0..<1")
-    try require(fakeScoreLossScale.isFinite && generatorLossScale.isFinite, "--loss-scale", "a loss scale is not finite")
+    try require(
+      fakeScoreLossScale.isFinite && generatorLossScale.isFinite, "--loss-scale", "a loss scale is not finite")
     try require(durationKimg > 0 && durationKimg <= 1e12, "--duration-kimg", "\(durationKimg) is not positive")
   }
 }

@@ -127,12 +127,14 @@ public final class Distiller {
       let generated = generate(state.generator.bound(), step, dropout: nil).value
       trained = state.fakeScore.bound(to: tape)
       loss = fakeScoreLoss(
-        trained, tape: tape, images: generated, draws: step, sigmaData: sigmaData, scale: settings.fakeScoreLossScale, batch: settings.batch)
+        trained, tape: tape, images: generated, draws: step, sigmaData: sigmaData, scale: settings.fakeScoreLossScale,
+        batch: settings.batch)
     case .generator:
       trained = state.generator.bound(to: tape)
       let generated = generate(trained, step, dropout: step.dropout)
       loss = generatorLoss(
-        generated, tape: tape, trueScore: teacher, fakeScore: state.fakeScore.bound(), draws: step, alpha: settings.alpha,
+        generated, tape: tape, trueScore: teacher, fakeScore: state.fakeScore.bound(), draws: step,
+        alpha: settings.alpha,
         tmax: settings.tmax, scale: settings.generatorLossScale, batch: settings.batch)
     }
     guard loss.objective.isFinite, loss.countedImages > 0 else {
@@ -155,9 +157,12 @@ public final class Distiller {
   /// Gives the gradients of a batch to tests before the optimizer takes them.
   package var gradientHook: ((DistillationPhase, inout [Tensor?]) -> Void)?
 
-  private func generate(_ generator: BoundNetwork, _ step: StepDraws, dropout: (key: UInt64, firstImage: Int)?) -> Variable {
+  private func generate(_ generator: BoundNetwork, _ step: StepDraws, dropout: (key: UInt64, firstImage: Int)?)
+    -> Variable
+  {
     generator(
-      Variable(scaled(step.latents, by: settings.initSigma)), sigma: [settings.initSigma], classLabels: step.classLabels,
+      Variable(scaled(step.latents, by: settings.initSigma)), sigma: [settings.initSigma],
+      classLabels: step.classLabels,
       augmentLabels: zeroAugmentLabels(step.latents.shape[0]), dropout: dropout)
   }
 

@@ -22,9 +22,12 @@ public struct StepDraws: Sendable {
 
   /// All draws of a micro-batch.
   public init(
-    latents: Tensor, classLabels: Tensor?, levels: [Float], noise: Tensor, dropout: (key: UInt64, firstImage: Int)? = nil
+    latents: Tensor, classLabels: Tensor?, levels: [Float], noise: Tensor,
+    dropout: (key: UInt64, firstImage: Int)? = nil
   ) {
-    (self.latents, self.classLabels, self.levels, self.noise, self.dropout) = (latents, classLabels, levels, noise, dropout)
+    (self.latents, self.classLabels, self.levels, self.noise, self.dropout) = (
+      latents, classLabels, levels, noise, dropout
+    )
   }
 }
 
@@ -60,6 +63,7 @@ public struct SeededDraws: DrawSource, Sendable {
     case latents, level, noise
   }
 
+  /// The draws of a micro-batch, each image's a function of its number alone.
   public func draws(_ phase: DistillationPhase, imagesSeen: Int, images: Range<Int>) -> StepDraws {
     let step: UInt32 = phase == .fakeScore ? 0 : 1
     let size = imageShape.reduce(1, *)
@@ -67,14 +71,17 @@ public struct SeededDraws: DrawSource, Sendable {
       (UInt64(imagesSeen + image), purpose.rawValue << 1 | step)
     }
     func normals(_ purpose: Purpose) -> Tensor {
-      Tensor(images.flatMap { generator.normals(size, stream: stream($0, purpose)) }, shape: [images.count] + imageShape)
+      Tensor(
+        images.flatMap { generator.normals(size, stream: stream($0, purpose)) }, shape: [images.count] + imageShape)
     }
     let levels = images.map { image in
-      phase == .fakeScore ? generator.normals(1, stream: stream(image, .level))[0] : generator.uniform(stream: stream(image, .level))
+      phase == .fakeScore
+        ? generator.normals(1, stream: stream(image, .level))[0] : generator.uniform(stream: stream(image, .level))
     }
     let dropoutKey = seed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(imagesSeen) << 1 &+ UInt64(step)
     return StepDraws(
-      latents: normals(.latents), classLabels: labels.labels(phase, imagesSeen: imagesSeen, images: images), levels: levels,
+      latents: normals(.latents), classLabels: labels.labels(phase, imagesSeen: imagesSeen, images: images),
+      levels: levels,
       noise: normals(.noise), dropout: (dropoutKey, images.lowerBound))
   }
 }
@@ -98,10 +105,12 @@ public struct UniformLabels: LabelSource {
     self.classes = classes
   }
 
+  /// One-hot labels, each image's a function of its number alone.
   public func labels(_ phase: DistillationPhase, imagesSeen: Int, images: Range<Int>) -> Tensor? {
     guard classes > 0 else { return nil }
     let tag: UInt32 = 0x100 | (phase == .fakeScore ? 0 : 1)
-    return oneHot(images.map { generator.integer(below: classes, stream: (UInt64(imagesSeen + $0), tag)) }, classes: classes)
+    return oneHot(
+      images.map { generator.integer(below: classes, stream: (UInt64(imagesSeen + $0), tag)) }, classes: classes)
   }
 }
 

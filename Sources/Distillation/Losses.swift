@@ -88,14 +88,17 @@ public struct GeneratorLossParts: Sendable {
 ///   - trueScore, fakeScore: both without trainable parameters.
 ///   - draws: levels are uniform in [0, 1).
 public func generatorLoss(
-  _ images: Variable, tape: Tape, trueScore: BoundNetwork, fakeScore: BoundNetwork, draws: StepDraws, alpha: Float, tmax: Double,
+  _ images: Variable, tape: Tape, trueScore: BoundNetwork, fakeScore: BoundNetwork, draws: StepDraws, alpha: Float,
+  tmax: Double,
   scale: Float, batch: Int, inspect: ((GeneratorLossParts) -> Void)? = nil
 ) -> LossValue {
   let sigma = draws.levels.map { NoiseSchedule.generatorSigma(uniform: $0, tmax: tmax) }
   let noisy = adding(images, constant: scaledRows(draws.noise, by: sigma))
   let real = trueScore(noisy, sigma: sigma, classLabels: draws.classLabels)
   let fake = fakeScore(noisy, sigma: sigma, classLabels: draws.classLabels)
-  var gradients = (images: Tensor(shape: images.shape), real: Tensor(shape: images.shape), fake: Tensor(shape: images.shape))
+  var gradients = (
+    images: Tensor(shape: images.shape), real: Tensor(shape: images.shape), fake: Tensor(shape: images.shape)
+  )
   var weights: [Float] = []
   var sum = 0.0
   var counted = 0

@@ -20,7 +20,9 @@ extension TrainingState {
     for (name, network) in [("fake_score", fakeScore), ("generator", generator), ("generator_ema", average)] {
       try network.write(to: try root.createGroup(name))
     }
-    for (name, adam, network) in [("fake_score_optimizer", fakeScoreAdam, fakeScore), ("generator_optimizer", generatorAdam, generator)] {
+    for (name, adam, network) in [
+      ("fake_score_optimizer", fakeScoreAdam, fakeScore), ("generator_optimizer", generatorAdam, generator),
+    ] {
       try adam.write(to: try root.createGroup(name), names: network)
     }
     let group = try root.createGroup("pending")
@@ -31,7 +33,8 @@ extension TrainingState {
     for (index, gradient) in pending.gradients.enumerated() {
       guard let gradient else { continue }
       let specification = network.specifications[index]
-      try group.write(network.stateDictOrder(gradient, of: index).values, shape: specification.shape, to: specification.name)
+      try group.write(
+        network.stateDictOrder(gradient, of: index).values, shape: specification.shape, to: specification.name)
     }
   }
 
@@ -43,7 +46,8 @@ extension TrainingState {
     let fakeScore = try Network(reading: try root.group("fake_score"), path: path)
     let generator = try Network(reading: try root.group("generator"), path: path)
     let average = try Network(reading: try root.group("generator_ema"), path: path)
-    guard fakeScore.specifications == generator.specifications, average.specifications == generator.specifications else {
+    guard fakeScore.specifications == generator.specifications, average.specifications == generator.specifications
+    else {
       throw Failure(.dataError, path, "its three networks have different architectures")
     }
     let group = try root.group("pending")
@@ -60,10 +64,13 @@ extension TrainingState {
       generatorAdam: try Adam(reading: try root.group("generator_optimizer"), names: generator, path: path),
       imagesSeen: try root.intAttribute("images_seen"),
       pending: PendingStep(
-        phase: phase, imagesDone: try group.intAttribute("images_done"), objective: try group.doubleAttribute("objective"),
+        phase: phase, imagesDone: try group.intAttribute("images_done"),
+        objective: try group.doubleAttribute("objective"),
         gradients: gradients),
       fakeScoreObjective: try root.doubleAttribute("fake_score_objective"))
-    guard imagesSeen >= 0, pending.imagesDone >= 0 else { throw Failure(.dataError, path, "a counter of images is negative") }
+    guard imagesSeen >= 0, pending.imagesDone >= 0 else {
+      throw Failure(.dataError, path, "a counter of images is negative")
+    }
   }
 }
 
@@ -77,17 +84,20 @@ extension Adam {
     for (index, state) in moments.enumerated() {
       guard let state else { continue }
       let specification = network.specifications[index]
-      try second.write(network.stateDictOrder(state.second, of: index).values, shape: specification.shape, to: specification.name)
+      try second.write(
+        network.stateDictOrder(state.second, of: index).values, shape: specification.shape, to: specification.name)
       try second.dataset(specification.name).setAttribute("step", state.step)
       if let moment = state.first {
-        try first.write(network.stateDictOrder(moment, of: index).values, shape: specification.shape, to: specification.name)
+        try first.write(
+          network.stateDictOrder(moment, of: index).values, shape: specification.shape, to: specification.name)
       }
     }
   }
 
   init(reading group: HDF5Group, names network: Network, path: String) throws {
     self.init(
-      count: network.specifications.count, beta1: try group.doubleAttribute("beta1"), beta2: try group.doubleAttribute("beta2"),
+      count: network.specifications.count, beta1: try group.doubleAttribute("beta1"),
+      beta2: try group.doubleAttribute("beta2"),
       epsilon: try group.doubleAttribute("epsilon"))
     let second = try group.group("second_moment")
     let (seconds, firsts) = (HDF5Tensors(second, path: path), HDF5Tensors(try group.group("first_moment"), path: path))
@@ -97,7 +107,8 @@ extension Adam {
       guard beta1 == 0 || first != nil else {
         throw Failure(.dataError, path, "the first moment of \"\(specification.name)\" is missing")
       }
-      moments[index] = Moments(step: try second.dataset(specification.name).intAttribute("step"), first: first, second: moment)
+      moments[index] = Moments(
+        step: try second.dataset(specification.name).intAttribute("step"), first: first, second: moment)
     }
   }
 }
@@ -107,7 +118,9 @@ extension HDF5Tensors {
   fileprivate func ifPresent(_ name: String, _ index: Int, of network: Network, path: String) throws -> Tensor? {
     guard let shape = shape(of: name) else { return nil }
     guard shape == network.specifications[index].shape else {
-      throw Failure(.dataError, path, "\"\(name)\" has shape \(shape); the architecture needs \(network.specifications[index].shape)")
+      throw Failure(
+        .dataError, path,
+        "\"\(name)\" has shape \(shape); the architecture needs \(network.specifications[index].shape)")
     }
     return network.memoryOrder(try tensor(name), of: index)
   }

@@ -15,7 +15,8 @@ public enum AtomicFile {
   /// - Returns: what `body` returns.
   /// - Throws: what `body` throws, after removing the partial file; a `Failure` naming the file where the system
   ///   refuses, with status `temporaryFailure` where another process is writing the same file or the disk is full.
-  public static func publish<Result>(_ path: String, _ body: (_ partialPath: String) throws -> Result) throws -> Result {
+  public static func publish<Result>(_ path: String, _ body: (_ partialPath: String) throws -> Result) throws -> Result
+  {
     let partial = path + ".partial"
     let lock = try claim(partial)
     defer { close(lock) }
@@ -89,12 +90,15 @@ public enum AtomicFile {
       guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
         close(descriptor)
         throw Failure(
-          .temporaryFailure, partial, "another process is writing this file", remedy: "wait for it to end, then run this again")
+          .temporaryFailure, partial, "another process is writing this file",
+          remedy: "wait for it to end, then run this again")
       }
       // Between open and lock another writer may have renamed the file away: then this lock holds the wrong file.
       var held = stat()
       var named = stat()
-      if fstat(descriptor, &held) == 0, lstat(partial, &named) == 0, held.st_ino == named.st_ino, held.st_dev == named.st_dev {
+      if fstat(descriptor, &held) == 0, lstat(partial, &named) == 0, held.st_ino == named.st_ino,
+        held.st_dev == named.st_dev
+      {
         ftruncate(descriptor, 0)
         return descriptor
       }

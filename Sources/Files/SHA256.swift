@@ -36,6 +36,8 @@ public enum SHA256 {
     try feed { EVP_DigestUpdate(context, $0.baseAddress, $0.count) }
     var bytes = [UInt8](repeating: 0, count: 32)
     EVP_DigestFinal_ex(context, &bytes, nil)
-    return bytes.map { let hex = String($0, radix: 16); return hex.count == 1 ? "0" + hex : hex }.joined()
+    return bytes.map {
+      let hex = String($0, radix: 16); return hex.count == 1 ? "0" + hex : hex
+    }.joined()
   }
 }

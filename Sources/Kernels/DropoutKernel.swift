@@ -5,7 +5,9 @@ public enum DropoutKernel {
     let threshold = UInt32(min(Double(probability) * 4_294_967_296, 4_294_967_295))
     let scale = 1 / (1 - probability)
     for i in 0..<count {
-      y[i] = UInt32(truncatingIfNeeded: mix(key &+ UInt64(first + i) &* 0x9E37_79B9_7F4A_7C15) >> 32) >= threshold ? x[i] * scale : 0
+      y[i] =
+        UInt32(truncatingIfNeeded: mix(key &+ UInt64(first + i) &* 0x9E37_79B9_7F4A_7C15) >> 32) >= threshold
+        ? x[i] * scale : 0
     }
   }
 

@@ -55,7 +55,9 @@ public enum GroupNormKernel {
   }
 
   /// y = x * gain + offset per channel, through SiLU if `silu`.
-  public static func apply(pixels: Int, channels: Int, _ x: Source, gain: Source, offset: Source, silu: Bool, into y: Target) {
+  public static func apply(
+    pixels: Int, channels: Int, _ x: Source, gain: Source, offset: Source, silu: Bool, into y: Target
+  ) {
     for r in 0..<pixels {
       let row = r * channels
       if silu {
@@ -78,7 +80,8 @@ public enum GroupNormKernel {
   ///   - sumDz, sumDzX: [channels], written: sums over pixels of dz and of dz times the normalized value.
   ///   - scratch: [2 * channels] of working memory.
   public static func reduceGradient(
-    pixels: Int, channels: Int, _ x: Source, _ dy: Source, gain: Source, offset: Source, xScale: Source, xOffset: Source,
+    pixels: Int, channels: Int, _ x: Source, _ dy: Source, gain: Source, offset: Source, xScale: Source,
+    xOffset: Source,
     silu: Bool, dz: Target, sumDz: UnsafeMutablePointer<Double>, sumDzX: UnsafeMutablePointer<Double>, scratch: Target
   ) {
     sumDz.update(repeating: 0, count: channels)

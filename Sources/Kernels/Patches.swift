@@ -10,7 +10,8 @@ public enum Patches {
   ///   - count: output pixels to gather.
   ///   - matrix: [count, kernel * kernel * channels], written.
   public static func gather(
-    _ images: Source, height: Int, width: Int, channels: Int, kernel: Int, padding: Int, first: Int, count: Int, into matrix: Target
+    _ images: Source, height: Int, width: Int, channels: Int, kernel: Int, padding: Int, first: Int, count: Int,
+    into matrix: Target
   ) {
     let outHeight = height + 2 * padding - kernel + 1
     let outWidth = width + 2 * padding - kernel + 1

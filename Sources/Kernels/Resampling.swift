@@ -2,7 +2,8 @@
 public enum ResamplingKernel {
   /// out[oy, ox, c] = sum over i, j of taps[i] taps[j] x[2 oy + i - padding, 2 ox + j - padding, c], zeros outside.
   public static func reduce(
-    height: Int, width: Int, channels: Int, outHeight: Int, outWidth: Int, taps: [Float], padding: Int, _ x: Source, into y: Target
+    height: Int, width: Int, channels: Int, outHeight: Int, outWidth: Int, taps: [Float], padding: Int, _ x: Source,
+    into y: Target
   ) {
     for oy in 0..<outHeight {
       for ox in 0..<outWidth {
@@ -26,7 +27,8 @@ public enum ResamplingKernel {
   ///
   /// out[y, x, c] = sum over the pixels (iy, ix) with y = 2 iy + i - padding, x = 2 ix + j - padding.
   public static func spread(
-    height: Int, width: Int, channels: Int, outHeight: Int, outWidth: Int, taps: [Float], padding: Int, _ x: Source, into y: Target
+    height: Int, width: Int, channels: Int, outHeight: Int, outWidth: Int, taps: [Float], padding: Int, _ x: Source,
+    into y: Target
   ) {
     for oy in 0..<outHeight {
       for ox in 0..<outWidth {

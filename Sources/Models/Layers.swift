@@ -85,7 +85,8 @@ struct Convolution: Sendable {
 
   init(
     _ builder: ParameterBuilder, _ name: String, inputs: Int, outputs: Int, kernel: Int, resampling: Resampling = .none,
-    filter taps: [Float] = [1, 1], fused: Bool = false, layout: ParameterLayout = .convolution, biasLayout: ParameterLayout = .vector
+    filter taps: [Float] = [1, 1], fused: Bool = false, layout: ParameterLayout = .convolution,
+    biasLayout: ParameterLayout = .vector
   ) {
     self.name = name
     (self.inputs, self.outputs) = (inputs, outputs)

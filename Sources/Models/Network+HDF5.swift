@@ -7,6 +7,7 @@ import HDF5
 public struct HDF5Tensors: TensorSource {
   private let group: HDF5Group
   private let path: String
+  /// The names of the data sets, in stored order.
   public let tensorNames: [String]
 
   /// - Parameters:
@@ -18,15 +19,20 @@ public struct HDF5Tensors: TensorSource {
     tensorNames = group.names
   }
 
+  /// The shape of one data set; nil where there is none of that name.
   public func shape(of name: String) -> [Int]? {
     guard group.contains(name) else { return nil }
     return try? group.dataset(name).shape
   }
 
+  /// The numbers of one data set.
+  /// - Throws: a `Failure` where it is missing or holds no numbers.
   public func tensor(_ name: String) throws -> Tensor {
     guard group.contains(name) else { throw Failure(.dataError, path, "tensor \"\(name)\" is missing") }
     let dataset = try group.dataset(name)
-    guard dataset.isFloatingPoint else { throw Failure(.dataError, path, "tensor \"\(name)\" holds integers, not numbers") }
+    guard dataset.isFloatingPoint else {
+      throw Failure(.dataError, path, "tensor \"\(name)\" holds integers, not numbers")
+    }
     return Tensor(try dataset.read(Float.self), shape: dataset.shape)
   }
 }
@@ -89,7 +95,8 @@ extension Network {
   /// Reads a network from a group that `write(to:)` wrote; `path` is the file that errors name.
   public init(reading group: HDF5Group, path: String) throws {
     try self.init(
-      configuration: try Self.configuration(of: group, path: path), source: HDF5Tensors(try group.group("parameters"), path: path),
+      configuration: try Self.configuration(of: group, path: path),
+      source: HDF5Tensors(try group.group("parameters"), path: path),
       origin: path)
   }
 }

@@ -40,10 +40,14 @@ public struct Network: Sendable {
     parameters = try Self.read(builder, from: source, origin: origin)
   }
 
-  private static func read(_ builder: ParameterBuilder, from source: some TensorSource, origin: String) throws -> [Tensor] {
+  private static func read(_ builder: ParameterBuilder, from source: some TensorSource, origin: String) throws
+    -> [Tensor]
+  {
     let known = Set(builder.specifications.map(\.name))
     if let unknown = source.tensorNames.first(where: { !known.contains($0) }) {
-      throw Failure(.dataError, origin, "tensor \"\(unknown)\" does not belong to the architecture that the configuration describes")
+      throw Failure(
+        .dataError, origin, "tensor \"\(unknown)\" does not belong to the architecture that the configuration describes"
+      )
     }
     // Shapes first: nothing is read of a file that does not fit.
     for specification in builder.specifications {
@@ -53,7 +57,8 @@ public struct Network: Sendable {
       }
       guard shape == specification.shape else {
         throw Failure(
-          .dataError, origin, "tensor \"\(specification.name)\" has shape \(shape); the architecture needs \(specification.shape)")
+          .dataError, origin,
+          "tensor \"\(specification.name)\" has shape \(shape); the architecture needs \(specification.shape)")
       }
     }
     return try builder.specifications.map { specification in
@@ -61,14 +66,18 @@ public struct Network: Sendable {
       guard source.shape(of: specification.name) != nil else { return expected ?? Tensor(shape: specification.shape) }
       let tensor = try source.tensor(specification.name)
       if let expected, zip(tensor.values, expected.values).contains(where: { !(abs($0 - $1) <= 1e-6) }) {
-        throw Failure(.dataError, origin, "\"\(specification.name)\" is not the filter that the configuration's resample_filter gives")
+        throw Failure(
+          .dataError, origin,
+          "\"\(specification.name)\" is not the filter that the configuration's resample_filter gives")
       }
       return specification.layout.arranged(tensor)
     }
   }
 
   /// Height, width and channels of an image.
-  public var imageShape: [Int] { [configuration.imgResolution, configuration.imgResolution, configuration.imgChannels] }
+  public var imageShape: [Int] {
+    [configuration.imgResolution, configuration.imgResolution, configuration.imgChannels]
+  }
 
   /// One entry of the state_dict, in PyTorch's order.
   public func stateDictTensor(_ index: Int) -> Tensor {
@@ -132,7 +141,8 @@ public struct BoundNetwork {
   ///   - dropout: set in training mode; every dropout mask follows from the key and the number of the first image.
   ///   - observe: is shown the outputs of the modules, NHWC, by name, and `c_in_x`, `c_noise` and `F_x`.
   public func callAsFunction(
-    _ x: Variable, sigma: [Float], classLabels: Tensor? = nil, augmentLabels: Tensor? = nil, dropout: (key: UInt64, firstImage: Int)? = nil,
+    _ x: Variable, sigma: [Float], classLabels: Tensor? = nil, augmentLabels: Tensor? = nil,
+    dropout: (key: UInt64, firstImage: Int)? = nil,
     observe: ((String, Tensor) -> Void)? = nil
   ) -> Variable {
     let images = x.shape[0]

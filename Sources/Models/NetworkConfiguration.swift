@@ -74,10 +74,14 @@ extension NetworkConfiguration {
   /// Reads the fields by EDM's names; a field that is missing has the default of EDM's class.
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
-    func value<T: Decodable>(_ key: CodingKeys, or standard: T) throws -> T { try fields.decodeIfPresent(T.self, forKey: key) ?? standard }
+    func value<T: Decodable>(_ key: CodingKeys, or standard: T) throws -> T {
+      try fields.decodeIfPresent(T.self, forKey: key) ?? standard
+    }
     self.init(
-      precond: try fields.decode(String.self, forKey: .precond), modelType: try fields.decode(String.self, forKey: .modelType),
-      imgResolution: try fields.decode(Int.self, forKey: .imgResolution), imgChannels: try fields.decode(Int.self, forKey: .imgChannels))
+      precond: try fields.decode(String.self, forKey: .precond),
+      modelType: try fields.decode(String.self, forKey: .modelType),
+      imgResolution: try fields.decode(Int.self, forKey: .imgResolution),
+      imgChannels: try fields.decode(Int.self, forKey: .imgChannels))
     labelDim = try value(.labelDim, or: labelDim)
     augmentDim = try value(.augmentDim, or: augmentDim)
     modelChannels = try value(.modelChannels, or: modelChannels)

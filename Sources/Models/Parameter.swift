@@ -37,7 +37,8 @@ public enum ParameterLayout: Sendable, Equatable {
   func arranged(_ tensor: Tensor) -> Tensor {
     switch self {
     case .vector, .buffer: tensor
-    case .linear: transposed(tensor, rows: tensor.shape[0], columns: tensor.shape[1]).reshaped([tensor.shape[1], tensor.shape[0]])
+    case .linear:
+      transposed(tensor, rows: tensor.shape[0], columns: tensor.shape[1]).reshaped([tensor.shape[1], tensor.shape[0]])
     case .convolution: convolutionArranged(tensor)
     case .attentionConvolution(let heads): permutedRows(convolutionArranged(tensor), heads: heads, toMemory: true)
     case .attentionBias(let heads): permutedRows(tensor, heads: heads, toMemory: true)

@@ -45,12 +45,14 @@ struct SongUNet: Sendable {
     }
     mapLabel = c.labelDim > 0 ? Linear(builder, prefix + "map_label", inputs: c.labelDim, outputs: noiseChannels) : nil
     mapAugment =
-      c.augmentDim > 0 ? Linear(builder, prefix + "map_augment", inputs: c.augmentDim, outputs: noiseChannels, bias: false) : nil
+      c.augmentDim > 0
+      ? Linear(builder, prefix + "map_augment", inputs: c.augmentDim, outputs: noiseChannels, bias: false) : nil
     mapLayer0 = Linear(builder, prefix + "map_layer0", inputs: noiseChannels, outputs: embeddingChannels)
     mapLayer1 = Linear(builder, prefix + "map_layer1", inputs: embeddingChannels, outputs: embeddingChannels)
 
     func block(
-      _ name: String, _ inputs: Int, _ outputs: Int, _ resampling: Convolution.Resampling = .none, attention: Bool = false
+      _ name: String, _ inputs: Int, _ outputs: Int, _ resampling: Convolution.Resampling = .none,
+      attention: Bool = false
     ) -> UNetBlock {
       UNetBlock(
         builder, prefix + name, inputs: inputs, outputs: outputs, embedding: embeddingChannels, resampling: resampling,
@@ -66,7 +68,9 @@ struct SongUNet: Sendable {
       let resolution = c.imgResolution >> level
       let size = "enc.\(resolution)x\(resolution)"
       if level == 0 {
-        encoder.append(.convolution(Convolution(builder, prefix + size + "_conv", inputs: channels, outputs: c.modelChannels, kernel: 3)))
+        encoder.append(
+          .convolution(
+            Convolution(builder, prefix + size + "_conv", inputs: channels, outputs: c.modelChannels, kernel: 3)))
         channels = c.modelChannels
         skipChannels.append(channels)
       } else {
@@ -74,13 +78,16 @@ struct SongUNet: Sendable {
         skipChannels.append(channels)
         if c.encoderType == "skip" {
           let down = Convolution(
-            builder, prefix + size + "_aux_down", inputs: auxiliaryChannels, outputs: auxiliaryChannels, kernel: 0, resampling: .down,
+            builder, prefix + size + "_aux_down", inputs: auxiliaryChannels, outputs: auxiliaryChannels, kernel: 0,
+            resampling: .down,
             filter: filter)
-          let projection = Convolution(builder, prefix + size + "_aux_skip", inputs: auxiliaryChannels, outputs: channels, kernel: 1)
+          let projection = Convolution(
+            builder, prefix + size + "_aux_skip", inputs: auxiliaryChannels, outputs: channels, kernel: 1)
           encoder.append(.auxiliarySkip(down: down, projection: projection))
         } else if c.encoderType == "residual" {
           let residual = Convolution(
-            builder, prefix + size + "_aux_residual", inputs: auxiliaryChannels, outputs: channels, kernel: 3, resampling: .down,
+            builder, prefix + size + "_aux_residual", inputs: auxiliaryChannels, outputs: channels, kernel: 3,
+            resampling: .down,
             filter: filter, fused: true)
           encoder.append(.auxiliaryResidual(residual))
           auxiliaryChannels = channels
@@ -119,11 +126,13 @@ struct SongUNet: Sendable {
           decoder.append(
             .auxiliaryUp(
               Convolution(
-                builder, prefix + size + "_aux_up", inputs: c.imgChannels, outputs: c.imgChannels, kernel: 0, resampling: .up,
+                builder, prefix + size + "_aux_up", inputs: c.imgChannels, outputs: c.imgChannels, kernel: 0,
+                resampling: .up,
                 filter: filter)))
         }
         let norm = GroupNorm(builder, prefix + size + "_aux_norm", channels: channels, epsilon: 1e-6)
-        let output = Convolution(builder, prefix + size + "_aux_conv", inputs: channels, outputs: c.imgChannels, kernel: 3)
+        let output = Convolution(
+          builder, prefix + size + "_aux_conv", inputs: channels, outputs: c.imgChannels, kernel: 3)
         decoder.append(.auxiliaryOutput(norm: norm, convolution: output))
       }
     }
@@ -134,22 +143,35 @@ struct SongUNet: Sendable {
     func require(_ condition: Bool, _ problem: String) throws {
       if !condition { throw Failure(.dataError, origin, problem) }
     }
-    try require(["positional", "fourier"].contains(c.embeddingType), "embedding_type \"\(c.embeddingType)\" is not positional or fourier")
     try require(
-      ["standard", "skip", "residual"].contains(c.encoderType), "encoder_type \"\(c.encoderType)\" is not standard, skip or residual")
-    try require(["standard", "skip"].contains(c.decoderType), "decoder_type \"\(c.decoderType)\" is not standard or skip")
-    try require((1...16).contains(c.channelMult.count), "channel_mult has \(c.channelMult.count) levels, 1 to 16 expected")
-    try require(c.channelMult.allSatisfy { (1...64).contains($0) }, "channel_mult \(c.channelMult) has a multiple outside 1...64")
-    try require((1...4096).contains(c.modelChannels) && c.modelChannels % 4 == 0, "model_channels \(c.modelChannels) is not a multiple of 4 up to 4096")
+      ["positional", "fourier"].contains(c.embeddingType),
+      "embedding_type \"\(c.embeddingType)\" is not positional or fourier")
+    try require(
+      ["standard", "skip", "residual"].contains(c.encoderType),
+      "encoder_type \"\(c.encoderType)\" is not standard, skip or residual")
+    try require(
+      ["standard", "skip"].contains(c.decoderType), "decoder_type \"\(c.decoderType)\" is not standard or skip")
+    try require(
+      (1...16).contains(c.channelMult.count), "channel_mult has \(c.channelMult.count) levels, 1 to 16 expected")
+    try require(
+      c.channelMult.allSatisfy { (1...64).contains($0) }, "channel_mult \(c.channelMult) has a multiple outside 1...64")
+    try require(
+      (1...4096).contains(c.modelChannels) && c.modelChannels % 4 == 0,
+      "model_channels \(c.modelChannels) is not a multiple of 4 up to 4096")
     try require((1...64).contains(c.numBlocks), "num_blocks \(c.numBlocks) is outside 1...64")
-    try require((1...64).contains(c.channelMultEmb) && (1...64).contains(c.channelMultNoise), "channel_mult_emb or channel_mult_noise is outside 1...64")
+    try require(
+      (1...64).contains(c.channelMultEmb) && (1...64).contains(c.channelMultNoise),
+      "channel_mult_emb or channel_mult_noise is outside 1...64")
     try require((1...1024).contains(c.imgChannels), "img_channels \(c.imgChannels) is outside 1...1024")
     try require(
       (1...4096).contains(c.imgResolution) && c.imgResolution % (1 << (c.channelMult.count - 1)) == 0,
       "img_resolution \(c.imgResolution) cannot be halved \(c.channelMult.count - 1) times")
-    try require((0...1_000_000).contains(c.labelDim) && (0...1024).contains(c.augmentDim), "label_dim or augment_dim is out of range")
     try require(
-      (2...16).contains(c.resampleFilter.count) && c.resampleFilter.allSatisfy { (-1000...1000).contains($0) } && c.resampleFilter.count % 2 == 0 && c.resampleFilter == c.resampleFilter.reversed()
+      (0...1_000_000).contains(c.labelDim) && (0...1024).contains(c.augmentDim),
+      "label_dim or augment_dim is out of range")
+    try require(
+      (2...16).contains(c.resampleFilter.count) && c.resampleFilter.allSatisfy { (-1000...1000).contains($0) }
+        && c.resampleFilter.count % 2 == 0 && c.resampleFilter == c.resampleFilter.reversed()
         && c.resampleFilter.reduce(0, { ($0 + $1) }) > 0,
       "resample_filter \(c.resampleFilter) is not symmetric, of even length and positive sum")
     try require(c.dropout >= 0 && c.dropout < 1, "dropout \(c.dropout) is outside 0..<1")
@@ -161,11 +183,14 @@ struct SongUNet: Sendable {
   ///   - classLabels: [N, labelDim], one-hot; nil is all zeros.
   ///   - augmentLabels: [N, augmentDim]; nil leaves that input out.
   /// - Returns: F, [N, H, W, C].
-  func callAsFunction(_ x: Variable, noise: [Float], classLabels: Tensor?, augmentLabels: Tensor?, _ pass: ForwardPass) -> Variable {
+  func callAsFunction(_ x: Variable, noise: [Float], classLabels: Tensor?, augmentLabels: Tensor?, _ pass: ForwardPass)
+    -> Variable
+  {
     var embedding = noiseEmbedding(noise, pass)
     if let mapLabel {
       let labels = classLabels ?? Tensor(shape: [noise.count, labelDim])
-      embedding = addScaled(embedding, mapLabel(Variable(scaled(labels, by: Float(Double(labelDim).squareRoot()))), pass))
+      embedding = addScaled(
+        embedding, mapLabel(Variable(scaled(labels, by: Float(Double(labelDim).squareRoot()))), pass))
     }
     if let mapAugment, let augmentLabels {
       embedding = addScaled(embedding, mapAugment(Variable(augmentLabels), pass))
@@ -178,7 +203,9 @@ struct SongUNet: Sendable {
     for step in decoder {
       switch step {
       case .block(let block):
-        if features.shape[3] != block.inputs, let skip = skips.popLast() { features = concatenateChannels(features, skip) }
+        if features.shape[3] != block.inputs, let skip = skips.popLast() {
+          features = concatenateChannels(features, skip)
+        }
         features = block(features, embedding, pass)
       case .auxiliaryUp(let up):
         image = image.map { up($0, pass) }

@@ -25,7 +25,8 @@ struct UNetBlock: Sendable {
   }
 
   init(
-    _ builder: ParameterBuilder, _ name: String, inputs: Int, outputs: Int, embedding: Int, resampling: Convolution.Resampling = .none,
+    _ builder: ParameterBuilder, _ name: String, inputs: Int, outputs: Int, embedding: Int,
+    resampling: Convolution.Resampling = .none,
     attention: Bool, filter: [Float]
   ) {
     self.name = name
@@ -35,12 +36,14 @@ struct UNetBlock: Sendable {
     key = UInt64(builder.specifications.count)
     let epsilon: Float = 1e-6
     norm0 = GroupNorm(builder, name + ".norm0", channels: inputs, epsilon: epsilon)
-    conv0 = Convolution(builder, name + ".conv0", inputs: inputs, outputs: outputs, kernel: 3, resampling: resampling, filter: filter)
+    conv0 = Convolution(
+      builder, name + ".conv0", inputs: inputs, outputs: outputs, kernel: 3, resampling: resampling, filter: filter)
     affine = Linear(builder, name + ".affine", inputs: embedding, outputs: outputs)
     norm1 = GroupNorm(builder, name + ".norm1", channels: outputs, epsilon: epsilon)
     conv1 = Convolution(builder, name + ".conv1", inputs: outputs, outputs: outputs, kernel: 3)
     if inputs != outputs || resampling != .none {
-      skip = Convolution(builder, name + ".skip", inputs: inputs, outputs: outputs, kernel: 1, resampling: resampling, filter: filter)
+      skip = Convolution(
+        builder, name + ".skip", inputs: inputs, outputs: outputs, kernel: 1, resampling: resampling, filter: filter)
     } else {
       skip = nil
     }
@@ -49,7 +52,8 @@ struct UNetBlock: Sendable {
         heads: 1,
         norm: GroupNorm(builder, name + ".norm2", channels: outputs, epsilon: epsilon),
         qkv: Convolution(
-          builder, name + ".qkv", inputs: outputs, outputs: 3 * outputs, kernel: 1, layout: .attentionConvolution(heads: 1),
+          builder, name + ".qkv", inputs: outputs, outputs: 3 * outputs, kernel: 1,
+          layout: .attentionConvolution(heads: 1),
           biasLayout: .attentionBias(heads: 1)),
         projection: Convolution(builder, name + ".proj", inputs: outputs, outputs: outputs, kernel: 1))
     } else {
@@ -65,7 +69,8 @@ struct UNetBlock: Sendable {
     var h = conv0(norm0(x, silu: true, pass), pass)
     h = norm1(h, shift: affine(embedding, pass), silu: true, pass)
     if let (base, firstImage) = pass.dropout, pass.dropoutProbability > 0 {
-      h = dropout(h, probability: pass.dropoutProbability, key: base &+ key &* 0xD1B5_4A32_D192_ED03, firstImage: firstImage)
+      h = dropout(
+        h, probability: pass.dropoutProbability, key: base &+ key &* 0xD1B5_4A32_D192_ED03, firstImage: firstImage)
     }
     var y = conv1(h, residual: skip.map { $0(x, pass) } ?? x, scale: skipScale, pass)
     if let selfAttention {

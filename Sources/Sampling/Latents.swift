@@ -21,13 +21,17 @@ public enum RandomConvention: String, Sendable, CaseIterable {
 public enum ClassChoice: Sendable, Equatable, CustomStringConvertible {
   /// Drawn from the image's own seed.
   case random
+  /// The seed modulo the number of classes: as many images of each class, from any range of seeds.
+  case balanced
   /// The same for every image.
   case fixed(Int)
 
-  /// Reads "random" or a class number.
+  /// Reads "random", "balanced" or a class number.
   public init?(_ text: String) {
     if text == "random" {
       self = .random
+    } else if text == "balanced" {
+      self = .balanced
     } else if let number = Int(text), number >= 0 {
       self = .fixed(number)
     } else {
@@ -35,10 +39,11 @@ public enum ClassChoice: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// "random", or the number.
+  /// "random", "balanced" or the number.
   public var description: String {
     switch self {
     case .random: "random"
+    case .balanced: "balanced"
     case .fixed(let number): "\(number)"
     }
   }
@@ -46,10 +51,10 @@ public enum ClassChoice: Sendable, Equatable, CustomStringConvertible {
   /// Refuses a class that the network does not have.
   /// - Throws: a `Failure` (`usage`).
   public func validate(labelDim: Int, network: String) throws {
-    guard case .fixed(let number) = self else { return }
-    guard labelDim > 0 else {
-      throw Failure(.usage, "--class \(number)", "\(network) has no classes", remedy: "leave --class out")
+    guard self == .random || labelDim > 0 else {
+      throw Failure(.usage, "--class \(self)", "\(network) has no classes", remedy: "leave --class out")
     }
+    guard case .fixed(let number) = self else { return }
     guard number < labelDim else {
       throw Failure(.usage, "--class \(number)", "\(network) has classes 0 to \(labelDim - 1)")
     }
@@ -86,6 +91,7 @@ public struct Latents: Sendable {
       let drawn = generator.integers(1, below: labelDim)[0]
       switch choice {
       case .random: classes.append(drawn)
+      case .balanced: classes.append(Int(seed % UInt64(labelDim)))
       case .fixed(let number): classes.append(number)
       }
     }

@@ -29,7 +29,8 @@ struct DistillationRun {
       command.output, wanted: wanted, overwrite: context.options.overwrite, existingProvenance: Self.provenance(of:))
     if existing == .same { return context.note("\(command.output): already made from these inputs and options") }
     try Machine.requireMemory(
-      try estimate(teacher).peakMemoryBytes, for: "distilling \(command.teacher)", remedy: "give a smaller --microbatch")
+      try estimate(teacher).peakMemoryBytes, for: "distilling \(command.teacher)", remedy: "give a smaller --microbatch"
+    )
     var (state, progress) = try start(teacher, wanted)
     let distiller = Distiller(
       teacher: teacher, settings: settings, state: state ?? TrainingState(teacher: teacher, settings: settings),
@@ -59,7 +60,8 @@ struct DistillationRun {
     }
     if let difference = Self.resumable(wanted, settings).difference(from: Self.resumable(existing, settings)) {
       throw Failure(
-        .cannotCreate, path, "belongs to another run: \(difference)", remedy: "choose another --state, or give --overwrite to start anew")
+        .cannotCreate, path, "belongs to another run: \(difference)",
+        remedy: "choose another --state, or give --overwrite to start anew")
     }
     let state = try TrainingState(reading: file)
     guard state.generator.specifications == teacher.specifications else {
@@ -92,7 +94,9 @@ struct DistillationRun {
     func evaluate() throws -> Bool {
       let position = kimg(distiller.state)
       guard let evaluator, progress.curve.points.last.map({ $0.kimg < position }) ?? true else { return true }
-      guard let fd = try evaluator(distiller.state.average, origin: command.output, shouldStop: { StopRequest.isRequested }) else {
+      guard
+        let fd = try evaluator(distiller.state.average, origin: command.output, shouldStop: { StopRequest.isRequested })
+      else {
         return false
       }
       let isBest = progress.curve.best.map { fd < $0.fd } ?? true
@@ -126,7 +130,9 @@ struct DistillationRun {
         try write(distiller.state.average, to: stem + String(format: "-%06d.h5", Int(kimg(distiller.state))), wanted)
       }
       let minutes = (ContinuousClock.now - lastSaved) / .seconds(60)
-      if crosses(command.evaluation.stateKimg, summary.imagesSeen) || minutes >= command.evaluation.stateMinutes || distiller.isFinished {
+      if crosses(command.evaluation.stateKimg, summary.imagesSeen) || minutes >= command.evaluation.stateMinutes
+        || distiller.isFinished
+      {
         try saveState()
       }
     }
@@ -154,7 +160,8 @@ struct DistillationRun {
 
   /// Whether the iteration that ended at `images` passed a multiple of `interval` thousand images.
   private func crosses(_ interval: Double, _ images: Int) -> Bool {
-    (Double(images) / (interval * 1000)).rounded(.down) > (Double(images - settings.batch) / (interval * 1000)).rounded(.down)
+    (Double(images) / (interval * 1000)).rounded(.down)
+      > (Double(images - settings.batch) / (interval * 1000)).rounded(.down)
   }
 
   private func isGoodEnough(_ curve: Curve) -> Bool {
@@ -167,7 +174,7 @@ struct DistillationRun {
     guard e.evaluate, let features = e.features, let reference = e.reference else { return nil }
     return try Evaluator(
       features: features, reference: reference, seeds: e.evaluateSeeds, initSigma: settings.initSigma,
-      imageShape: network.imageShape, origin: command.teacher)
+      network: network, origin: command.teacher)
   }
 
   private func labels(_ teacher: Network) throws -> any LabelSource {
@@ -215,7 +222,9 @@ struct DistillationRun {
         series: [.init("average of the generator", curve.points.map { ($0.kimg, $0.fd) })])
       try plot.write(to: plotPath)
     }
-    var figures: [String: JSONValue] = ["distilled_kimg": .double(kimg(state)), "distillation_seconds": .double(progress.seconds)]
+    var figures: [String: JSONValue] = [
+      "distilled_kimg": .double(kimg(state)), "distillation_seconds": .double(progress.seconds),
+    ]
     if let last = curve.points.last { figures["fd_distillation_last"] = .double(last.fd) }
     if let best = curve.best { figures["fd_distillation_best"] = .double(best.fd) }
     if curve.points.count > 1 {
@@ -224,7 +233,10 @@ struct DistillationRun {
     try publishSummary(
       output: command.output, stage: "distill", figures: figures,
       details: [
-        "curve": .array(curve.points.map { .object(["kimg": .double($0.kimg), "seconds": .double($0.seconds), "fd": .double($0.fd)]) })
+        "curve": .array(
+          curve.points.map {
+            .object(["kimg": .double($0.kimg), "seconds": .double($0.seconds), "fd": .double($0.fd)])
+          })
       ])
     try HDF5File.publish(command.output) { file in
       try state.average.write(to: file)
@@ -233,7 +245,9 @@ struct DistillationRun {
     }
   }
 
-  private static func provenance(of path: String) throws -> String? { try HDF5File.open(path).root.stringAttribute("provenance") }
+  private static func provenance(of path: String) throws -> String? {
+    try HDF5File.open(path).root.stringAttribute("provenance")
+  }
 
   private func provenance() throws -> Provenance {
     let e = command.evaluation
@@ -258,7 +272,8 @@ struct DistillationRun {
     options["duration-kimg"] = nil
     options["evaluate-kimg"] = nil
     return Provenance(
-      program: provenance.program, version: provenance.version, inputs: provenance.inputs, options: options, kernels: provenance.kernels)
+      program: provenance.program, version: provenance.version, inputs: provenance.inputs, options: options,
+      kernels: provenance.kernels)
   }
 
   // MARK: Estimate
@@ -277,7 +292,8 @@ struct DistillationRun {
     let activations = 4 * settings.microbatch * cost.keptFloats * 3
     let flops = 11 * cost.flops * Double(settings.durationImages)
     return Estimate(
-      work: "\(settings.durationImages) images of \(teacher.configuration.imgResolution)x\(teacher.configuration.imgResolution) pixels",
+      work:
+        "\(settings.durationImages) images of \(teacher.configuration.imgResolution)x\(teacher.configuration.imgResolution) pixels",
       flops: flops, peakMemoryBytes: sets * weights + activations + 64 << 20, diskBytes: 9 * weights,
       hours: flops / (Threads.measuredFlops(threads: context.threads) * Self.expectedEfficiency) / 3600)
   }

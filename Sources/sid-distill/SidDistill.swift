@@ -8,7 +8,8 @@ import Stage
 struct SidDistill: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sid-distill",
-    abstract: "Distill a diffusion model into a generator that makes an image in one evaluation (SiD, arXiv 2404.04057).",
+    abstract:
+      "Distill a diffusion model into a generator that makes an image in one evaluation (SiD, arXiv 2404.04057).",
     discussion: """
       No data are needed: the generator trains on its own samples. Run the same command again to continue where it stopped;
       the result is the same as if it had never stopped.
@@ -21,7 +22,10 @@ struct SidDistill: ParsableCommand {
   @Option(help: "The teacher: a network file made by sid-convert.")
   var teacher: String
 
-  @Option(help: "The generator to publish: the last average. Beside it appear NAME.json, and with --evaluate NAME-best.h5, NAME-curve.png.")
+  @Option(
+    help:
+      "The generator to publish: the last average. Beside it appear NAME.json, and with --evaluate NAME-best.h5, NAME-curve.png."
+  )
   var output: String
 
   @Option(help: "The training state, from which an interrupted run goes on.")
@@ -75,7 +79,10 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Half-life as a share of the images seen so far, while that is shorter.")
   var emaRampupRatio = 0.05
 
-  @Option(help: "From here both learning rates fall linearly, thousands of images; not part of the published method. (default: never)")
+  @Option(
+    help:
+      "From here both learning rates fall linearly, thousands of images; not part of the published method. (default: never)"
+  )
   var lrDecayStartKimg: Double?
 
   @Option(help: "The share of the learning rates that is left at the end of the decay.")
@@ -134,10 +141,12 @@ struct TrainingOptions: ParsableArguments {
   /// What changes the result, by option name, for the provenance.
   var record: [String: String] {
     [
-      "batch": "\(batch)", "microbatch": "\(microbatch ?? min(batch, 64))", "lr": "\(lr)", "glr": "\(glr)", "g-beta1": "\(generatorBeta1)",
+      "batch": "\(batch)", "microbatch": "\(microbatch ?? min(batch, 64))", "lr": "\(lr)", "glr": "\(glr)",
+      "g-beta1": "\(generatorBeta1)",
       "alpha": "\(alpha)", "tmax": "\(tmax)", "init-sigma": "\(initSigma)", "ema-halflife-kimg": "\(emaHalfLifeKimg)",
       "ema-rampup-ratio": "\(emaRampupRatio)", "lr-decay-start-kimg": lrDecayStartKimg.map { "\($0)" } ?? "never",
-      "lr-decay-final": "\(lrDecayFinal)", "dropout": "\(dropout)", "augment": "\(augment)", "loss-scale": "\(lossScale)",
+      "lr-decay-final": "\(lrDecayFinal)", "dropout": "\(dropout)", "augment": "\(augment)",
+      "loss-scale": "\(lossScale)",
       "generator-loss-scale": "\(generatorLossScale)", "duration-kimg": "\(durationKimg)", "seed": "\(seed)",
     ]
   }
@@ -145,7 +154,9 @@ struct TrainingOptions: ParsableArguments {
 
 /// What is measured and saved on the way.
 struct EvaluationOptions: ParsableArguments {
-  @Flag(help: "Measure the Frechet distance of the average's one-step samples on the way; needs --features and --reference.")
+  @Flag(
+    help: "Measure the Frechet distance of the average's one-step samples on the way; needs --features and --reference."
+  )
   var evaluate = false
 
   @Option(help: "The feature network, made by sid-convert.")
@@ -182,7 +193,8 @@ struct EvaluationOptions: ParsableArguments {
       throw Failure(.usage, "--stop-at-fd", "it needs --evaluate")
     }
     for (name, value) in [
-      ("--snapshot-kimg", snapshotKimg), ("--state-kimg", stateKimg), ("--state-minutes", stateMinutes), ("--evaluate-kimg", evaluateKimg ?? 1),
+      ("--snapshot-kimg", snapshotKimg), ("--state-kimg", stateKimg), ("--state-minutes", stateMinutes),
+      ("--evaluate-kimg", evaluateKimg ?? 1),
     ] where !(value > 0) {
       throw Failure(.usage, name, "\(value) is not positive")
     }

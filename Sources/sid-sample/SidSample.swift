@@ -70,7 +70,9 @@ struct ImageOptions: ParsableArguments {
 
   @Option(
     name: .customLong("class"),
-    help: ArgumentHelp("Class of the images: a number, or random (drawn from each seed).", valueName: "class"))
+    help: ArgumentHelp(
+      "Class of the images: a number, random (drawn from each seed) or balanced (the seed modulo the classes).",
+      valueName: "class"))
   var classChoice = ClassChoice.random
 
   @Option(help: ArgumentHelp("How latents follow from a seed; torch-cpu is PyTorch's generator.", valueName: "name"))
@@ -126,7 +128,7 @@ enum SamplerName: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension ClassChoice: ExpressibleByArgument {
-  /// A class number or "random".
+  /// A class number, "random" or "balanced".
   public init?(argument: String) { self.init(argument) }
   /// What `--help` shows.
   public var defaultValueDescription: String { description }

@@ -16,8 +16,14 @@ struct GradientTests {
       { convolution($0[0], weight: $0[1], bias: $0[2], residual: $0[3], scale: 0.7) }
     ),
     ("1x1 convolution", [[3, 3, 5, 10], [1, 1, 10, 7], [7]], { convolution($0[0], weight: $0[1], bias: $0[2]) }),
-    ("convolution with wide padding", [[1, 4, 4, 3], [3, 3, 3, 5], [5]], { convolution($0[0], weight: $0[1], bias: $0[2], padding: 2) }),
-    ("many rows, many partial sums", [[5, 33, 31, 2], [3, 3, 2, 3], [3]], { convolution($0[0], weight: $0[1], bias: $0[2]) }),
+    (
+      "convolution with wide padding", [[1, 4, 4, 3], [3, 3, 3, 5], [5]],
+      { convolution($0[0], weight: $0[1], bias: $0[2], padding: 2) }
+    ),
+    (
+      "many rows, many partial sums", [[5, 33, 31, 2], [3, 3, 2, 3], [3]],
+      { convolution($0[0], weight: $0[1], bias: $0[2]) }
+    ),
     ("linear", [[5, 9], [9, 4], [4]], { linear($0[0], weight: $0[1], bias: $0[2]) }),
     (
       "group norm", [[2, 3, 5, 12], [12], [12]],
@@ -66,7 +72,9 @@ struct GradientTests {
       let measured = (objective(1) - objective(-1)) / (2 * Double(step))
       let expected = dot(gradient, direction)
       let size = (dot(gradient, gradient) * dot(direction, direction)).squareRoot() / Double(input.count).squareRoot()
-      #expect(abs(measured - expected) < 5e-3 * max(size, 1), "\(name), input \(position): \(measured) measured, \(expected) computed")
+      #expect(
+        abs(measured - expected) < 5e-3 * max(size, 1),
+        "\(name), input \(position): \(measured) measured, \(expected) computed")
     }
   }
 

@@ -6,7 +6,9 @@ import Testing
 struct DatasetLabelTests {
   @Test("The walk visits a data set in the official sampler's order", arguments: [(0, 16), (3, 10)])
   func officialOrder(seed: Int, count: Int) throws {
-    let expected = try Recorded("golden/dataset/decoded_pixels.h5").numbers("infinite_sampler/seed\(seed)_n\(count)_first64").map(Int.init)
+    let expected = try Recorded("golden/dataset/decoded_pixels.h5").numbers(
+      "infinite_sampler/seed\(seed)_n\(count)_first64"
+    ).map(Int.init)
     var walk = ShuffledWalk(count: count, seed: UInt64(seed))
     #expect(walk.indices(0..<64) == expected)
     #expect(walk.indices(10..<20) == Array(expected[10..<20]), "going back")

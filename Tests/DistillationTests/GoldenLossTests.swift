@@ -54,7 +54,8 @@ struct GoldenLossTests {
         compared += 1
       }
       #expect(compared > 100)
-      #expect((difference / norm).squareRoot() <= 3e-5, "\(name) \(group), all together: \((difference / norm).squareRoot())")
+      #expect(
+        (difference / norm).squareRoot() <= 3e-5, "\(name) \(group), all together: \((difference / norm).squareRoot())")
     }
   }
 
@@ -65,10 +66,12 @@ struct GoldenLossTests {
     let reference = Distance(images.nchw.values, try c.recorded.tensor("fake_score_loss/images").values)
     #expect(reference.maximum <= 2e-5, "\(name) images: \(reference)")
     let draws = StepDraws(
-      latents: c.latents, classLabels: c.classLabels, levels: try c.recorded.tensor("fake_score_loss/draws/P_normal_draw_randn").values,
+      latents: c.latents, classLabels: c.classLabels,
+      levels: try c.recorded.tensor("fake_score_loss/draws/P_normal_draw_randn").values,
       noise: try c.recorded.images("fake_score_loss/draws/n_unit_normal"))
     let sigma = Distance(
-      draws.levels.map { NoiseSchedule.trainingSigma(normal: $0) }, try c.recorded.tensor("fake_score_loss/sigma").values)
+      draws.levels.map { NoiseSchedule.trainingSigma(normal: $0) },
+      try c.recorded.tensor("fake_score_loss/sigma").values)
     #expect(sigma.relative <= 1e-6)
     let tape = Tape()
     let network = c.fakeScore.bound(to: tape)
@@ -85,7 +88,8 @@ struct GoldenLossTests {
     guard c.recorded.contains("fake_score_loss_one_sample_nan") else { return }
     let group = "fake_score_loss_one_sample_nan"
     let draws = StepDraws(
-      latents: c.latents, classLabels: c.classLabels, levels: try c.recorded.tensor(group + "/draws/P_normal_draw_randn").values,
+      latents: c.latents, classLabels: c.classLabels,
+      levels: try c.recorded.tensor(group + "/draws/P_normal_draw_randn").values,
       noise: try c.recorded.images(group + "/draws/n_unit_normal"))
     var images = c.images(c.generator.bound()).value
     let (width, channels) = (images.shape[2], images.shape[3])
@@ -111,13 +115,15 @@ struct GoldenLossTests {
     let c = try Case(name)
     let group = "generator_loss_alpha_\(alpha)"
     let draws = StepDraws(
-      latents: c.latents, classLabels: c.classLabels, levels: try c.recorded.tensor("generator_loss_draws/t_uniform_01").values,
+      latents: c.latents, classLabels: c.classLabels,
+      levels: try c.recorded.tensor("generator_loss_draws/t_uniform_01").values,
       noise: try c.recorded.images("generator_loss_draws/n_unit_normal"))
     let tape = Tape()
     let network = c.generator.bound(to: tape)
     var parts: GeneratorLossParts?
     let loss = generatorLoss(
-      c.images(network), tape: tape, trueScore: c.trueScore.bound(), fakeScore: c.fakeScore.bound(), draws: draws, alpha: alpha, tmax: 800,
+      c.images(network), tape: tape, trueScore: c.trueScore.bound(), fakeScore: c.fakeScore.bound(), draws: draws,
+      alpha: alpha, tmax: 800,
       scale: 100, batch: 4, inspect: { parts = $0 })
     let expected = try c.recorded.numbers(group + "/loss")[0]
     #expect(abs(loss.objective / expected - 1) <= 3e-6, "\(name) \(alpha): \(loss.objective), \(expected) expected")
@@ -136,14 +142,17 @@ struct GoldenLossTests {
     for alpha in [Float(1.0), 1.2] {
       let group = "generator_loss_alpha_\(alpha)"
       let draws = StepDraws(
-        latents: c.latents, classLabels: c.classLabels, levels: try c.recorded.tensor("generator_loss_draws/t_uniform_01").values,
+        latents: c.latents, classLabels: c.classLabels,
+        levels: try c.recorded.tensor("generator_loss_draws/t_uniform_01").values,
         noise: try c.recorded.images("generator_loss_draws/n_unit_normal"))
       let tape = Tape()
       let images = tape.variable(try c.recorded.images(group + "/images"))
       _ = generatorLoss(
-        images, tape: tape, trueScore: c.trueScore.bound(), fakeScore: c.fakeScore.bound(), draws: draws, alpha: alpha, tmax: 800, scale: 100,
+        images, tape: tape, trueScore: c.trueScore.bound(), fakeScore: c.fakeScore.bound(), draws: draws, alpha: alpha,
+        tmax: 800, scale: 100,
         batch: 4)
-      let distance = Distance(try #require(images.gradient).nchw.values, try c.recorded.tensor(group + "/grad_images").values)
+      let distance = Distance(
+        try #require(images.gradient).nchw.values, try c.recorded.tensor(group + "/grad_images").values)
       #expect(distance.relative <= 1e-5, "\(name) \(alpha): \(distance)")
     }
   }

@@ -23,15 +23,20 @@ struct ResumptionTests {
       draws: SeededDraws(seed: settings.seed, imageShape: teacher.imageShape, labels: labels))
   }
 
-  static func bits(_ network: Network) -> [[Float]] { network.specifications.indices.map { network.stateDictTensor($0).values } }
+  static func bits(_ network: Network) -> [[Float]] {
+    network.specifications.indices.map { network.stateDictTensor($0).values }
+  }
 
-  @Test("Saved and read again after every micro-batch, it equals the run that was never stopped", arguments: [0.0, 0.9])
+  @Test(
+    "Saved and read again after every micro-batch, it equals the run that was never stopped", arguments: [0.0, 0.9])
   func everyMicrobatch(beta1: Double) throws {
     let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
     let settings = Self.settings(microbatch: 4, beta1: beta1)
     let whole = Self.distiller(settings, teacher: teacher)
     var expected: [Double] = []
-    while !whole.isFinished { if let s = try whole.advance() { expected += [s.fakeScoreObjective, s.generatorObjective] } }
+    while !whole.isFinished {
+      if let s = try whole.advance() { expected += [s.fakeScoreObjective, s.generatorObjective] }
+    }
     #expect(whole.state.imagesSeen == 30)
 
     let folder = try TemporaryFolder()

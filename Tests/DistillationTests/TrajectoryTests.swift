@@ -49,7 +49,9 @@ struct TrajectoryTests {
     #expect(unmoved > 0.99, sourceLocation: sourceLocation)
   }
 
-  static func expectLosses(_ measured: [Double], _ expected: [Double], relative: Double, sourceLocation: SourceLocation = #_sourceLocation) {
+  static func expectLosses(
+    _ measured: [Double], _ expected: [Double], relative: Double, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
     let largest = expected.map(abs).max() ?? 0
     #expect(measured.count == expected.count, sourceLocation: sourceLocation)
     for (a, b) in zip(measured, expected) {
@@ -133,7 +135,8 @@ struct TrajectoryTests {
     let noise = run.noise
     #expect(noise.count <= 4, "\(noise.count) elements are noise: the gradients are less exact than they should be")
     for choice in 1..<(1 << min(noise.count, 4)) where try Self.deviation(run, recorded) > 1e-4 {
-      run = try Self.run(recorded, start: start, flipped: noise.indices.filter { choice >> $0 & 1 == 1 }.map { noise[$0] })
+      run = try Self.run(
+        recorded, start: start, flipped: noise.indices.filter { choice >> $0 & 1 == 1 }.map { noise[$0] })
     }
 
     for iteration in 0..<5 {
@@ -141,7 +144,8 @@ struct TrajectoryTests {
       #expect(abs(Self.settings().averageBeta(beforeImages: iteration * 4) - beta) < 1e-12)
       for (phase, name) in [(DistillationPhase.fakeScore, "fake_score"), (.generator, "generator")] {
         let norms = Distance(
-          run.gradientNorms[phase]?[iteration] ?? [], try recorded.numbers("iteration_\(iteration)/\(name)_grad_l2_per_tensor"))
+          run.gradientNorms[phase]?[iteration] ?? [],
+          try recorded.numbers("iteration_\(iteration)/\(name)_grad_l2_per_tensor"))
         #expect(norms.relative <= (iteration == 0 ? 1e-5 : 1e-2), "iteration \(iteration), \(name): \(norms)")
       }
     }
@@ -179,14 +183,17 @@ struct TrajectoryTests {
       for index in state.parameterIndices {
         let second = try state.tensor("exp_avg_sq", parameter: index)
         let step = Int(try state.tensor("step", parameter: index).values[0])
-        adam.moments[trainable[index]] = .init(step: step, first: nil, second: network.memoryOrder(second, of: trainable[index]))
+        adam.moments[trainable[index]] = .init(
+          step: step, first: nil, second: network.memoryOrder(second, of: trainable[index]))
       }
       return adam
     }
     let state = TrainingState(
       fakeScore: fakeScore, generator: generator, average: try loadNetwork(path, key: "G_ema"),
-      fakeScoreAdam: try adam("fake_score_optimizer_state", fakeScore), generatorAdam: try adam("g_optimizer_state", generator),
-      imagesSeen: 0, pending: .init(phase: .fakeScore, gradients: Array(repeating: nil, count: fakeScore.specifications.count)),
+      fakeScoreAdam: try adam("fake_score_optimizer_state", fakeScore),
+      generatorAdam: try adam("g_optimizer_state", generator),
+      imagesSeen: 0,
+      pending: .init(phase: .fakeScore, gradients: Array(repeating: nil, count: fakeScore.specifications.count)),
       fakeScoreObjective: 0)
     let distiller = Distiller(
       teacher: teacher, settings: settings, state: state,
@@ -199,9 +206,11 @@ struct TrajectoryTests {
     }
     Self.expectLosses(losses.fake, try recorded.numbers("losses/fake_score_last_round"), relative: 1e-5)
     Self.expectLosses(losses.generator, try recorded.numbers("losses/generator_last_round"), relative: 1e-4)
-    try Self.expectClose(distiller.state.generator, start: generator, recorded, "final_weights/generator", learningRate: 1e-4)
     try Self.expectClose(
-      distiller.state.average, start: try loadNetwork(path, key: "G_ema"), recorded, "final_weights/generator_ema", learningRate: 1e-4)
+      distiller.state.generator, start: generator, recorded, "final_weights/generator", learningRate: 1e-4)
+    try Self.expectClose(
+      distiller.state.average, start: try loadNetwork(path, key: "G_ema"), recorded, "final_weights/generator_ema",
+      learningRate: 1e-4)
   }
 
   @Test("The decay of the average equals the official table")
@@ -209,7 +218,9 @@ struct TrajectoryTests {
     let rows = try Recorded("golden/sid/ema_beta_table.h5").numbers("rows")
     for row in stride(from: 0, to: rows.count, by: 5) {
       var settings = DistillationSettings()
-      (settings.batch, settings.emaHalfLifeKimg, settings.emaRampupRatio) = (Int(rows[row + 1]), rows[row + 2], rows[row + 3])
+      (settings.batch, settings.emaHalfLifeKimg, settings.emaRampupRatio) = (
+        Int(rows[row + 1]), rows[row + 2], rows[row + 3]
+      )
       #expect(abs(settings.averageBeta(beforeImages: Int(rows[row])) - rows[row + 4]) < 1e-12)
     }
   }

@@ -50,7 +50,8 @@ struct GoldenNetworkTests {
       try check("D_x_without_augment_labels", c.network.denoise(c.x, sigma: c.sigma, classLabels: c.classLabels))
     }
     try check(
-      "D_x_scalar_sigma_2p5", c.network.denoise(c.x, sigma: [2.5], classLabels: c.classLabels, augmentLabels: c.augmentLabels))
+      "D_x_scalar_sigma_2p5",
+      c.network.denoise(c.x, sigma: [2.5], classLabels: c.classLabels, augmentLabels: c.augmentLabels))
   }
 
   @Test("The output of every module", arguments: names)
@@ -59,7 +60,8 @@ struct GoldenNetworkTests {
     let samples = try c.recorded.root.group("activations").intsAttribute("sample_indices")
     var seen: [String: Tensor] = [:]
     _ = c.network.bound()(
-      Variable(c.x), sigma: c.sigma, classLabels: c.classLabels, augmentLabels: c.augmentLabels, observe: { seen[$0] = $1 })
+      Variable(c.x), sigma: c.sigma, classLabels: c.classLabels, augmentLabels: c.augmentLabels,
+      observe: { seen[$0] = $1 })
     var compared = 0
     for module in try c.recorded.names("activations") {
       // What is fused with its successor shows in the output of the block.
@@ -76,7 +78,8 @@ struct GoldenNetworkTests {
     #expect(compared >= 12, "only \(compared) modules of \(name) were compared")
     let output = Distance(try #require(seen["F_x"]).nchw.values, try c.recorded.tensor("outputs/F_x").values)
     #expect(output.relative <= 5e-6, "\(name) F_x: \(output)")
-    let input = Distance(try #require(seen["c_in_x"]).nchw.values, try c.recorded.tensor("outputs/model_input_c_in_x").values)
+    let input = Distance(
+      try #require(seen["c_in_x"]).nchw.values, try c.recorded.tensor("outputs/model_input_c_in_x").values)
     #expect(input.maximum <= 1e-6, "\(name) c_in x: \(input)")
     let noise = Distance(try #require(seen["c_noise"]).values, try c.recorded.tensor("outputs/c_noise").values)
     #expect(noise.maximum <= 1e-6, "\(name) c_noise: \(noise)")

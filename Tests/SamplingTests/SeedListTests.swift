@@ -40,6 +40,12 @@ struct SeedListTests {
   @Test("A class has to exist")
   func classes() {
     #expect(ClassChoice("random") == .random && ClassChoice("3") == .fixed(3))
+    #expect(ClassChoice("balanced") == .balanced)
+    let shape = [2, 2, 1]
+    #expect(Latents(seeds: [7, 10, 23], imageShape: shape, labelDim: 10, choice: .balanced).classes == [7, 0, 3])
+    #expect {
+      try ClassChoice.balanced.validate(labelDim: 0, network: "n.h5")
+    } throws: { "\($0)".contains("no classes") }
     #expect(ClassChoice("-1") == nil && ClassChoice("cat") == nil)
     #expect(throws: Never.self) { try ClassChoice.fixed(9).validate(labelDim: 10, network: "n.h5") }
     #expect { try ClassChoice.fixed(10).validate(labelDim: 10, network: "n.h5") } throws: { "\($0)".contains("0 to 9") }

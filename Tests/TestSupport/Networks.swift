@@ -23,6 +23,7 @@ public func writeNetwork(_ network: Network, _ path: String) throws {
 public struct RecordedNetwork: TensorSource {
   let recorded: Recorded
   let group: String
+  /// The names of the data sets.
   public let tensorNames: [String]
 
   /// - Parameter group: holds one data set per tensor, by state_dict names.
@@ -32,11 +33,13 @@ public struct RecordedNetwork: TensorSource {
     tensorNames = try recorded.names(group)
   }
 
+  /// The shape of one data set.
   public func shape(of name: String) -> [Int]? {
     guard tensorNames.contains(name) else { return nil }
     return try? recorded.root.dataset(group + "/" + name).shape
   }
 
+  /// One data set.
   public func tensor(_ name: String) throws -> Tensor { try recorded.tensor(group + "/" + name) }
 }
 

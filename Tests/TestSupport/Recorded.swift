@@ -69,5 +69,6 @@ public struct Distance: CustomStringConvertible {
     squares = (difference, norm)
   }
 
+  /// Both measures.
   public var description: String { "max \(maximum), relative \(relative)" }
 }
