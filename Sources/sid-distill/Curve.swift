@@ -6,8 +6,8 @@ struct Curve: Codable {
   struct Point: Codable {
     /// Thousands of images seen.
     var kimg: Double
-    /// Seconds of training so far.
-    var seconds: Double
+    /// Seconds of training so far; nil where a file must not depend on them.
+    var seconds: Double?
     /// The Frechet distance.
     var fd: Double
   }
@@ -16,6 +16,13 @@ struct Curve: Codable {
 
   /// The point with the smallest distance, the first of equals.
   var best: Point? { points.min { $0.fd < $1.fd } }
+
+  /// The same points without the time they took: what is left is the same in every run.
+  var withoutTimes: Curve {
+    var curve = self
+    for index in curve.points.indices { curve.points[index].seconds = nil }
+    return curve
+  }
 
   init() {}
 

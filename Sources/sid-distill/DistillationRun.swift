@@ -68,7 +68,7 @@ struct DistillationRun {
       throw Failure(.dataError, path, "its networks have another architecture than the teacher")
     }
     let curve = Curve(json: try file.root.stringAttribute("curve")) ?? Curve()
-    context.note("\(path): going on at \(state.imagesSeen) images, \(state.pending.imagesDone) of the step under way")
+    context.note("\(path): going on at \(imagesDone(state)) images")
     return (state, Progress(curve: curve, seconds: try file.root.doubleAttribute("seconds")))
   }
 
@@ -235,13 +235,13 @@ struct DistillationRun {
       details: [
         "curve": .array(
           curve.points.map {
-            .object(["kimg": .double($0.kimg), "seconds": .double($0.seconds), "fd": .double($0.fd)])
+            .object(["kimg": .double($0.kimg), "seconds": .double($0.seconds ?? 0), "fd": .double($0.fd)])
           })
       ])
     try HDF5File.publish(command.output) { file in
       try state.average.write(to: file)
       try stamp(file, wanted)
-      try file.root.setAttribute("curve", curve.json)
+      try file.root.setAttribute("curve", curve.withoutTimes.json)
     }
   }
 

@@ -230,15 +230,6 @@ struct ConvertTests {
     #expect(try verify(folder.file("t.h5"), folder.file("none.h5")) == 66)
   }
 
-  @Test("Help names every option and its default", arguments: [[], ["convert"], ["verify"]])
-  func help(subcommand: [String]) throws {
-    let outcome = try Programs.run("sid-convert", subcommand + ["--help"], environment: ["COLUMNS": "80"])
-    #expect(outcome.status == 0)
-    let name = (["sid-convert"] + subcommand).joined(separator: "-")
-    let snapshot = Fixtures.path("help/\(name).txt")
-    #expect(try outcome.output == String(contentsOfFile: snapshot, encoding: .utf8))
-  }
-
   /// Copies the network with one element of one tensor multiplied.
   private func alterOneWeight(of path: String) throws {
     let source = try HDF5File.open(path)

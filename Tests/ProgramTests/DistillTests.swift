@@ -1,0 +1,129 @@
+import Foundation
+import HDF5
+import TestSupport
+import Testing
+
+@Suite("sid-distill", .serialized)
+struct DistillTests {
+  let folder: TemporaryFolder
+
+  init() throws {
+    folder = try TemporaryFolder()
+    try writeNetwork(try loadNetwork("golden/checkpoints/sid_b_teacher.pkl"), folder.file("teacher.h5"))
+  }
+
+  private func arguments(_ name: String, _ more: [String] = []) -> [String] {
+    [
+      "--teacher", folder.file("teacher.h5"), "--output", folder.file(name + ".h5"), "--state",
+      folder.file(name + ".state.h5"), "--batch", "16", "--microbatch", "4", "--lr", "1e-4", "--glr", "1e-4",
+      "--augment",
+      "0", "--duration-kimg", "0.96",
+    ] + more
+  }
+
+  private func parameters(_ name: String) throws -> [[Float]] {
+    let group = try HDF5File.open(folder.file(name + ".h5")).root.group("parameters")
+    return try group.names.map { try group.dataset($0).read(Float.self) }
+  }
+
+  private func exists(_ name: String) -> Bool { access(folder.file(name), F_OK) == 0 }
+
+  @Test("Stopped and killed at any moment and run again, it publishes the same generator")
+  func interrupted() throws {
+    let whole = try Programs.run("sid-distill", arguments("whole"))
+    #expect(whole.status == 0, "\(whole.errors)")
+    var (stops, kills, ends) = (0, 0, 0)
+    for round in 0..<40 where ends == 0 {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: Programs.path("sid-distill"))
+      process.arguments = arguments("parts", ["--state-kimg", "0.016", "--threads", round % 3 == 0 ? "1" : "2"])
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      usleep(UInt32.random(in: 100_000...400_000))
+      kill(process.processIdentifier, round % 2 == 0 ? SIGTERM : SIGKILL)
+      process.waitUntilExit()
+      switch (process.terminationReason, process.terminationStatus) {
+      case (.exit, 75): stops += 1
+      case (.uncaughtSignal, _): kills += 1
+      case (.exit, 0): ends += 1
+      default: Issue.record("round \(round) ended with \(process.terminationStatus)")
+      }
+      #expect(exists("parts.h5") == (ends > 0), "nothing under the final name before the end")
+    }
+    let last = try Programs.run("sid-distill", arguments("parts"))
+    #expect(last.status == 0, "\(last.errors)")
+    #expect(stops > 0 && kills > 0, "\(stops) stops, \(kills) kills")
+    #expect(try parameters("parts") == parameters("whole"))
+  }
+
+  @Test("A finished generator is recognised; one made otherwise is refused; --overwrite makes it again")
+  func finished() throws {
+    #expect(try Programs.run("sid-distill", arguments("g")).status == 0)
+    let before = try parameters("g")
+    let again = try Programs.run("sid-distill", arguments("g"))
+    #expect(again.status == 0 && again.errors.contains("already made"))
+    let other = try Programs.run("sid-distill", arguments("g", ["--alpha", "1.0"]))
+    #expect(other.status == 73 && other.errors.contains("--alpha was 1.2 and is now 1.0"), "\(other.errors)")
+    #expect(try Programs.run("sid-distill", arguments("g", ["--alpha", "1.0", "--overwrite"])).status == 0)
+    #expect(try parameters("g") != before)
+    let summary = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: folder.file("g.json"))))
+    let figures = try #require((summary as? [String: Any])?["figures"] as? [String: Any])
+    #expect(figures["distilled_kimg"] as? Double == 0.96)
+  }
+
+  @Test("A training state of another run, a damaged one and a missing teacher are refused, and nothing is published")
+  func refusals() throws {
+    let process = try Programs.run("sid-distill", arguments("g", ["--seed", "3"]))
+    #expect(process.status == 0)
+    unlink(folder.file("g.h5"))
+    let other = try Programs.run("sid-distill", arguments("g"))
+    #expect(other.status == 73 && other.errors.contains("--seed was 3 and is now 0"), "\(other.errors)")
+    try Data("no HDF5".utf8).write(to: URL(fileURLWithPath: folder.file("g.state.h5")))
+    #expect(try Programs.run("sid-distill", arguments("g")).status == 65)
+    unlink(folder.file("teacher.h5"))
+    let missing = try Programs.run("sid-distill", arguments("g"))
+    #expect(missing.status == 66 && missing.errors.split(separator: "\n").count == 1, "\(missing.errors)")
+    #expect(!exists("g.h5"))
+  }
+
+  @Test(
+    "Options that make no sense are refused by name",
+    arguments: [
+      (["--augment", "0.12"], "--augment"), (["--lr", "-1"], "--lr"), (["--batch", "0"], "--batch"),
+      (["--evaluate"], "--evaluate"), (["--tmax", "2000"], "--tmax"), (["--lr-decay-final", "2"], "--lr-decay-final"),
+    ])
+  func options(more: [String], name: String) throws {
+    let outcome = try Programs.run("sid-distill", arguments("g", more))
+    #expect(outcome.status == 64 && outcome.errors.contains(name), "\(outcome.errors)")
+    #expect(!exists("g.h5") && !exists("g.state.h5"))
+  }
+
+  @Test("Rates that are far too high end with an error that says so, and no state that is not finite is kept")
+  func divergence() throws {
+    let outcome = try Programs.run("sid-distill", arguments("g", ["--lr", "1e30", "--state-kimg", "0.016"]))
+    #expect(outcome.status == 70 && outcome.errors.contains("lower learning rates"), "\(outcome.errors)")
+    #expect(!exists("g.h5"))
+    if exists("g.state.h5") {
+      let parameters = try HDF5File.open(folder.file("g.state.h5")).root.group("fake_score").group("parameters")
+      for name in parameters.names {
+        #expect(try parameters.dataset(name).read(Float.self).allSatisfy(\.isFinite), "\(name)")
+      }
+    }
+  }
+
+  @Test("--dry-run prints the cost and starts nothing")
+  func dryRun() throws {
+    let outcome = try Programs.run("sid-distill", arguments("g", ["--dry-run"]))
+    #expect(outcome.status == 0)
+    for row in ["FLOPs", "peak memory", "disk", "hours"] { #expect(outcome.output.contains(row), "\(row)") }
+    #expect(!exists("g.h5") && !exists("g.state.h5"))
+  }
+
+  @Test("Snapshots are network files of their own")
+  func snapshots() throws {
+    let outcome = try Programs.run("sid-distill", arguments("g", ["--snapshot-kimg", "0.4", "--duration-kimg", "3.2"]))
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(exists("g-000002.h5"))
+    #expect(try HDF5File.open(folder.file("g-000002.h5")).root.stringAttribute("format") == "sid-network")
+  }
+}
