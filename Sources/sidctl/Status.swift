@@ -4,7 +4,7 @@ import Spool
 
 struct Status: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show the jobs of a spool, or one of them.",
+    abstract: "Show the jobs of a spool, or one of them with its figures.",
     discussion: "Exit status: 0; 66 no such job or spool; 75 the job waits to be accepted.")
 
   @Argument(help: ArgumentHelp("A job's ID, reference (NAME-7f3a) or name: the last of that name.", valueName: "job"))
@@ -23,6 +23,7 @@ struct Status: ParsableCommand {
         print(try StatusReport.json(jobs))
       } else {
         print(StatusReport.table(jobs, waiting: job == nil ? try client.waiting() : []))
+        if job != nil, let figures = jobs.first.flatMap(StatusReport.figures) { print("\n\(figures)") }
       }
     }
   }

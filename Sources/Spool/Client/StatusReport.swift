@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 
 /// What `sidctl status` prints.
@@ -32,6 +33,24 @@ public enum StatusReport {
       return .object(fields)
     }
     return String(decoding: try JSON.encoder().encode(objects), as: UTF8.self)
+  }
+
+  /// The figures of a finished job, one a line: numbers to four digits, files by their paths; nil where there are none.
+  public static func figures(_ job: SpoolClient.Job) -> String? {
+    guard job.state == .done, let data = FileManager.default.contents(atPath: job.folder + "/summary.json"),
+      case .object(let summary)? = try? JSON.decoder().decode(JSONValue.self, from: data)
+    else { return nil }
+    let rows = summary.keys.sorted().compactMap { key -> (String, String)? in
+      switch summary[key] {
+      case .number(let value): return (key, value.formatted(.number.precision(.significantDigits(1...4)).grouping(.never)))
+      case .integer(let value): return (key, "\(value)")
+      case .text(let name) where FileManager.default.fileExists(atPath: "\(job.folder)/\(name)"):
+        return (key, "\(job.folder)/\(name)".oneLine)
+      default: return nil
+      }
+    }
+    guard let width = rows.map(\.0.count).max() else { return nil }
+    return rows.map { $0.0.padding(toLength: width + 2, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
   }
 
   private static func step(_ job: SpoolClient.Job) -> String {
