@@ -10,6 +10,7 @@ let march = Context.environment["SID_MARCH"] ?? "x86-64-v3"
 #else
   let instructionSet: [String] = []
 #endif
+let marchSettings: [SwiftSetting] = march == "x86-64-v4" ? [.define("SID_MARCH_V4")] : []
 let kernelSettings: [SwiftSetting] = [
   .unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet, .when(configuration: .release)),
   .unsafeFlags(instructionSet, .when(configuration: .debug)),
@@ -49,20 +50,21 @@ let package = Package(
     // File formats.
     .target(name: "HDF5", dependencies: ["CHDF5", "Files", "Diagnostics"]),
     .target(name: "Images", dependencies: ["CPNG", "CArchive", "Files", "Diagnostics"]),
-    .target(name: "Checkpoints", dependencies: ["CArchive", "Compute", "Files", "Diagnostics"]),
+    .target(name: "Checkpoints", dependencies: ["Compute", "Files", "Diagnostics"]),
 
     // Numerics.
     .target(name: "Kernels", swiftSettings: kernelSettings),
-    .target(name: "Compute", dependencies: ["Kernels", "COpenBLAS", "Diagnostics"]),
+    .target(name: "Compute", dependencies: ["Kernels", "COpenBLAS"], swiftSettings: marchSettings),
     .target(name: "Autograd", dependencies: ["Compute"]),
     .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),
     .target(name: "Sampling", dependencies: ["Models", "Compute", "HDF5", "Images", "Files", "Diagnostics"]),
     .target(
       name: "Scoring", dependencies: ["Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Diagnostics"]),
-    .target(name: "Distillation", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),
+    .target(name: "Distillation", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Diagnostics"]),
 
     // Processes.
-    .target(name: "Stage", dependencies: ["CLinux", "Files", "Diagnostics", argumentParser]),
+    .target(
+      name: "Stage", dependencies: ["CLinux", "Files", "Diagnostics", argumentParser], swiftSettings: marchSettings),
     .target(name: "Spool", dependencies: ["CLinux", "Files", "Diagnostics", yams]),
 
     .executableTarget(
@@ -71,12 +73,14 @@ let package = Package(
     .executableTarget(
       name: "sid-distill",
       dependencies: [
-        "Distillation", "Sampling", "Scoring", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics",
+        "Distillation", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "Stage", "Files", "Diagnostics",
         argumentParser,
       ]),
     .executableTarget(
       name: "sid-sample",
-      dependencies: ["Sampling", "Models", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
+      dependencies: [
+        "Sampling", "Models", "Compute", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser,
+      ]),
     .executableTarget(
       name: "sid-score",
       dependencies: ["Scoring", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),

@@ -94,9 +94,6 @@ public struct Variable {
   /// The gradient after `Tape.backward`: nil where nothing flowed here.
   public var gradient: Tensor? { node?.gradient }
 
-  /// The same value, cut off from the tape.
-  public var detached: Variable { Variable(value) }
-
   /// Where this variable's gradient goes, without its value: what a recorded operation keeps of an input whose value its
   /// gradient does not need.
   var sink: Sink { Sink(node: node) }

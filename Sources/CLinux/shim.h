@@ -21,11 +21,15 @@ static inline int sid_allowed_processors(void) {
   return CPU_COUNT(&set);
 }
 
-/* Whether the processor and the operating system offer what the kernels are compiled for. */
-static inline int sid_processor_is_supported(void) {
+/* Whether the processor and the operating system offer what kernels of an x86-64 level (3 or 4) are compiled for. */
+static inline int sid_processor_supports_level(int level) {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 0;
+  if (level < 4) return 1;
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 #else
+  (void)level;
   return 1;
 #endif
 }

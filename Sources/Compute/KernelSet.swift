@@ -2,8 +2,10 @@
 public enum KernelSet {
   /// For example "x86-64-v3 gemm, OpenBLAS Haswell".
   public static var name: String {
-    #if arch(x86_64)
-      let instructions = "x86-64"
+    #if arch(x86_64) && SID_MARCH_V4
+      let instructions = "x86-64-v4"
+    #elseif arch(x86_64)
+      let instructions = "x86-64-v3"
     #elseif arch(arm64)
       let instructions = "arm64"
     #else

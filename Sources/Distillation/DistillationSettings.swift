@@ -27,8 +27,8 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
   public var learningRateDecayStartKimg: Double?
   /// The share of the learning rates that is left at the end.
   public var learningRateDecayFinal = 0.0
-  /// Dropout probability of the trained networks; nil keeps the teacher's.
-  public var dropout: Float?
+  /// Dropout probability of the trained networks.
+  public var dropout: Float = 0.13
   /// Factor of the fake score's loss.
   public var fakeScoreLossScale: Float = 1
   /// Factor of the generator's loss.
@@ -54,7 +54,7 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
   /// The weight of the old average when the average is updated; 0 replaces it.
   ///
   /// beta = 0.5^(batch / max(min(half-life, images * ramp-up), 1e-8)), images counted before the iteration.
-  public func averageBeta(beforeImages images: Int) -> Double {
+  public func emaBeta(beforeImages images: Int) -> Double {
     let halfLife = min(emaHalfLifeKimg * 1000, Double(images) * emaRampupRatio)
     return powerOfHalf(Double(batch) / max(halfLife, 1e-8))
   }
@@ -80,7 +80,7 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
     try require(
       (0...1).contains(learningRateDecayFinal), "--lr-decay-final", "\(learningRateDecayFinal) is outside 0...1")
     try require(learningRateDecayStartKimg.map { $0 >= 0 } ?? true, "--lr-decay-start-kimg", "it is negative")
-    try require(dropout.map { (0..<1).contains($0) } ?? true, "--dropout", "\(dropout ?? 0) is outside 0..<1")
+    try require((0..<1).contains(dropout), "--dropout", "\(dropout) is outside 0..<1")
     try require(
       fakeScoreLossScale.isFinite && generatorLossScale.isFinite, "--loss-scale", "a loss scale is not finite")
     try require(durationKimg > 0 && durationKimg <= 1e12, "--duration-kimg", "\(durationKimg) is not positive")

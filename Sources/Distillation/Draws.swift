@@ -78,7 +78,10 @@ public struct SeededDraws: DrawSource, Sendable {
       phase == .fakeScore
         ? generator.normals(1, stream: stream(image, .level))[0] : generator.uniform(stream: stream(image, .level))
     }
-    let dropoutKey = seed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(imagesSeen) << 1 &+ UInt64(step)
+    // Mixed once more: keys that differ by the counter's own step would give shifted copies of one mask.
+    let words = generator(
+      SIMD4(UInt32(truncatingIfNeeded: imagesSeen), UInt32(truncatingIfNeeded: imagesSeen >> 32), step, .max))
+    let dropoutKey = UInt64(words[0]) << 32 | UInt64(words[1])
     return StepDraws(
       latents: normals(.latents), classLabels: labels.labels(phase, imagesSeen: imagesSeen, images: images),
       levels: levels,

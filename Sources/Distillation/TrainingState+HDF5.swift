@@ -17,7 +17,7 @@ extension TrainingState {
     try root.setAttribute("format_version", 1)
     try root.setAttribute("images_seen", imagesSeen)
     try root.setAttribute("fake_score_objective", fakeScoreObjective)
-    for (name, network) in [("fake_score", fakeScore), ("generator", generator), ("generator_ema", average)] {
+    for (name, network) in [("fake_score", fakeScore), ("generator", generator), ("generator_ema", generatorEMA)] {
       try network.write(to: try root.createGroup(name))
     }
     for (name, adam, network) in [
@@ -29,6 +29,7 @@ extension TrainingState {
     try group.setAttribute("phase", pending.phase.rawValue)
     try group.setAttribute("images_done", pending.imagesDone)
     try group.setAttribute("objective", pending.objective)
+    try group.setAttribute("counted_images", pending.countedImages)
     let network = pending.phase == .fakeScore ? fakeScore : generator
     for (index, gradient) in pending.gradients.enumerated() {
       guard let gradient else { continue }
@@ -45,8 +46,8 @@ extension TrainingState {
     let (root, path) = (file.root, file.path)
     let fakeScore = try Network(reading: try root.group("fake_score"), path: path)
     let generator = try Network(reading: try root.group("generator"), path: path)
-    let average = try Network(reading: try root.group("generator_ema"), path: path)
-    guard fakeScore.specifications == generator.specifications, average.specifications == generator.specifications
+    let generatorEMA = try Network(reading: try root.group("generator_ema"), path: path)
+    guard fakeScore.specifications == generator.specifications, generatorEMA.specifications == generator.specifications
     else {
       throw Failure(.dataError, path, "its three networks have different architectures")
     }
@@ -59,13 +60,14 @@ extension TrainingState {
       try tensors.ifPresent(generator.specifications[index].name, index, of: generator, path: path)
     }
     self.init(
-      fakeScore: fakeScore, generator: generator, average: average,
+      fakeScore: fakeScore, generator: generator, generatorEMA: generatorEMA,
       fakeScoreAdam: try Adam(reading: try root.group("fake_score_optimizer"), names: fakeScore, path: path),
       generatorAdam: try Adam(reading: try root.group("generator_optimizer"), names: generator, path: path),
       imagesSeen: try root.intAttribute("images_seen"),
       pending: PendingStep(
         phase: phase, imagesDone: try group.intAttribute("images_done"),
         objective: try group.doubleAttribute("objective"),
+        countedImages: try group.intAttribute("counted_images"),
         gradients: gradients),
       fakeScoreObjective: try root.doubleAttribute("fake_score_objective"))
     guard imagesSeen >= 0, pending.imagesDone >= 0 else {

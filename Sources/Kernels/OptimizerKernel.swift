@@ -36,11 +36,6 @@ public enum OptimizerKernel {
     map(count, average, value, into: average) { multiplyAdd(b, $0 - $1, $1) }
   }
 
-  /// In place: what is no number becomes 0, infinities become +-1e5.
-  public static func replaceNonFinite(_ count: Int, _ x: Target) {
-    map(count, x, into: x) { finite($0) }
-  }
-
   @inline(__always) static func finite(_ g: Vector) -> Vector {
     var r = g.replacing(with: Vector(repeating: 0), where: g .!= g)
     r = r.replacing(with: Vector(repeating: 1e5), where: r .== Vector(repeating: .infinity))

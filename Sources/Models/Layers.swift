@@ -54,6 +54,9 @@ struct GroupNorm: Sendable {
     self.name = name
     self.epsilon = epsilon
     groups = min(32, channels / 4)
+    if groups == 0 || channels % groups != 0, builder.contradiction == nil {
+      builder.contradiction = "\(name) would normalize \(channels) channels in \(groups) groups"
+    }
     weight = builder.add(name + ".weight", [channels], .vector)
     bias = builder.add(name + ".bias", [channels], .vector)
   }

@@ -34,6 +34,9 @@ public struct Network: Sendable {
     }
     let builder = ParameterBuilder()
     unet = try SongUNet(configuration, builder, prefix: "model.", origin: origin)
+    if let contradiction = builder.contradiction {
+      throw Failure(.dataError, origin, "the configuration's widths do not go together: \(contradiction)")
+    }
     preconditioner = .edm(sigmaData: configuration.sigmaData)
     self.configuration = configuration
     specifications = builder.specifications

@@ -29,9 +29,9 @@ public enum ParameterLayout: Sendable, Equatable {
   /// [out, in, height, width] becomes [height, width, in, out].
   case convolution
   /// As `convolution`, and the outputs, which interleave q, k and v, become three blocks.
-  case attentionConvolution(heads: Int)
+  case attentionConvolution
   /// The bias of an `attentionConvolution`.
-  case attentionBias(heads: Int)
+  case attentionBias
 
   /// From the order of the state_dict to the order in memory.
   func arranged(_ tensor: Tensor) -> Tensor {
@@ -40,8 +40,8 @@ public enum ParameterLayout: Sendable, Equatable {
     case .linear:
       transposed(tensor, rows: tensor.shape[0], columns: tensor.shape[1]).reshaped([tensor.shape[1], tensor.shape[0]])
     case .convolution: convolutionArranged(tensor)
-    case .attentionConvolution(let heads): permutedRows(convolutionArranged(tensor), heads: heads, toMemory: true)
-    case .attentionBias(let heads): permutedRows(tensor, heads: heads, toMemory: true)
+    case .attentionConvolution: permutedRows(convolutionArranged(tensor), toMemory: true)
+    case .attentionBias: permutedRows(tensor, toMemory: true)
     }
   }
 
@@ -52,9 +52,9 @@ public enum ParameterLayout: Sendable, Equatable {
     case .vector, .buffer: tensor.reshaped(shape)
     case .linear: transposed(tensor, rows: tensor.shape[0], columns: tensor.shape[1]).reshaped(shape)
     case .convolution: convolutionRestored(tensor, shape: shape)
-    case .attentionConvolution(let heads):
-      convolutionRestored(permutedRows(tensor, heads: heads, toMemory: false), shape: shape)
-    case .attentionBias(let heads): permutedRows(tensor, heads: heads, toMemory: false).reshaped(shape)
+    case .attentionConvolution:
+      convolutionRestored(permutedRows(tensor, toMemory: false), shape: shape)
+    case .attentionBias: permutedRows(tensor, toMemory: false).reshaped(shape)
     }
   }
 
@@ -70,7 +70,7 @@ public enum ParameterLayout: Sendable, Equatable {
   }
 
   /// Reorders the innermost axis, 3 C long: the state_dict has (head, channel, q|k|v), memory has (q|k|v, head, channel).
-  private func permutedRows(_ tensor: Tensor, heads _: Int, toMemory: Bool) -> Tensor {
+  private func permutedRows(_ tensor: Tensor, toMemory: Bool) -> Tensor {
     guard let total = tensor.shape.last else { return tensor }
     let channels = total / 3
     var result = tensor
@@ -104,6 +104,8 @@ extension Tensor {
 /// Collects the parameters of a network while its layers are made, in state_dict order.
 final class ParameterBuilder {
   private(set) var specifications: [ParameterSpecification] = []
+  /// The first layer whose widths do not go together, and why.
+  var contradiction: String?
   /// Values of buffers that follow from the configuration.
   private(set) var derived: [String: [Float]] = [:]
 

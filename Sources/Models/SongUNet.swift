@@ -174,6 +174,9 @@ struct SongUNet: Sendable {
         && c.resampleFilter.count % 2 == 0 && c.resampleFilter == c.resampleFilter.reversed()
         && c.resampleFilter.reduce(0, { ($0 + $1) }) > 0,
       "resample_filter \(c.resampleFilter) is not symmetric, of even length and positive sum")
+    try require(
+      !c.sigmaMin.isNaN && !c.sigmaMax.isNaN && c.sigmaMin <= c.sigmaMax,
+      "sigma_min \(c.sigmaMin) and sigma_max \(c.sigmaMax) are not a range")
     try require(c.dropout >= 0 && c.dropout < 1, "dropout \(c.dropout) is outside 0..<1")
   }
 

@@ -53,8 +53,8 @@ struct UNetBlock: Sendable {
         norm: GroupNorm(builder, name + ".norm2", channels: outputs, epsilon: epsilon),
         qkv: Convolution(
           builder, name + ".qkv", inputs: outputs, outputs: 3 * outputs, kernel: 1,
-          layout: .attentionConvolution(heads: 1),
-          biasLayout: .attentionBias(heads: 1)),
+          layout: .attentionConvolution,
+          biasLayout: .attentionBias),
         projection: Convolution(builder, name + ".proj", inputs: outputs, outputs: outputs, kernel: 1))
     } else {
       selfAttention = nil

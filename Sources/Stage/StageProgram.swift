@@ -27,10 +27,15 @@ public enum StageProgram {
   }
 
   private static func prepare() throws {
-    guard sid_processor_is_supported() != 0 else {
+    #if SID_MARCH_V4
+      let (level, features) = (Int32(4), "AVX-512")
+    #else
+      let (level, features) = (Int32(3), "AVX2 and FMA")
+    #endif
+    guard sid_processor_supports_level(level) != 0 else {
       throw Failure(
-        .unavailable, "processor", "it lacks AVX2 or FMA, which this build needs",
-        remedy: "use an x86-64-v3 machine (Intel since Haswell, AMD since Excavator)")
+        .unavailable, "processor", "it lacks \(features), which this build needs",
+        remedy: "use an x86-64-v\(level) machine, or build for another level with SID_MARCH")
     }
     StopRequest.installHandlers()
     if let text = ProcessInfo.processInfo.environment["SID_PARENT_PID"] {

@@ -22,6 +22,11 @@ struct DistillationRun {
 
   func run() throws {
     let teacher = try Network(contentsOf: command.teacher)
+    guard teacher.configuration.labelDropout == 0 else {
+      throw Failure(
+        .dataError, command.teacher, "it was trained with label_dropout \(teacher.configuration.labelDropout)",
+        remedy: "distillation knows teachers without label dropout alone")
+    }
     if context.options.dryRun { return try estimate(teacher).print() }
     Threads.use(context.threads)
     let wanted = try provenance()
@@ -67,13 +72,18 @@ struct DistillationRun {
     guard state.generator.specifications == teacher.specifications else {
       throw Failure(.dataError, path, "its networks have another architecture than the teacher")
     }
+    guard state.imagesSeen <= settings.durationImages else {
+      throw Failure(
+        .cannotCreate, path, "has seen \(state.imagesSeen) images already, more than --duration-kimg asks for",
+        remedy: "give a longer --duration-kimg, or another --state")
+    }
     let curve = Curve(json: try file.root.stringAttribute("curve")) ?? Curve()
     context.note("\(path): going on at \(imagesDone(state)) images")
     return (state, Progress(curve: curve, seconds: try file.root.doubleAttribute("seconds")))
   }
 
   private func train(_ distiller: Distiller, _ progress: inout Progress, _ wanted: Provenance) throws {
-    let evaluator = try makeEvaluator(distiller.state.average)
+    let evaluator = try makeEvaluator(distiller.state.generatorEMA)
     let total = settings.durationImages
     let reporter = context.progress("distill", total: total, unit: "images", alreadyDone: imagesDone(distiller.state))
     var metrics: [String: Double] = [:]
@@ -95,7 +105,8 @@ struct DistillationRun {
       let position = kimg(distiller.state)
       guard let evaluator, progress.curve.points.last.map({ $0.kimg < position }) ?? true else { return true }
       guard
-        let fd = try evaluator(distiller.state.average, origin: command.output, shouldStop: { StopRequest.isRequested })
+        let fd = try evaluator(
+          distiller.state.generatorEMA, origin: command.output, shouldStop: { StopRequest.isRequested })
       else {
         return false
       }
@@ -103,7 +114,7 @@ struct DistillationRun {
       measureTime()
       progress.curve.points.append(.init(kimg: position, seconds: progress.seconds, fd: fd))
       metrics["fd"] = fd
-      if isBest { try write(distiller.state.average, to: stem + "-best.h5", wanted) }
+      if isBest { try write(distiller.state.generatorEMA, to: stem + "-best.h5", wanted) }
       return true
     }
     func stop() throws -> Never {
@@ -120,14 +131,22 @@ struct DistillationRun {
       }
       if distiller.isFinished || isGoodEnough(progress.curve) { break }
       if StopRequest.isRequested { try stop() }
-      let summary = try distiller.advance()
+      let summary: Distiller.IterationSummary?
+      do {
+        summary = try distiller.advance()
+      } catch {
+        // The training left the finite; its state is the last good one.
+        try saveState()
+        throw error
+      }
       reporter.update(done: imagesDone(distiller.state), metrics: metrics)
       guard let summary else { continue }
       metrics["fake_score_loss"] = summary.fakeScoreObjective
       metrics["generator_loss"] = summary.generatorObjective
       isEvaluationDue = isEvaluationPoint(distiller.state)
       if crosses(command.evaluation.snapshotKimg, summary.imagesSeen), !distiller.isFinished {
-        try write(distiller.state.average, to: stem + String(format: "-%06d.h5", Int(kimg(distiller.state))), wanted)
+        try write(
+          distiller.state.generatorEMA, to: stem + String(format: "-%06d.h5", Int(kimg(distiller.state))), wanted)
       }
       let minutes = (ContinuousClock.now - lastSaved) / .seconds(60)
       if crosses(command.evaluation.stateKimg, summary.imagesSeen) || minutes >= command.evaluation.stateMinutes
@@ -174,7 +193,7 @@ struct DistillationRun {
     guard e.evaluate, let features = e.features, let reference = e.reference else { return nil }
     return try Evaluator(
       features: features, reference: reference, seeds: e.evaluateSeeds, initSigma: settings.initSigma,
-      network: network, origin: command.teacher)
+      network: network, batch: settings.microbatch, origin: command.teacher)
   }
 
   private func labels(_ teacher: Network) throws -> any LabelSource {
@@ -239,7 +258,7 @@ struct DistillationRun {
           })
       ])
     try HDF5File.publish(command.output) { file in
-      try state.average.write(to: file)
+      try state.generatorEMA.write(to: file)
       try stamp(file, wanted)
       try file.root.setAttribute("curve", curve.withoutTimes.json)
     }
@@ -286,15 +305,21 @@ struct DistillationRun {
   private func estimate(_ teacher: Network) throws -> Estimate {
     let cost = teacher.cost
     let weights = 4 * teacher.parameterCount
-    // Teacher, fake score, generator, average, two second moments, two sets of gradients; first moments if kept.
-    let sets = 8 + (settings.generatorBeta1 > 0 ? 1 : 0)
+    let firstMoments = settings.generatorBeta1 > 0 ? 1 : 0
+    // Teacher, fake score, generator, EMA, two second moments, two sets of gradients, and the copy of a network and its
+    // moments that an update keeps until it is known to be finite.
+    let sets = 10 + firstMoments
     // The generator's step keeps its own pass and those of both score networks.
     let activations = 4 * settings.microbatch * cost.keptFloats * 3
+    // The state is written beside the old one; then come the generator, the best one and the snapshots.
+    let stateSets = 2 * (6 + firstMoments)
+    let snapshots = Int(min(settings.durationKimg / command.evaluation.snapshotKimg, 1e6))
     let flops = 11 * cost.flops * Double(settings.durationImages)
     return Estimate(
       work:
         "\(settings.durationImages) images of \(teacher.configuration.imgResolution)x\(teacher.configuration.imgResolution) pixels",
-      flops: flops, peakMemoryBytes: sets * weights + activations + 64 << 20, diskBytes: 9 * weights,
+      flops: flops, peakMemoryBytes: sets * weights + activations + 64 << 20,
+      diskBytes: (stateSets + 2 + snapshots) * weights,
       hours: flops / (Threads.measuredFlops(threads: context.threads) * Self.expectedEfficiency) / 3600)
   }
 }

@@ -9,10 +9,13 @@ struct Evaluator {
   private let seeds: SeedList
   private let sampler: Sampler
   private let classes: ClassChoice
-  private let batch = 256
+  private let batch: Int
 
   /// - Throws: a `Failure` where features, statistics and network do not fit each other.
-  init(features: String, reference: String, seeds: String, initSigma: Float, network: Network, origin: String) throws {
+  init(
+    features: String, reference: String, seeds: String, initSigma: Float, network: Network, batch: Int, origin: String
+  ) throws {
+    self.batch = batch
     scorer = try FrechetScorer(features: features, reference: reference)
     try scorer.network.requireImageShape(network.imageShape, origin: origin)
     self.seeds = try SeedList(seeds)

@@ -49,35 +49,37 @@ struct SidDistill: ParsableCommand {
 
 /// What determines the result; the names are those of the published trainer where it has one.
 struct TrainingOptions: ParsableArguments {
+  private static let published = DistillationSettings()
+
   @Option(help: "Images per iteration.")
-  var batch = 512
+  var batch = Self.published.batch
 
   @Option(help: "Images per forward and backward pass; bounds the memory. (default: 64, or the batch if that is less)")
   var microbatch: Int?
 
   @Option(help: "Learning rate of the fake score.")
-  var lr = 1e-5
+  var lr = Self.published.fakeScoreLearningRate
 
   @Option(help: "Learning rate of the generator.")
-  var glr = 1e-5
+  var glr = Self.published.generatorLearningRate
 
   @Option(name: .customLong("g-beta1"), help: "Adam's beta1 of the generator; the fake score's is 0.")
-  var generatorBeta1 = 0.0
+  var generatorBeta1 = Self.published.generatorBeta1
 
   @Option(help: "Weight of the second term of the generator's loss.")
-  var alpha: Float = 1.2
+  var alpha = Self.published.alpha
 
   @Option(help: "Largest time of the generator's loss, thousandths of the noise schedule.")
-  var tmax = 800.0
+  var tmax = Self.published.tmax
 
   @Option(help: "Noise level at which the generator is evaluated.")
-  var initSigma: Float = 2.5
+  var initSigma = Self.published.initSigma
 
   @Option(name: .customLong("ema-halflife-kimg"), help: "Half-life of the generator's average, thousands of images.")
-  var emaHalfLifeKimg = 500.0
+  var emaHalfLifeKimg = Self.published.emaHalfLifeKimg
 
   @Option(help: "Half-life as a share of the images seen so far, while that is shorter.")
-  var emaRampupRatio = 0.05
+  var emaRampupRatio = Self.published.emaRampupRatio
 
   @Option(
     help:
@@ -86,28 +88,28 @@ struct TrainingOptions: ParsableArguments {
   var lrDecayStartKimg: Double?
 
   @Option(help: "The share of the learning rates that is left at the end of the decay.")
-  var lrDecayFinal = 0.0
+  var lrDecayFinal = Self.published.learningRateDecayFinal
 
   @Option(help: "Dropout probability of the trained networks.")
-  var dropout: Float = 0.13
+  var dropout = Self.published.dropout
 
   @Option(help: "Probability of EDM's augmentations; only 0 is available in this version.")
   var augment: Float = 0.12
 
   @Option(help: "Factor of the fake score's loss.")
-  var lossScale: Float = 1
+  var lossScale = Self.published.fakeScoreLossScale
 
   @Option(help: "Factor of the generator's loss.")
-  var generatorLossScale: Float = 100
+  var generatorLossScale = Self.published.generatorLossScale
 
   @Option(help: "Thousands of images to train on.")
-  var durationKimg = 200_000.0
+  var durationKimg = Self.published.durationKimg
 
   @Option(help: "A data set (EDM zip) whose class labels give frequencies and order. (default: classes drawn evenly)")
   var labels: String?
 
   @Option(help: "Seed of every random number.")
-  var seed: UInt64 = 0
+  var seed = Self.published.seed
 
   /// The settings, checked.
   func settings() throws -> DistillationSettings {
@@ -192,8 +194,11 @@ struct EvaluationOptions: ParsableArguments {
     } else if stopAtFD != nil {
       throw Failure(.usage, "--stop-at-fd", "it needs --evaluate")
     }
+    guard snapshotKimg >= 1 else {
+      throw Failure(.usage, "--snapshot-kimg", "\(snapshotKimg) is less than 1, and the names count thousands")
+    }
     for (name, value) in [
-      ("--snapshot-kimg", snapshotKimg), ("--state-kimg", stateKimg), ("--state-minutes", stateMinutes),
+      ("--state-kimg", stateKimg), ("--state-minutes", stateMinutes),
       ("--evaluate-kimg", evaluateKimg ?? 1),
     ] where !(value > 0) {
       throw Failure(.usage, name, "\(value) is not positive")

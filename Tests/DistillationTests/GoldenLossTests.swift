@@ -85,7 +85,6 @@ struct GoldenLossTests {
   @Test("One image that is no number cancels the step of all parameters but one", arguments: names)
   func nonFiniteImage(name: String) throws {
     let c = try Case(name)
-    guard c.recorded.contains("fake_score_loss_one_sample_nan") else { return }
     let group = "fake_score_loss_one_sample_nan"
     let draws = StepDraws(
       latents: c.latents, classLabels: c.classLabels,

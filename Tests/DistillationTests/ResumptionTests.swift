@@ -1,4 +1,5 @@
 import Compute
+import Diagnostics
 import Distillation
 import Foundation
 import HDF5
@@ -53,7 +54,7 @@ struct ResumptionTests {
     #expect(stops == 18)
     #expect(objectives == expected)
     #expect(Self.bits(state.generator) == Self.bits(whole.state.generator))
-    #expect(Self.bits(state.average) == Self.bits(whole.state.average))
+    #expect(Self.bits(state.generatorEMA) == Self.bits(whole.state.generatorEMA))
     #expect(Self.bits(state.fakeScore) == Self.bits(whole.state.fakeScore))
     #expect(Self.bits(state.generator) != Self.bits(teacher))
   }
@@ -81,13 +82,48 @@ struct ResumptionTests {
     #expect(Distance(parts, one).relative < 3e-2)
   }
 
-  @Test("Losses that leave the finite stop the training with an error, and nothing is updated")
+  @Test("A step that would leave the finite is refused with an error, and the state is as before")
   func divergence() throws {
     let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
-    var settings = Self.settings(microbatch: 10)
-    (settings.fakeScoreLearningRate, settings.dropout) = (1e30, 0)
+    var settings = Self.settings(microbatch: 5)
+    (settings.fakeScoreLearningRate, settings.dropout) = (.greatestFiniteMagnitude, 0)
     let distiller = Self.distiller(settings, teacher: teacher)
-    #expect(throws: (any Error).self) { for _ in 0..<6 { _ = try distiller.advance() } }
+    #expect { for _ in 0..<6 { _ = try distiller.advance() } } throws: { ($0 as? Failure)?.status == .software }
+    #expect(Self.bits(distiller.state.fakeScore) == Self.bits(teacher))
+    #expect(distiller.state.imagesSeen == 0)
+    // The same state goes on where the rates are sensible.
+    (settings.fakeScoreLearningRate) = 1e-4
+    let again = Self.distiller(settings, teacher: teacher, state: distiller.state)
+    _ = try again.advance()
+    #expect(Self.bits(again.state.fakeScore) != Self.bits(teacher))
+  }
+
+  @Test("One image that is no number does not end the training, whatever the micro-batch")
+  func oneBadImage() throws {
+    struct Poisoned: DrawSource {
+      let draws: SeededDraws
+      func draws(_ phase: DistillationPhase, imagesSeen: Int, images: Range<Int>) -> StepDraws {
+        var step = draws.draws(phase, imagesSeen: imagesSeen, images: images)
+        if images.contains(2), phase == .fakeScore {
+          let size = step.latents.count / images.count
+          step.latents.withUnsafeMutableBufferPointer { $0[(2 - images.lowerBound) * size] = .nan }
+        }
+        return step
+      }
+    }
+    let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
+    for microbatch in [1, 10] {
+      let settings = Self.settings(microbatch: microbatch)
+      let draws = SeededDraws(
+        seed: 1, imageShape: teacher.imageShape, labels: UniformLabels(seed: 1, classes: teacher.configuration.labelDim)
+      )
+      let distiller = Distiller(
+        teacher: teacher, settings: settings, state: TrainingState(teacher: teacher, settings: settings),
+        draws: Poisoned(draws: draws))
+      var summary: Distiller.IterationSummary?
+      while summary == nil { summary = try distiller.advance() }
+      #expect(summary?.fakeScoreObjective.isFinite == true)
+    }
   }
 
   @Test("Labels are drawn evenly and each image's draws depend on nothing but its number")

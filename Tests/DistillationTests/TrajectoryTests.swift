@@ -141,7 +141,7 @@ struct TrajectoryTests {
 
     for iteration in 0..<5 {
       let beta = try recorded.root.group("iteration_\(iteration)").doubleAttribute("ema_beta")
-      #expect(abs(Self.settings().averageBeta(beforeImages: iteration * 4) - beta) < 1e-12)
+      #expect(abs(Self.settings().emaBeta(beforeImages: iteration * 4) - beta) < 1e-12)
       for (phase, name) in [(DistillationPhase.fakeScore, "fake_score"), (.generator, "generator")] {
         let norms = Distance(
           run.gradientNorms[phase]?[iteration] ?? [],
@@ -154,7 +154,7 @@ struct TrajectoryTests {
     let state = run.state
     try Self.expectClose(state.fakeScore, start: start, recorded, "final_weights/fake_score", learningRate: 2e-4)
     try Self.expectClose(state.generator, start: start, recorded, "final_weights/generator", learningRate: 1e-4)
-    try Self.expectClose(state.average, start: start, recorded, "final_weights/generator_ema", learningRate: 1e-4)
+    try Self.expectClose(state.generatorEMA, start: start, recorded, "final_weights/generator_ema", learningRate: 1e-4)
 
     for (adam, name) in [(state.fakeScoreAdam, "fake_score"), (state.generatorAdam, "generator")] {
       let seconds = zip(start.specifications, adam.moments).filter { $0.0.isTrainable }.compactMap(\.1)
@@ -189,7 +189,7 @@ struct TrajectoryTests {
       return adam
     }
     let state = TrainingState(
-      fakeScore: fakeScore, generator: generator, average: try loadNetwork(path, key: "G_ema"),
+      fakeScore: fakeScore, generator: generator, generatorEMA: try loadNetwork(path, key: "G_ema"),
       fakeScoreAdam: try adam("fake_score_optimizer_state", fakeScore),
       generatorAdam: try adam("g_optimizer_state", generator),
       imagesSeen: 0,
@@ -209,7 +209,7 @@ struct TrajectoryTests {
     try Self.expectClose(
       distiller.state.generator, start: generator, recorded, "final_weights/generator", learningRate: 1e-4)
     try Self.expectClose(
-      distiller.state.average, start: try loadNetwork(path, key: "G_ema"), recorded, "final_weights/generator_ema",
+      distiller.state.generatorEMA, start: try loadNetwork(path, key: "G_ema"), recorded, "final_weights/generator_ema",
       learningRate: 1e-4)
   }
 
@@ -221,7 +221,7 @@ struct TrajectoryTests {
       (settings.batch, settings.emaHalfLifeKimg, settings.emaRampupRatio) = (
         Int(rows[row + 1]), rows[row + 2], rows[row + 3]
       )
-      #expect(abs(settings.averageBeta(beforeImages: Int(rows[row])) - rows[row + 4]) < 1e-12)
+      #expect(abs(settings.emaBeta(beforeImages: Int(rows[row])) - rows[row + 4]) < 1e-12)
     }
   }
 }

@@ -43,7 +43,7 @@ struct AtomicFileTests {
 
   @Test("A second writer of the same file is told to come back later")
   func concurrentWriters() throws {
-    try AtomicFile.publish(path) { _ in
+    try AtomicFile.publish(path) { (_: String) -> Void in
       #expect {
         try AtomicFile.publish(path, data: Data("other".utf8))
       } throws: { ($0 as? Failure)?.status == .temporaryFailure }

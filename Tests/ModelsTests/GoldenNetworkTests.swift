@@ -75,7 +75,8 @@ struct GoldenNetworkTests {
       #expect(distance.maximum <= 3e-4 && distance.relative <= 2e-5, "\(name) \(module): \(distance)")
       compared += 1
     }
-    #expect(compared >= 12, "only \(compared) modules of \(name) were compared")
+    let expected = ["edm_ddpmpp_uncond": 20, "edm_ddpmpp_cond": 22, "edm_ncsnpp_uncond": 23, "edm_skip_extra": 24]
+    #expect(compared == expected[name], "\(compared) modules of \(name) were compared")
     let output = Distance(try #require(seen["F_x"]).nchw.values, try c.recorded.tensor("outputs/F_x").values)
     #expect(output.relative <= 5e-6, "\(name) F_x: \(output)")
     let input = Distance(
@@ -134,5 +135,32 @@ struct GoldenNetworkTests {
     for index in network.specifications.indices {
       #expect(again.stateDictTensor(index).values == network.stateDictTensor(index).values)
     }
+  }
+}
+
+@Suite("Configurations that make no network are refused")
+struct ConfigurationTests {
+  typealias Change = @Sendable (inout NetworkConfiguration) -> Void
+
+  static let changes: [(name: String, change: Change)] = [
+    ("groups", { $0.modelChannels = 132 }), ("img_resolution", { $0.imgResolution = 30 }),
+    ("resample_filter", { $0.resampleFilter = [1, -1] }), ("dropout", { $0.dropout = 1 }),
+    ("sigma_min", { $0.sigmaMin = .nan }), ("encoder_type", { $0.encoderType = "other" }),
+  ]
+
+  @Test("by name", arguments: 0..<changes.count)
+  func refused(index: Int) throws {
+    let (name, change) = Self.changes[index]
+    var configuration = try loadNetwork("golden/checkpoints/edm_ddpmpp_cond.pkl").configuration
+    change(&configuration)
+    #expect {
+      _ = try Network(configuration: configuration, source: NoTensors(), origin: "network.h5")
+    } throws: { "\($0)".hasPrefix("network.h5: ") && "\($0)".contains(name) }
+  }
+
+  private struct NoTensors: TensorSource {
+    var tensorNames: [String] { [] }
+    func shape(of name: String) -> [Int]? { nil }
+    func tensor(_ name: String) throws -> Tensor { throw CancellationError() }
   }
 }

@@ -57,6 +57,16 @@ struct JobKillTests {
     return nil
   }
 
+  /// Checkpoints of a step so far: saves of the training state, or parts of an archive.
+  static func checkpoints(_ spool: SpoolFixture, of step: String) -> Int {
+    guard let folder = spool.jobs("active").first else { return 0 }
+    if step == "generator" {
+      return spool.lines(folder + "/log/generator.log").filter { $0.contains("saved at") }.count
+    }
+    let parts = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/.\(step).parts")) ?? []
+    return parts.filter { $0.hasSuffix(".h5") }.count
+  }
+
   static func bytes(_ folder: String, _ name: String) throws -> [UInt8] {
     try HDF5File.open(folder + "/" + name).root.dataset("images").read(UInt8.self)
   }
@@ -84,7 +94,13 @@ struct JobKillTests {
             || !spool.jobs("done").isEmpty
         }
         guard let found, found.step == step else { continue }
-        usleep(UInt32.random(in: 0...(isLong ? 400_000 : 25_000)))
+        if isLong {
+          // Each blow falls after a checkpoint more than the one before.
+          try spool.wait("a checkpoint of \(step)") {
+            Self.checkpoints(spool, of: step) > round || Self.stage(of: daemon)?.pid != found.pid
+          }
+        }
+        usleep(UInt32.random(in: 0...(isLong ? 200_000 : 25_000)))
         guard let now = Self.stage(of: daemon), now.pid == found.pid else { continue }
         hits.append((step, victim))
         if victim == "stage" {

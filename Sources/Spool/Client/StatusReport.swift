@@ -42,7 +42,8 @@ public enum StatusReport {
     else { return nil }
     let rows = summary.keys.sorted().compactMap { key -> (String, String)? in
       switch summary[key] {
-      case .number(let value): return (key, value.formatted(.number.precision(.significantDigits(1...4)).grouping(.never)))
+      case .number(let value):
+        return (key, value.formatted(.number.precision(.significantDigits(1...4)).grouping(.never)))
       case .integer(let value): return (key, "\(value)")
       case .text(let name) where FileManager.default.fileExists(atPath: "\(job.folder)/\(name)"):
         return (key, "\(job.folder)/\(name)".oneLine)
