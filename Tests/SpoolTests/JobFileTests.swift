@@ -85,6 +85,18 @@ struct JobFileTests {
     .init(
       "one name twice", "job: j\nsteps:\n  - convert: { source: t.pkl }\n  - convert: { source: u.pkl }\n", line: 4,
       key: "name", says: "is named \"convert\" already"),
+    .step(
+      "a step called as the job's files", "convert: { source: t.pkl, name: status }", key: "name",
+      says: "\"status\" is what the job's own files are called"),
+    .init(
+      "a step called as a distillation's files",
+      "job: j\nsteps:\n  - distill: { teacher: t.h5, name: generator }\n  - sample:\n      seeds: 0-9\n"
+        + "      name: generator-best\n", line: 6, key: "name",
+      says: "\"generator-best\" and \"generator\" (line 3) clash"),
+    .init(
+      "a distillation whose files are called as a step",
+      "job: j\nsteps:\n  - convert: { source: t.pkl, name: distill-000010 }\n  - distill: {}\n", line: 4, key: "name",
+      says: "\"distill\" and \"distill-000010\" (line 3) clash"),
     .init(
       "a step of the wrong kind",
       "job: j\nsteps:\n  - convert: { source: t.pkl, name: t }\n  - score: { samples: t }\n", line: 4,
@@ -104,6 +116,28 @@ struct JobFileTests {
     #expect(error.key == malformed.key, "\(error)")
     #expect(error.description.contains(malformed.says), "\(error)")
     #expect(!error.description.contains("\n"))
+  }
+
+  @Test("Every name of the job's own files is refused", arguments: ["status", "summary", "job", "log", "submitted"])
+  func refusesReservedNames(_ name: String) throws {
+    func job(_ name: String) -> [UInt8] {
+      Array("job: j\nsteps:\n  - convert: { source: t.pkl, name: \(name) }\n".utf8)
+    }
+    let error = try #require(throws: JobFileError.self) { try JobFile(job(name)) }
+    #expect(error.line == 3 && error.key == "name", "\(error)")
+    #expect(try JobFile(job(name + "-2")).steps.map(\.name) == [name + "-2"])
+  }
+
+  @Test("Names that only begin alike do not clash")
+  func allowsNamesBesideADistillation() throws {
+    let text = """
+      job: j
+      steps:
+        - convert: { source: t.pkl, name: gen }
+        - distill: { name: gen-one }
+        - sample: { seeds: 0-9, name: gen-ones }
+      """
+    #expect(try JobFile(Array(text.utf8)).steps.map(\.name) == ["gen", "gen-one", "gen-ones"])
   }
 
   @Test("Bytes that are no UTF-8 are refused at their line")

@@ -1,5 +1,8 @@
 /// Reads the steps of a job in order, each against what the steps before it make.
 struct StepReader {
+  /// What the job's own files are called.
+  private static let reserved: Set<String> = ["status", "summary", "job", "log", "submitted"]
+
   private var earlier: [JobStep] = []
 
   /// Reads `STAGE: { option: value, ... }`.
@@ -57,6 +60,7 @@ struct StepReader {
         line: nameLine, key: "name", "the step on line \(other.line) is named \"\(name)\" already",
         remedy: "give this step a \"name\" of its own")
     }
+    try checkFiles(name, of: stage, line: nameLine)
     var settings: [JobStep.Setting] = []
     for option in stage.options {
       if let setting = given[option.name] {
@@ -67,6 +71,26 @@ struct StepReader {
     }
     let outputs = stage.outputsByOption.first { given[$0.key] != nil }?.value ?? [stage.output]
     return JobStep(name: name, stage: stage, outputs: outputs, settings: settings, line: line)
+  }
+
+  /// Refuses a name under which a step's files would stand in for others in the job's folder.
+  private func checkFiles(_ name: String, of stage: StageVocabulary, line: Int) throws {
+    if Self.reserved.contains(name) {
+      throw JobFileError(
+        line: line, key: "name", "\"\(name)\" is what the job's own files are called",
+        remedy: "give this step another \"name\"")
+    }
+    // A distillation publishes NAME-best, NAME-curve and NAME-000010 besides NAME.
+    for other in earlier {
+      let takesOther = stage.stage == "distill" && other.name.hasPrefix(name + "-")
+      let isTaken = other.stage.stage == "distill" && name.hasPrefix(other.name + "-")
+      if takesOther || isTaken {
+        throw JobFileError(
+          line: line, key: "name",
+          "\"\(name)\" and \"\(other.name)\" (line \(other.line)) clash: a distillation's files begin with its name and -",
+          remedy: "give this step another \"name\"")
+      }
+    }
   }
 
   private func unknown(_ pair: YAMLNode.Pair, in stage: StageVocabulary) -> JobFileError {
