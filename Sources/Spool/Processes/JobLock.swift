@@ -15,8 +15,10 @@ struct JobLock: ~Copyable {
   /// Takes the lock of a job's folder; nil where others hold it.
   init?(folder: String) throws {
     let path = "\(folder)/\(Self.name)"
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw Failure.system(path, "open") }
+    // Whoever may read the file may lock it; one of an earlier version is readable by all.
+    fchmod(descriptor, 0o600)
     if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
       let code = errno
       close(descriptor)

@@ -9,8 +9,10 @@ struct SpoolLock: ~Copyable {
   /// - Throws: a `Failure` with status `temporaryFailure` where another daemon works on the spool.
   init(root: String) throws {
     let path = "\(root)/.lock"
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw Failure.system(path, "open") }
+    // Whoever may read the file may lock it; one of an earlier version is readable by all.
+    fchmod(descriptor, 0o600)
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let code = errno
       close(descriptor)
