@@ -39,7 +39,12 @@ struct StageProcess {
 
     // The descriptors to hand over are moved out of the way of the numbers they will have.
     let sources = [log, pipeEnds[1], lock.descriptor].map { fcntl($0, F_DUPFD_CLOEXEC, 16) }
+    let code = errno
     defer { for source in sources where source >= 0 { close(source) } }
+    guard sources.allSatisfy({ $0 >= 0 }) else {
+      close(pipeEnds[0])
+      throw Failure(.temporaryFailure, program, "no descriptor for it: \(String(cString: strerror(code)))")
+    }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -69,11 +74,11 @@ struct StageProcess {
     var environment = Self.environment().map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for text in argv + environment { free(text) } }
     var process: pid_t = 0
-    let code = posix_spawn(&process, program, &actions, &attributes, &argv, &environment)
-    guard code == 0 else {
+    let spawnCode = posix_spawn(&process, program, &actions, &attributes, &argv, &environment)
+    guard spawnCode == 0 else {
       close(pipeEnds[0])
-      let reason = String(cString: strerror(code))
-      switch code {
+      let reason = String(cString: strerror(spawnCode))
+      switch spawnCode {
       case ENOENT, EACCES, ENOEXEC:
         throw Failure(.unavailable, program, "cannot be run: \(reason)", remedy: "install it beside sid-spoold")
       default:
@@ -88,11 +93,20 @@ struct StageProcess {
   func signal(_ number: Int32) { kill(-process, number) }
 
   /// How the process ended, or nil while it runs. To be asked until it says.
+  ///
+  /// Whatever it left behind in its group is killed: nothing of a stage must outlive it.
   func outcome() -> StageOutcome? {
+    var end = siginfo_t()
+    if waitid(P_PID, id_t(process), &end, WEXITED | WNOHANG | WNOWAIT) != 0 {
+      return errno == EINTR ? nil : .exited(ExitStatus.software.rawValue)
+    }
+    guard end.si_signo == SIGCHLD else { return nil }
+    // While the leader is not reaped its number, and with it the group's, cannot belong to others.
+    signal(SIGKILL)
     var status: Int32 = 0
-    let ended = waitpid(process, &status, WNOHANG)
-    if ended == 0 || (ended < 0 && errno == EINTR) { return nil }
-    guard ended == process else { return .exited(ExitStatus.software.rawValue) }
+    while waitpid(process, &status, 0) != process {
+      guard errno == EINTR else { return .exited(ExitStatus.software.rawValue) }
+    }
     let signal = status & 0x7F
     return signal != 0 ? .signaled(signal) : .exited(status >> 8 & 0xFF)
   }
