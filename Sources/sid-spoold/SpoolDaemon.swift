@@ -15,7 +15,8 @@ struct SpoolDaemon: ParsableCommand {
       Creates the spool's folders, accepts job files dropped into incoming/, runs their steps one after the other as \
       stage programs, and leaves each job in done/ or failed/. SIGTERM and SIGINT stop it: the stage at work saves its \
       state and the job goes on at the next start. So it does after a crash.
-      Exit status: 0 stopped; 73 the spool cannot be created; 75 another daemon works on the spool.
+      Exit status: 0 stopped; 66 no folder of stage programs; 73 the spool cannot be created; \
+      75 another daemon works on the spool.
       """,
     version: Version.line("sid-spoold"))
 

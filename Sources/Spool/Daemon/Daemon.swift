@@ -27,6 +27,8 @@ public final class Daemon {
   private var active: ActiveJob?
   /// Jobs the disk refused something for, and when they are looked at again.
   private var troubled: [JobID: ContinuousClock.Instant] = [:]
+  /// Names in `incoming/` that were reported as unreadable.
+  private var unreadable: Set<String> = []
   private var isStopping = false
   private let start = ContinuousClock.now
 
@@ -34,8 +36,10 @@ public final class Daemon {
   ///   - options: how it works.
   ///   - console: where it logs and shows progress.
   ///   - notify: is handed what a service manager wants to know (`READY=1`, `STATUS=...`, `STOPPING=1`).
-  /// - Throws: a `Failure` where the spool cannot be created.
+  /// - Throws: a `Failure` where the spool cannot be created or the folder of the stage programs does not exist.
   public init(_ options: DaemonOptions, console: Console, notify: @escaping (String) -> Void = { _ in }) throws {
+    var options = options
+    options.programDirectory = try DaemonOptions.realPath(options.programDirectory)
     self.options = options
     self.console = console
     self.notify = notify
@@ -56,13 +60,17 @@ public final class Daemon {
     signal(SIGPIPE, SIG_IGN)
     let watch = try? FolderWatch(folders.incoming)
     if watch == nil { console.line("cannot watch \(folders.incoming); it is read every \(Int(Self.scanSeconds)) s") }
+    let isCancelled = {
+      if signals.read().contains(where: { $0 != SIGCHLD }) { self.stop() }
+      return self.isStopping
+    }
     console.line("started on \(folders.root)")
     notify("READY=1")
 
     var completed: Set<String> = []
     var nextScan = ContinuousClock.now
     while true {
-      if signals.read().contains(where: { $0 != SIGCHLD }) { stop() }
+      _ = isCancelled()
       if let watch {
         let names = watch.completedNames()
         completed.formUnion(names)
@@ -73,8 +81,10 @@ public final class Daemon {
       if !isStopping && nextScan <= .now {
         var wait = acceptIncoming(completed)
         completed = []
-        recoverStrays { signals.read().contains { $0 != SIGCHLD } }
-        if !isStopping { wait = min(wait, work()) }
+        recoverStrays(isCancelled)
+        if !isStopping { wait = min(wait, work(isCancelled)) }
+        // The signal was read on the way and will not end the waiting below.
+        if isStopping { continue }
         if options.exitsWhenIdle, try isIdle() { break }
         nextScan = .now + .seconds(min(wait, Self.scanSeconds))
       }
@@ -127,6 +137,7 @@ public final class Daemon {
   private func acceptIncoming(_ completed: Set<String>) -> Double {
     do {
       try folders.recoverAcceptances().forEach(report)
+      reportUnreadable()
       var entries: [String: FileEntry] = [:]
       for name in try folders.files.names(in: folders.incoming) {
         entries[name] = try folders.files.entry("\(folders.incoming)/\(name)")
@@ -140,6 +151,15 @@ public final class Daemon {
     }
   }
 
+  /// Says once of each file that its name makes it no job.
+  private func reportUnreadable() {
+    let names = Set((try? DiskFileSystem().unreadableNames(in: folders.incoming)) ?? [])
+    for name in names.subtracting(unreadable).sorted() {
+      console.line("\(folders.incoming)/\(name): ignored: its name is not UTF-8")
+    }
+    unreadable = names
+  }
+
   private func report(_ acceptance: JobFolders.Acceptance) {
     switch acceptance {
     case .queued(let id): console.line("\(id): accepted")
@@ -149,17 +169,13 @@ public final class Daemon {
 
   /// Puts jobs that stand in `active/` and are not being run back to the queue: what a daemon before this one left, and
   /// what the disk refused to move.
-  private func recoverStrays(isCancelled: @escaping () -> Bool) {
+  private func recoverStrays(_ isCancelled: () -> Bool) {
     guard let strays = try? folders.jobs(.active).filter({ $0 != active?.id }) else { return }
     for id in strays where troubled[id].map({ $0 <= .now }) ?? true {
       troubled[id] = nil
       attempt(id) {
         let stopped = try JobLock.stopOrphans(
-          folder: folders.folder(of: id, .active), graceSeconds: options.stopTimeoutSeconds
-        ) {
-          if isCancelled() { isStopping = true }
-          return isStopping
-        }
+          folder: folders.folder(of: id, .active), graceSeconds: options.stopTimeoutSeconds, isCancelled: isCancelled)
         if !stopped.isEmpty { console.line("\(id): stopped processes \(stopped), left by a daemon that is gone") }
         try folders.recover(id)
         console.line("\(id): was being run when the daemon ended; put back")
@@ -170,11 +186,12 @@ public final class Daemon {
   // MARK: Working
 
   /// Starts the next step where none is at work.
+  /// - Parameter isCancelled: asked while waiting for processes to end.
   /// - Returns: how many seconds until there may be something to start.
-  private func work() -> Double {
-    while active?.stage == nil {
+  private func work(_ isCancelled: () -> Bool) -> Double {
+    while !isStopping, active?.stage == nil {
       if let active {
-        attempt(active.id) { try startStep(active.id, active.job) }
+        attempt(active.id) { try startStep(active.id, active.job, isCancelled) }
         if self.active == nil || self.active?.stage != nil { continue }
         return .infinity
       }
@@ -210,13 +227,8 @@ public final class Daemon {
     }
   }
 
-  private func startStep(_ id: JobID, _ job: JobFile) throws {
-    guard let step = try folders.nextStep(of: job, id) else {
-      try folders.finish(job, id)
-      active = nil
-      notify("STATUS=\(id) done")
-      return console.line("\(id): done: \(folders.folder(of: id, .done))")
-    }
+  private func startStep(_ id: JobID, _ job: JobFile, _ isCancelled: () -> Bool) throws {
+    guard let step = try folders.nextStep(of: job, id) else { return try finish(id, job) }
     guard let status = try folders.beginAttempt(step, of: job, id) else {
       active = nil
       return console.line("\(id): failed: \(folders.status(of: id, .failed)?.reason ?? "given up")")
@@ -226,7 +238,8 @@ public final class Daemon {
       folder: folder, step: step.name,
       heading: "\(Date().formatted(.iso8601)) \(step.stage.program), attempt \(status.attempts)")
     do {
-      _ = try JobLock.stopOrphans(folder: folder, graceSeconds: options.stopTimeoutSeconds)
+      _ = try JobLock.stopOrphans(
+        folder: folder, graceSeconds: options.stopTimeoutSeconds, isCancelled: isCancelled)
       guard let lock = try JobLock(folder: folder) else {
         throw Failure(.temporaryFailure, folder, "another process took its lock")
       }
@@ -246,14 +259,25 @@ public final class Daemon {
     console.line("\(id): step \"\(step.name)\" (\(step.stage.program)) started\(again)")
   }
 
+  private func finish(_ id: JobID, _ job: JobFile) throws {
+    do {
+      try folders.finish(job, id)
+      notify("STATUS=\(id) done")
+      console.line("\(id): done: \(folders.folder(of: id, .done))")
+    } catch let failure as Failure where failure.status == .software || failure.status == .dataError {
+      // What a stage published stays as it is: another look would find the same.
+      try folders.fail(id, reason: failure.description)
+      console.line("\(id): failed: \(failure)")
+    }
+    active = nil
+  }
+
   /// Takes up the progress of the stage at work and its end.
   /// - Returns: whether it ended.
   private func attendStage() -> Bool {
     guard let active, let stage = active.stage else { return false }
     if stage.readProgress() { console.progress(stage.step.name, stage.status) }
     if let outcome = stage.process.outcome() {
-      // Whatever it left behind in its group must not outlive it.
-      stage.process.signal(SIGKILL)
       _ = stage.readProgress()
       self.active?.stage = nil
       console.finishBar(stage.step.name, stage.status)

@@ -42,6 +42,11 @@ public struct DaemonOptions: Sendable {
   /// The real path of a folder, which is created where it is missing.
   static func realFolder(_ path: String) throws -> String {
     guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw Failure.system(path, "create the folder") }
+    return try realPath(path)
+  }
+
+  /// The real path of what exists; stages run in folders of their own, where a relative path would lead elsewhere.
+  static func realPath(_ path: String) throws -> String {
     guard let real = realpath(path, nil) else { throw Failure.system(path, "open") }
     defer { free(real) }
     return String(cString: real)

@@ -6,20 +6,29 @@ import Foundation
 package struct DiskFileSystem: FileSystem, Sendable {
   package init() {}
 
+  /// The names in a folder, sorted. Those that are not UTF-8 have no place in a string and are left out.
   package func names(in folder: String) throws -> [String] {
+    try rawNames(in: folder).compactMap { String(validating: $0, as: UTF8.self) }.sorted()
+  }
+
+  /// The names that `names` leaves out, with U+FFFD for what is not UTF-8.
+  package func unreadableNames(in folder: String) throws -> [String] {
+    try rawNames(in: folder).filter { String(validating: $0, as: UTF8.self) == nil }
+      .map { String(decoding: $0, as: UTF8.self) }.sorted()
+  }
+
+  private func rawNames(in folder: String) throws -> [[UInt8]] {
     guard let stream = opendir(folder) else { throw Failure.system(folder, "read the folder") }
     defer { closedir(stream) }
-    var names: [String] = []
+    var names: [[UInt8]] = []
     while true {
       errno = 0
       guard let entry = readdir(stream) else { break }
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { field in
-        field.withMemoryRebound(to: CChar.self, capacity: Int(NAME_MAX) + 1) { String(cString: $0) }
-      }
-      if name != "." && name != ".." { names.append(name) }
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { [UInt8]($0.prefix { $0 != 0 }) }
+      if name != Array(".".utf8) && name != Array("..".utf8) { names.append(name) }
     }
     guard errno == 0 else { throw Failure.system(folder, "read the folder") }
-    return names.sorted()
+    return names
   }
 
   package func entry(_ path: String) throws -> FileEntry? {
