@@ -85,6 +85,13 @@ enum Safetensors {
 
   /// Strides of a dense tensor; nil where an extent is negative or the product, in bytes, overflows.
   private static func rowMajorStrides(_ shape: [Int]) -> [Int]? {
+    // From the front as well: an extent of zero at the end would hide an overflow from the loop below.
+    var count = 1
+    for extent in shape {
+      let product = count.multipliedReportingOverflow(by: max(extent, 1))
+      guard !product.overflow, product.partialValue <= Int.max / 16 else { return nil }
+      count = product.partialValue
+    }
     var strides: [Int] = []
     var stride = 1
     for extent in shape.reversed() {

@@ -109,8 +109,11 @@ extension Adam {
       guard beta1 == 0 || first != nil else {
         throw Failure(.dataError, path, "the first moment of \"\(specification.name)\" is missing")
       }
-      moments[index] = Moments(
-        step: try second.dataset(specification.name).intAttribute("step"), first: first, second: moment)
+      let step = try second.dataset(specification.name).intAttribute("step")
+      guard (1...1 << 40).contains(step) else {
+        throw Failure(.dataError, path, "the second moment of \"\(specification.name)\" is of step \(step)")
+      }
+      moments[index] = Moments(step: step, first: first, second: moment)
     }
   }
 }

@@ -57,6 +57,15 @@ public struct ImageDataset: Sendable {
     self.names = names
     shape = firstShape.shape
     isStoredInOrder = names == stored
+    if let labelFile {
+      // Each label names its image: a table that is much longer than the names is none.
+      let limit = 4096 + names.reduce(0) { $0 + 2 * $1.utf8.count + 64 }
+      guard labelFile.count <= limit else {
+        throw Failure(
+          .dataError, path,
+          "dataset.json has \(labelFile.count) bytes, at most \(limit) are expected of \(names.count) images")
+      }
+    }
     labels = try labelFile.flatMap { try Self.labels($0, names: names, path: path) }
   }
 
@@ -164,6 +173,12 @@ public final class ImageReader {
   private func holdAll() throws {
     var total = 0
     while let entry = try nextImageEntry() {
+      guard (0...ImageDataset.maximumImageBytes).contains(entry.sizeBytes) else {
+        throw Failure(
+          .dataError, dataset.path,
+          "entry \(entry.name) declares \(entry.sizeBytes) bytes, at most \(ImageDataset.maximumImageBytes) are expected"
+        )
+      }
       total += entry.sizeBytes
       guard total <= 1 << 30 else {
         throw Failure(

@@ -30,6 +30,6 @@ enum NoiseEmbedding: Sendable {
       values += frequencies.map { Float(sin(Double(t * $0))) }
       values += frequencies.map { Float(cos(Double(t * $0))) }
     }
-    return pass.show("model.map_noise", Variable(Tensor(values, shape: [noise.count, channels])))
+    return Variable(Tensor(values, shape: [noise.count, channels]))
   }
 }

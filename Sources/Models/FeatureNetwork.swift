@@ -11,7 +11,7 @@ public struct FeatureNetwork: Sendable {
   /// The number of class scores; nil where the network has none.
   public let scoreCount: Int?
   /// Floating-point operations for one image, a multiply-add counted as two.
-  public let flopsPerImage: Int
+  public let flopsPerImage: Double
   /// Numbers in the largest of the layers' results for one image.
   public let largestActivation: Int
 
@@ -44,6 +44,9 @@ public struct FeatureNetwork: Sendable {
     var counts: [FeatureNetworkConfiguration.Output: Int] = [:]
     for (index, layer) in configuration.layers.enumerated() {
       layers.append(try builder.bind(layer.operation, index: index, source: source))
+      guard builder.shape.reduce(1.0, { $0 * Double($1) }) <= 0x1p32 else {
+        throw builder.failure(index, "makes activations of shape \(builder.shape), more than 2^32 numbers an image")
+      }
       if let output = layer.output {
         guard let length = builder.vectorLength else {
           throw builder.failure(index, "gives images; features and scores are vectors")
@@ -153,7 +156,7 @@ public struct FeatureNetwork: Sendable {
     let origin: String
     /// Height, width and channels; or the length of a vector.
     var shape: [Int] { didSet { largestActivation = max(largestActivation, shape.reduce(1, *)) } }
-    var flops = 0
+    var flops = 0.0
     var largestActivation = 0
     var parameters: [(specification: ParameterSpecification, tensor: Tensor)] = []
 
@@ -178,7 +181,7 @@ public struct FeatureNetwork: Sendable {
         let side = shape.dropLast().map { $0 + 2 * padding - kernel + 1 }
         guard side.allSatisfy({ $0 > 0 }) else { throw failure(index, "has a kernel larger than its padded input") }
         shape = side + [outputs]
-        flops += 2 * shape.reduce(1, *) * kernel * kernel * channels
+        flops += 2 * Double(shape.reduce(1, *)) * Double(kernel * kernel) * Double(channels)
         let weight = try take(name + ".weight", [outputs, channels, kernel, kernel], .convolution, source)
         return .convolution(
           weight: weight, bias: try take(name + ".bias", [outputs], .vector, source), padding: padding)
@@ -197,7 +200,7 @@ public struct FeatureNetwork: Sendable {
       case .linear(let name, let outputs):
         guard let inputs = vectorLength else { throw failure(index, "is linear and needs vectors; flatten first") }
         shape = [outputs]
-        flops += 2 * inputs * outputs
+        flops += 2 * Double(inputs) * Double(outputs)
         let weight = try take(name + ".weight", [outputs, inputs], .linear, source)
         return .linear(weight: weight, bias: try take(name + ".bias", [outputs], .vector, source))
       }

@@ -8,6 +8,8 @@ public struct NetworkCost: Sendable {
   public var keptFloats = 0
   /// Floats of the largest block's inputs and outputs: what inference holds at a time.
   public var largestBlockFloats = 0
+  /// Floats of the largest matrix of attention weights, one for each thread; twice that for a gradient.
+  public var attentionFloats = 0.0
 }
 
 extension Network {
@@ -43,6 +45,7 @@ extension SongUNet {
       if b.selfAttention != nil {
         convolution(1, b.outputs, 3 * b.outputs, at: resolution)
         convolution(1, b.outputs, b.outputs, at: resolution)
+        total.attentionFloats = max(total.attentionFloats, Double(pixels) * Double(pixels))
         total.flops += 4 * Double(pixels) * Double(pixels) * Double(b.outputs)
       }
       total.largestBlockFloats = max(total.largestBlockFloats, total.keptFloats - before)

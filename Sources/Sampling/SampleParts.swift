@@ -108,10 +108,19 @@ final class SampleParts {
   }
 
   /// Removes the folder with everything in it. Leftovers cost space, not correctness, so this is best effort.
-  func remove() { Self.remove(of: output) }
+  func remove() { try? FileManager.default.removeItem(atPath: folder) }
 
   /// Removes what an interrupted run has left beside a finished archive.
-  static func remove(of output: String) { try? FileManager.default.removeItem(atPath: folder(of: output)) }
+  ///
+  /// What another process has locked is left to it.
+  static func remove(of output: String) {
+    let folder = folder(of: output)
+    let descriptor = open(folder + "/" + lockName, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+    guard descriptor >= 0 else { return }
+    defer { close(descriptor) }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return }
+    try? FileManager.default.removeItem(atPath: folder)
+  }
 
   private static let lockName = "lock"
 
@@ -160,7 +169,7 @@ final class SampleParts {
           ? Failure(.cannotCreate, folder, "its folder does not exist", remedy: "create the folder first") : failure
       }
       let path = folder + "/" + lockName
-      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+      let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
       if descriptor < 0 && errno == ENOENT { continue }  // removed by a run that has just ended
       guard descriptor >= 0 else { throw Failure.system(path, "create") }
       guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {

@@ -58,3 +58,6 @@ public func formatBytes(_ bytes: Int) -> String {
   }
   return String(format: "%.1f ", value) + units[unit]
 }
+
+/// A number of bytes that was added up in floating point, confined to what an `Int` holds.
+public func byteCount(_ bytes: Double) -> Int { Int(min(max(bytes, 0), 1e18)) }

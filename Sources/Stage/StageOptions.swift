@@ -25,7 +25,9 @@ public struct StageOptions: ParsableArguments, Sendable {
 
   /// Refuses values that make no sense, with status 64.
   public func validate() throws {
-    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, found \(threads)") }
+    if let threads, !(1...1024).contains(threads) {
+      throw ValidationError("--threads must be from 1 to 1024, found \(threads)")
+    }
     if let progressDescriptor, progressDescriptor < 0 {
       throw ValidationError("--progress-fd must be an open file descriptor, found \(progressDescriptor)")
     }

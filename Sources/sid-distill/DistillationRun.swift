@@ -72,6 +72,10 @@ struct DistillationRun {
     guard state.generator.specifications == teacher.specifications else {
       throw Failure(.dataError, path, "its networks have another architecture than the teacher")
     }
+    let pending = state.pending
+    guard pending.imagesDone <= settings.batch, (0...pending.imagesDone).contains(pending.countedImages),
+      state.imagesSeen % settings.batch == 0
+    else { throw Failure(.dataError, path, "its counters do not belong to a training with --batch \(settings.batch)") }
     guard state.imagesSeen <= settings.durationImages else {
       throw Failure(
         .cannotCreate, path, "has seen \(state.imagesSeen) images already, more than --duration-kimg asks for",
@@ -289,7 +293,8 @@ struct DistillationRun {
     guard settings.learningRateDecayStartKimg == nil else { return provenance }
     var options = provenance.options
     options["duration-kimg"] = nil
-    options["evaluate-kimg"] = nil
+    // Where the distance decides the end, so do the points at which it is measured.
+    if options["stop-at-fd"] == nil { options["evaluate-kimg"] = nil }
     return Provenance(
       program: provenance.program, version: provenance.version, inputs: provenance.inputs, options: options,
       kernels: provenance.kernels)
@@ -310,7 +315,9 @@ struct DistillationRun {
     // moments that an update keeps until it is known to be finite.
     let sets = 10 + firstMoments
     // The generator's step keeps its own pass and those of both score networks.
-    let activations = 4 * settings.microbatch * cost.keptFloats * 3
+    let activations =
+      12 * Double(settings.microbatch) * Double(cost.keptFloats + teacher.configuration.labelDim)
+      + 8 * cost.attentionFloats * Double(context.threads)
     // The state is written beside the old one; then come the generator, the best one and the snapshots.
     let stateSets = 2 * (6 + firstMoments)
     let snapshots = Int(min(settings.durationKimg / command.evaluation.snapshotKimg, 1e6))
@@ -318,8 +325,8 @@ struct DistillationRun {
     return Estimate(
       work:
         "\(settings.durationImages) images of \(teacher.configuration.imgResolution)x\(teacher.configuration.imgResolution) pixels",
-      flops: flops, peakMemoryBytes: sets * weights + activations + 64 << 20,
-      diskBytes: (stateSets + 2 + snapshots) * weights,
+      flops: flops, peakMemoryBytes: byteCount(Double(sets * weights) + activations + 64 * 1024 * 1024),
+      diskBytes: byteCount(Double(stateSets + 2 + snapshots) * Double(weights)),
       hours: flops / (Threads.measuredFlops(threads: context.threads) * Self.expectedEfficiency) / 3600)
   }
 }

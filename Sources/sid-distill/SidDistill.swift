@@ -120,7 +120,7 @@ struct TrainingOptions: ParsableArguments {
     }
     var s = DistillationSettings()
     s.batch = batch
-    s.microbatch = microbatch ?? min(batch, 64)
+    s.microbatch = min(microbatch ?? 64, batch)
     s.fakeScoreLearningRate = lr
     s.generatorLearningRate = glr
     s.generatorBeta1 = generatorBeta1
@@ -143,7 +143,7 @@ struct TrainingOptions: ParsableArguments {
   /// What changes the result, by option name, for the provenance.
   var record: [String: String] {
     [
-      "batch": "\(batch)", "microbatch": "\(microbatch ?? min(batch, 64))", "lr": "\(lr)", "glr": "\(glr)",
+      "batch": "\(batch)", "microbatch": "\(min(microbatch ?? 64, batch))", "lr": "\(lr)", "glr": "\(glr)",
       "g-beta1": "\(generatorBeta1)",
       "alpha": "\(alpha)", "tmax": "\(tmax)", "init-sigma": "\(initSigma)", "ema-halflife-kimg": "\(emaHalfLifeKimg)",
       "ema-rampup-ratio": "\(emaRampupRatio)", "lr-decay-start-kimg": lrDecayStartKimg.map { "\($0)" } ?? "never",

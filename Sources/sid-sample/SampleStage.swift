@@ -70,14 +70,18 @@ struct SampleStage {
   private func publishCompanions(
     _ archive: SampleArchive<Network>, _ images: [UInt8], _ count: Int, imagesPerSecond: Double
   ) throws {
-    let sheet = companion(of: output, extension: "png")
     let shape = archive.network.imageShape
-    try ContactSheet.write(
-      images: images, count: count, shape: ImageShape(height: shape[0], width: shape[1], channels: shape[2]),
-      columns: command.work.contactSheetColumns, to: sheet)
+    var figures: [String: JSONValue] = ["archive": .string(name(output))]
+    // Images of other channels than gray and RGB have no picture.
+    if [1, 3].contains(shape[2]) {
+      let sheet = companion(of: output, extension: "png")
+      try ContactSheet.write(
+        images: images, count: count, shape: ImageShape(height: shape[0], width: shape[1], channels: shape[2]),
+        columns: command.work.contactSheetColumns, to: sheet)
+      figures["contact_sheet"] = .string(name(sheet))
+    }
     try publishSummary(
-      output: output, stage: "sample",
-      figures: ["archive": .string(name(output)), "contact_sheet": .string(name(sheet))],
+      output: output, stage: "sample", figures: figures,
       details: [
         "images": .int(archive.seeds.count), "seeds": .string(archive.seeds.description),
         "image_shape": .array(shape.map { .int($0) }), "network": .string(name(command.network)),
@@ -102,8 +106,10 @@ struct SampleStage {
     // The program itself, BLAS buffers and the part in hand take about 100 MiB. What the encoder keeps for the decoder
     // is a small part of what a tape would keep; measured use stays below this sum.
     let cost = archive.network.cost
-    return 100 << 20 + 8 * archive.network.parameterCount
-      + 4 * (cost.keptFloats / 8 + cost.largestBlockFloats) * archive.batch
+    let perImage = Double(cost.keptFloats / 8 + cost.largestBlockFloats + archive.network.labelDim)
+    return byteCount(
+      Double(100 << 20 + 8 * archive.network.parameterCount) + 4 * perImage * Double(archive.batch)
+        + 4 * cost.attentionFloats * Double(context.threads))
   }
 
   /// Measures the speed of the machine on a few images.

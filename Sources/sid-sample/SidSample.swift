@@ -112,11 +112,11 @@ struct WorkOptions: ParsableArguments {
   var contactSheetRows = 8
 
   func validate() throws {
-    for (name, value) in [
-      ("batch", batch), ("checkpoint-images", checkpointImages ?? 1), ("contact-sheet-columns", contactSheetColumns),
-      ("contact-sheet-rows", contactSheetRows),
-    ] where value < 1 || value > 1 << 20 {
-      throw ValidationError("--\(name) must be from 1 to 1048576, found \(value)")
+    for (name, value, largest) in [
+      ("batch", batch, 1 << 20), ("checkpoint-images", checkpointImages ?? 1, 1 << 20),
+      ("contact-sheet-columns", contactSheetColumns, 256), ("contact-sheet-rows", contactSheetRows, 256),
+    ] where value < 1 || value > largest {
+      throw ValidationError("--\(name) must be from 1 to \(largest), found \(value)")
     }
   }
 }

@@ -36,7 +36,7 @@ struct MomentsStage {
     let matrixBytes = 8 * network.featureCount * network.featureCount
     let estimate = Estimate(
       work: "\(stage): features of \(pass.imageCount) images",
-      flops: Double(network.flopsPerImage) * Double(pass.imageCount),
+      flops: network.flopsPerImage * Double(pass.imageCount),
       // Moments, covariances and the eigenvectors of both; a batch of activations with its patches.
       peakMemoryBytes: 12 * matrixBytes + 16 * MomentsPass.batch * network.largestActivation + 64 << 20,
       diskBytes: 2 * matrixBytes + 1 << 20)

@@ -49,6 +49,11 @@ struct ScoreCommand: ParsableCommand {
     guard !figure.isEmpty, figure.count <= 64, figure.allSatisfy({ letters.contains($0) }) else {
       throw ValidationError("--figure must be up to 64 of a-z, 0-9 and _, found \"\(figure)\"")
     }
+    let taken: Set = [
+      "format", "format_version", "feature_network", "figures", "created_by", "provenance", "archive", "contact_sheet",
+      "job", "id", "started", "finished", "steps",
+    ]
+    if taken.contains(figure) { throw ValidationError("--figure \(figure) is a name of the score file's own fields") }
     if count != nil, resample != nil { throw ValidationError("--count and --resample exclude each other") }
     if let count, count < 2 { throw ValidationError("--count must be at least 2, found \(count)") }
     if let resample, resample < 2 { throw ValidationError("--resample must be at least 2, found \(resample)") }

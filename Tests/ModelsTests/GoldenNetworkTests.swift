@@ -75,7 +75,7 @@ struct GoldenNetworkTests {
       #expect(distance.maximum <= 3e-4 && distance.relative <= 2e-5, "\(name) \(module): \(distance)")
       compared += 1
     }
-    let expected = ["edm_ddpmpp_uncond": 20, "edm_ddpmpp_cond": 22, "edm_ncsnpp_uncond": 23, "edm_skip_extra": 24]
+    let expected = ["edm_ddpmpp_uncond": 19, "edm_ddpmpp_cond": 21, "edm_ncsnpp_uncond": 22, "edm_skip_extra": 23]
     #expect(compared == expected[name], "\(compared) modules of \(name) were compared")
     let output = Distance(try #require(seen["F_x"]).nchw.values, try c.recorded.tensor("outputs/F_x").values)
     #expect(output.relative <= 5e-6, "\(name) F_x: \(output)")
