@@ -8,6 +8,9 @@ import Foundation
 enum Library {
   private static let lock = NSRecursiveLock()
   private static let isConfigured: Bool = {
+    // Files are closed by those who opened them. The library's own closing at exit would wait for what a program that
+    // ends early still holds, and complain.
+    H5dont_atexit()
     // A data file must not decide which shared objects are loaded as filters.
     H5PLset_loading_state(0)
     return true
