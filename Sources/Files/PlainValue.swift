@@ -31,16 +31,6 @@ public indirect enum PlainValue: Sendable, Equatable {
   /// The value as text.
   public var textValue: String? { if case .text(let value) = self { value } else { nil } }
 
-  /// The value as truth; the numbers 0 and 1 count.
-  public var flagValue: Bool? {
-    switch self {
-    case .flag(let value): value
-    case .integer(0): false
-    case .integer(1): true
-    default: nil
-    }
-  }
-
   /// The value as a list of whole numbers.
   public var integerValues: [Int]? {
     guard case .list(let items) = self else { return nil }
