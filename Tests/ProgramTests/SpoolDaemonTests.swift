@@ -290,7 +290,7 @@ struct SpoolDaemonTests {
   func isolatesStages() throws {
     let spool = try SpoolFixture(
       behaviour:
-        "ls -l /proc/$$/fd > fds.txt; cat /proc/$$/stat | cut -d' ' -f1,5 > group.txt; env > env.txt; grep SigBlk /proc/$$/status > mask.txt"
+        "ls -l /proc/$$/fd > fds.txt; cat /proc/$$/stat | cut -d' ' -f1,5 > group.txt; env > env.txt; grep SigBlk /proc/self/status > mask.txt"
     )
     try spool.drop("job: one\nsteps:\n  - convert: { source: teacher.pkl }\n")
     let daemon = try spool.startDaemon(["--exit-when-idle"])
