@@ -87,8 +87,8 @@ public final class Distiller {
     }
   }
 
-  /// Gives the gradients of a batch to tests before the optimizer takes them.
-  package var gradientHook: ((DistillationPhase, inout [Tensor?]) -> Void)?
+  /// Shows the gradients of a batch to tests before the optimizer takes them.
+  package var inspectGradients: ((DistillationPhase, [Tensor?]) -> Void)?
 
   private func generate(_ generator: BoundNetwork, _ step: StepDraws, dropout: (key: UInt64, firstImage: Int)?)
     -> Variable
@@ -105,7 +105,7 @@ public final class Distiller {
   }
 
   private func finishStep() throws -> IterationSummary? {
-    gradientHook?(state.pending.phase, &state.pending.gradients)
+    inspectGradients?(state.pending.phase, state.pending.gradients)
     guard state.pending.countedImages > 0 else { throw divergence("none of the batch's images is a number") }
     let factor = settings.learningRateFactor(afterImages: state.imagesSeen)
     let objective = state.pending.objective

@@ -65,7 +65,7 @@ struct ResumptionTests {
     func gradients(_ microbatch: Int) throws -> [Float] {
       let distiller = Self.distiller(Self.settings(microbatch: microbatch), teacher: teacher)
       var result: [Float] = []
-      distiller.gradientHook = { _, gradients in result += gradients.flatMap { $0?.values ?? [] } }
+      distiller.inspectGradients = { _, gradients in result += gradients.flatMap { $0?.values ?? [] } }
       var summary: Distiller.IterationSummary?
       while summary == nil { summary = try distiller.advance() }
       return result

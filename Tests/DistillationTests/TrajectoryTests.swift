@@ -59,35 +59,21 @@ struct TrajectoryTests {
     }
   }
 
-  /// An element of a gradient that is rounding noise: its sign is arbitrary, and with beta1 = 0 the first step of Adam is
-  /// the learning rate times that sign.
-  struct NoiseElement {
-    let parameter: Int
-    let element: Int
-  }
-
   /// What five iterations gave.
   struct Run {
     var losses: (fake: [Double], generator: [Double]) = ([], [])
     var gradientNorms: [DistillationPhase: [[Double]]] = [:]
-    var noise: [NoiseElement] = []
     var state: TrainingState
   }
 
-  /// Five iterations with the recorded draws; `flipped` gives noise elements of the first fake-score step the other sign.
-  static func run(_ recorded: Recorded, start: Network, flipped: [NoiseElement]) throws -> Run {
+  /// Five iterations with the recorded draws.
+  static func run(_ recorded: Recorded, start: Network) throws -> Run {
     let settings = Self.settings()
     let distiller = Distiller(
       teacher: start, settings: settings, state: TrainingState(teacher: start, settings: settings),
       draws: RecordedDraws(recorded: recorded, batch: 4, microbatch: 4, firstImage: 0))
     var run = Run(state: distiller.state)
-    distiller.gradientHook = { phase, gradients in
-      if phase == .fakeScore, run.gradientNorms.isEmpty {
-        run.noise = noiseElements(start, gradients)
-        for element in flipped {
-          gradients[element.parameter]?.withUnsafeMutableBufferPointer { $0[element.element] *= -1 }
-        }
-      }
+    distiller.inspectGradients = { phase, gradients in
       let norms = zip(start.specifications, gradients).filter { $0.0.isTrainable }.map { _, gradient in
         (gradient?.values ?? []).reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
       }
@@ -102,43 +88,11 @@ struct TrajectoryTests {
     return run
   }
 
-  /// The elements below 1e-5 of the root mean square of those that share their input, which is what float32 knows a
-  /// gradient to. The bias of the keys is left out: attention does not depend on it.
-  static func noiseElements(_ network: Network, _ gradients: [Tensor?]) -> [NoiseElement] {
-    var result: [NoiseElement] = []
-    for (index, gradient) in gradients.enumerated() where !network.specifications[index].name.hasSuffix("qkv.bias") {
-      guard let gradient, let width = gradient.shape.last else { continue }
-      let values = gradient.values
-      for row in stride(from: 0, to: values.count, by: width) {
-        let size = (values[row..<row + width].reduce(0.0) { $0 + Double($1) * Double($1) } / Double(width)).squareRoot()
-        for element in row..<row + width where abs(Double(values[element])) < 1e-5 * size {
-          result.append(NoiseElement(parameter: index, element: element))
-        }
-      }
-    }
-    return result
-  }
-
-  /// The largest deviation of the generator's losses, relative to the largest of them.
-  static func deviation(_ run: Run, _ recorded: Recorded) throws -> Double {
-    let expected = try recorded.numbers("losses/generator_last_round")
-    let largest = expected.map(abs).max() ?? 0
-    return zip(run.losses.generator, expected).map { abs($0 - $1) / largest }.max() ?? .infinity
-  }
-
   @Test("Five iterations: losses, gradients, weights, average, moments")
   func fiveIterations() throws {
     let recorded = try Recorded("golden/sid/trajectory_a.h5")
     let start = try Network(recorded: recorded, weights: "initial_weights")
-    // Where the sign of an element is rounding noise, the official run took one of the two; so do we.
-    var run = try Self.run(recorded, start: start, flipped: [])
-    let noise = run.noise
-    #expect(noise.count <= 4, "\(noise.count) elements are noise: the gradients are less exact than they should be")
-    for choice in 1..<(1 << min(noise.count, 4)) where try Self.deviation(run, recorded) > 1e-4 {
-      run = try Self.run(
-        recorded, start: start, flipped: noise.indices.filter { choice >> $0 & 1 == 1 }.map { noise[$0] })
-    }
-
+    let run = try Self.run(recorded, start: start)
     for iteration in 0..<5 {
       let beta = try recorded.root.group("iteration_\(iteration)").doubleAttribute("ema_beta")
       #expect(abs(Self.settings().emaBeta(beforeImages: iteration * 4) - beta) < 1e-12)
