@@ -11,10 +11,11 @@ let march = Context.environment["SID_MARCH"] ?? "x86-64-v3"
   let instructionSet: [String] = []
 #endif
 let marchSettings: [SwiftSetting] = march == "x86-64-v4" ? [.define("SID_MARCH_V4")] : []
-let kernelSettings: [SwiftSetting] = [
-  .unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet, .when(configuration: .release)),
-  .unsafeFlags(instructionSet, .when(configuration: .debug)),
-]
+let kernelSettings: [SwiftSetting] =
+  [
+    .unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet, .when(configuration: .release)),
+    .unsafeFlags(instructionSet, .when(configuration: .debug)),
+  ] + marchSettings
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
