@@ -103,7 +103,6 @@ func winogradWeightGradient(
       let (row, share) = (task % shape.points, task / shape.points)
       let mine = share * panels / shares..<(share + 1) * panels / shares
       let target = sums + row * rowCount
-      clear(shape, columns: mine, target)
       let block = min(blockTiles, tiles)
       let inputs = shape.points * block * shape.gradientInputStride + 16
       let gradients = shape.points * block * mine.count * MatrixMultiply.panelColumns
@@ -111,19 +110,12 @@ func winogradWeightGradient(
         for first in stride(from: 0, to: tiles, by: block) {
           Winograd.accumulateWeightGradient(
             shape, x, dy, row: row, tiles: first..<min(first + block, tiles), panels: mine, v: memory,
-            d: memory + inputs, sums: target, scratch: memory + inputs + gradients)
+            d: memory + inputs, sums: target, accumulate: first > 0, scratch: memory + inputs + gradients)
         }
       }
     }
     forEachRange(shape.inputs, grain: 8) { rows in
       Winograd.transformWeightGradient(shape, sums, rows: rows, into: dw)
     }
-  }
-}
-
-private func clear(_ shape: WinogradShape, columns panels: Range<Int>, _ sums: UnsafeMutablePointer<Float>) {
-  let width = MatrixMultiply.panelColumns
-  for row in 0..<shape.points * shape.inputs {
-    (sums + row * shape.gradientColumns + panels.lowerBound * width).update(repeating: 0, count: panels.count * width)
   }
 }

@@ -77,7 +77,7 @@ public enum MatrixMultiply {
     }
   }
 
-  /// C += A^T B for the columns of one panel.
+  /// C = A^T B, or C += A^T B, for the columns of one panel.
   ///
   /// - Parameters:
   ///   - a: [depth, rows], rows of memory `aStride` apart.
@@ -85,14 +85,15 @@ public enum MatrixMultiply {
   ///   - c: [rows, panelColumns], rows `cStride` apart.
   @inline(__always)
   static func multiplyTransposedPanel(
-    rows: Int, depth: Int, _ a: Source, _ aStride: Int, _ panel: Source, into c: Target, _ cStride: Int
+    rows: Int, depth: Int, _ a: Source, _ aStride: Int, _ panel: Source, into c: Target, _ cStride: Int,
+    accumulate: Bool
   ) {
     var row = 0
     while row < rows {
       let count = min(rowBlock, rows - row)
       multiplyBlock(
         rows: count, depth: depth, a + row, rowStride: 1, depthStride: aStride, panel, into: c + row * cStride,
-        cStride, accumulate: true)
+        cStride, accumulate: accumulate)
       row += rowBlock
     }
   }

@@ -21,12 +21,12 @@ public struct WinogradShape: Sendable {
   public var points: Int { tileOutputs + 2 }
   /// Multiplications of one tile, input and output channel.
   public var positions: Int { points * points }
-  /// Floats between the positions of packed weights.
-  public var weightStride: Int { MatrixMultiply.packedCount(depth: inputs, columns: outputs) }
+  /// Floats between the positions of packed weights. Not a power of two, so that the positions of a weight do not fall on
+  /// one another in the caches.
+  public var weightStride: Int { MatrixMultiply.packedCount(depth: inputs, columns: outputs) + 16 }
   /// Floats of all packed weights.
   public var weightCount: Int { positions * weightStride }
-  /// Floats between the positions of `tiles` transformed inputs. Not a power of two, so that the positions of a channel
-  /// do not fall on one another in the caches.
+  /// Floats between the positions of `tiles` transformed inputs.
   public func inputStride(tiles: Int) -> Int { tiles * inputs + 16 }
   /// Floats between the positions of products in `columns` columns.
   public func productStride(tiles: Int, columns: Int) -> Int { tiles * columns + 16 }
@@ -216,8 +216,8 @@ public enum Winograd {
     }
   }
 
-  /// Adds the products of transformed inputs and gradients of some tiles to the gradient of transformed weights, for
-  /// one row of positions.
+  /// The gradient of transformed weights by some tiles, for one row of positions: products of transformed inputs and
+  /// gradients, summed over the tiles.
   ///
   /// - Parameters:
   ///   - x: [N, height, width, inputs].
@@ -226,10 +226,11 @@ public enum Winograd {
   ///   - panels: which panels of the outputs.
   ///   - v: working memory, points * tiles.count * gradientInputStride + 16 floats.
   ///   - d: working memory, points * panels.count * tiles.count * panelColumns floats.
-  ///   - sums: this row's [points, inputs, gradientColumns], added to.
+  ///   - sums: this row's [points, inputs, gradientColumns].
+  ///   - accumulate: whether to add to `sums`, or to replace them.
   public static func accumulateWeightGradient(
     _ shape: WinogradShape, _ x: Source, _ dy: Source, row: Int, tiles: Range<Int>, panels: Range<Int>, v: Target,
-    d: Target, sums: Target, scratch: Target
+    d: Target, sums: Target, accumulate: Bool, scratch: Target
   ) {
     if shape.tileOutputs == 4 {
       gradientTransforms(
@@ -246,7 +247,7 @@ public enum Winograd {
           rows: shape.inputs, depth: tiles.count, v + column * inputStride, shape.gradientInputStride,
           d + (column * panels.count + panel) * tiles.count * width,
           into: sums + column * shape.inputs * shape.gradientColumns + (panels.lowerBound + panel) * width,
-          shape.gradientColumns)
+          shape.gradientColumns, accumulate: accumulate)
       }
     }
   }

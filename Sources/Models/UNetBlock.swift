@@ -62,10 +62,26 @@ struct UNetBlock: Sendable {
   }
 
   /// - Parameters:
-  ///   - x: [N, H, W, inputs].
+  ///   - x: [N, H, W, inputs], or its first channels.
+  ///   - skip: the other channels, where the block takes a skip connection.
   ///   - embedding: [N, embedding].
   /// - Returns: [N, H', W', outputs].
-  func callAsFunction(_ x: Variable, _ embedding: Variable, _ pass: ForwardPass) -> Variable {
+  func callAsFunction(_ x: Variable, joining skip: Variable? = nil, _ embedding: Variable, _ pass: ForwardPass)
+    -> Variable
+  {
+    guard pass.checkpointsActivations else {
+      return compute(skip.map { concatenateChannels(x, $0) } ?? x, embedding, pass)
+    }
+    return checkpoint([x, embedding] + (skip.map { [$0] } ?? []) + pass.parameters) { isRecording in
+      func input(_ variable: Variable) -> Variable { isRecording ? variable : variable.detached }
+      var inner = isRecording ? pass : pass.detached
+      if isRecording { inner.observe = nil }
+      return compute(
+        skip.map { concatenateChannels(input(x), input($0)) } ?? input(x), input(embedding), inner)
+    }
+  }
+
+  private func compute(_ x: Variable, _ embedding: Variable, _ pass: ForwardPass) -> Variable {
     var h = conv0(norm0(x, silu: true, pass), pass)
     h = norm1(h, shift: affine(embedding, pass), silu: true, pass)
     if let (base, firstImage) = pass.dropout, pass.dropoutProbability > 0 {
