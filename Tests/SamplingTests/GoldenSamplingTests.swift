@@ -50,7 +50,9 @@ struct GoldenSamplingTests {
     #expect(differences.count { $0 != 0 } * 1000 <= expected.count, "at least 99.9 % of the bytes are equal")
   }
 
-  @Test("Heun's sampler, 18 steps", arguments: ["edm_ddpmpp_uncond", "edm_ddpmpp_cond", "edm_ncsnpp_uncond"])
+  @Test(
+    "Heun's sampler, 18 steps",
+    arguments: ["edm_ddpmpp_uncond", "edm_ddpmpp_cond", "edm_ncsnpp_uncond", "edm_adm_cond"])
   func heun(name: String) throws {
     let recorded = try Recorded("golden/sampler/\(name).h5")
     let network = try loadNetwork("golden/checkpoints/\(name).pkl")
