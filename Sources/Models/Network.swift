@@ -23,6 +23,27 @@ public struct Network: Sendable {
   ///   - origin: the file that errors name.
   /// - Throws: a `Failure` naming the first option that is not known, tensor that is missing, unknown or of another shape.
   public init(configuration: NetworkConfiguration, source: some TensorSource, origin: String) throws {
+    let builder = ParameterBuilder()
+    unet = try Self.architecture(configuration, builder, origin: origin)
+    preconditioner = .edm(sigmaData: configuration.sigmaData)
+    self.configuration = configuration
+    specifications = builder.specifications
+    parameters = try Self.read(builder, from: source, origin: origin)
+  }
+
+  /// Every entry of the state_dict of an architecture, in its order.
+  /// - Throws: a `Failure` naming the option that is not known or contradicts another.
+  public static func specifications(of configuration: NetworkConfiguration, origin: String) throws
+    -> [ParameterSpecification]
+  {
+    let builder = ParameterBuilder()
+    _ = try architecture(configuration, builder, origin: origin)
+    return builder.specifications
+  }
+
+  private static func architecture(_ configuration: NetworkConfiguration, _ builder: ParameterBuilder, origin: String)
+    throws -> SongUNet
+  {
     guard configuration.precond == "EDMPrecond" else {
       throw Failure(.dataError, origin, "preconditioner \"\(configuration.precond)\" is not supported; EDMPrecond is")
     }
@@ -32,15 +53,11 @@ public struct Network: Sendable {
     guard configuration.sigmaData > 0, configuration.sigmaData.isFinite else {
       throw Failure(.dataError, origin, "sigma_data \(configuration.sigmaData) is not a positive number")
     }
-    let builder = ParameterBuilder()
-    unet = try SongUNet(configuration, builder, prefix: "model.", origin: origin)
+    let unet = try SongUNet(configuration, builder, prefix: "model.", origin: origin)
     if let contradiction = builder.contradiction {
       throw Failure(.dataError, origin, "the configuration's widths do not go together: \(contradiction)")
     }
-    preconditioner = .edm(sigmaData: configuration.sigmaData)
-    self.configuration = configuration
-    specifications = builder.specifications
-    parameters = try Self.read(builder, from: source, origin: origin)
+    return unet
   }
 
   private static func read(_ builder: ParameterBuilder, from source: some TensorSource, origin: String) throws
