@@ -23,6 +23,7 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let package = Package(
   name: "sid",
   products: [
+    .executable(name: "sid-bench", targets: ["sid-bench"]),
     .executable(name: "sid-convert", targets: ["sid-convert"]),
     .executable(name: "sid-distill", targets: ["sid-distill"]),
     .executable(name: "sid-sample", targets: ["sid-sample"]),
@@ -68,6 +69,11 @@ let package = Package(
       name: "Stage", dependencies: ["CLinux", "Files", "Diagnostics", argumentParser], swiftSettings: marchSettings),
     .target(name: "Spool", dependencies: ["CLinux", "Files", "Diagnostics", yams]),
 
+    .executableTarget(
+      name: "sid-bench",
+      dependencies: [
+        "Distillation", "Sampling", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser,
+      ]),
     .executableTarget(
       name: "sid-convert",
       dependencies: ["Checkpoints", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser, yams]),
