@@ -11,10 +11,11 @@ let march = Context.environment["SID_MARCH"] ?? "x86-64-v3"
   let instructionSet: [String] = []
 #endif
 let marchSettings: [SwiftSetting] = march == "x86-64-v4" ? [.define("SID_MARCH_V4")] : []
-let kernelSettings: [SwiftSetting] = [
-  .unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet, .when(configuration: .release)),
-  .unsafeFlags(instructionSet, .when(configuration: .debug)),
-]
+let kernelSettings: [SwiftSetting] =
+  [
+    .unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet, .when(configuration: .release)),
+    .unsafeFlags(instructionSet, .when(configuration: .debug)),
+  ] + marchSettings
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -22,6 +23,7 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let package = Package(
   name: "sid",
   products: [
+    .executable(name: "sid-bench", targets: ["sid-bench"]),
     .executable(name: "sid-convert", targets: ["sid-convert"]),
     .executable(name: "sid-distill", targets: ["sid-distill"]),
     .executable(name: "sid-sample", targets: ["sid-sample"]),
@@ -67,6 +69,11 @@ let package = Package(
       name: "Stage", dependencies: ["CLinux", "Files", "Diagnostics", argumentParser], swiftSettings: marchSettings),
     .target(name: "Spool", dependencies: ["CLinux", "Files", "Diagnostics", yams]),
 
+    .executableTarget(
+      name: "sid-bench",
+      dependencies: [
+        "Distillation", "Sampling", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser,
+      ]),
     .executableTarget(
       name: "sid-convert",
       dependencies: ["Checkpoints", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser, yams]),

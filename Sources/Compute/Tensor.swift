@@ -1,3 +1,5 @@
+import Synchronization
+
 /// A dense float32 array in row-major order.
 ///
 /// Value semantics: copies share memory until one of them is written. Images are NHWC inside this package.
@@ -8,6 +10,8 @@ public struct Tensor: Sendable {
 
   /// The number of elements.
   public var count: Int { storage.count }
+  /// Bytes that convolutions keep of this tensor as a weight.
+  package var preparedBytes: Int { storage.preparedBytes }
 
   /// Memory of one tensor.
   ///
@@ -16,6 +20,8 @@ public struct Tensor: Sendable {
   package final class Storage: @unchecked Sendable {
     let pointer: UnsafeMutablePointer<Float>
     let count: Int
+    /// What convolutions made of these numbers, for as long as they stay as they are.
+    private let preparedForms = Mutex<[PreparedWeights.Form: PreparedWeights]>([:])
 
     init(count: Int) {
       self.count = count
@@ -23,6 +29,18 @@ public struct Tensor: Sendable {
     }
 
     deinit { BufferPool.give(UnsafeMutableRawPointer(pointer), bytes: max(count, 1) * 4) }
+
+    func prepared(_ form: PreparedWeights.Form) -> PreparedWeights? { preparedForms.withLock { $0[form] } }
+
+    func keep(_ prepared: PreparedWeights, _ form: PreparedWeights.Form) {
+      preparedForms.withLock { $0[form] = prepared }
+    }
+
+    /// Bytes of what is kept of these numbers.
+    var preparedBytes: Int { preparedForms.withLock { $0.values.reduce(0) { $0 + $1.bytes } } }
+
+    /// To be called before the numbers change.
+    func forgetPrepared() { preparedForms.withLock { if !$0.isEmpty { $0 = [:] } } }
   }
 
   /// Memory without defined content, for a kernel that writes every element.
@@ -85,6 +103,7 @@ public struct Tensor: Sendable {
       copy.pointer.update(from: storage.pointer, count: count)
       storage = copy
     }
+    storage.forgetPrepared()
     defer { withExtendedLifetime(storage) {} }
     return try body(UnsafeMutableBufferPointer(start: storage.pointer, count: count))
   }

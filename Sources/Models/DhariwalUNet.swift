@@ -106,10 +106,8 @@ struct DhariwalUNet: UNet {
       skips.append(features)
     }
     for block in decoder {
-      if features.shape[3] != block.inputs, let skip = skips.popLast() {
-        features = concatenateChannels(features, skip)
-      }
-      features = block(features, embedding, pass)
+      let skip = features.shape[3] == block.inputs ? nil : skips.popLast()
+      features = block(features, joining: skip, embedding, pass)
     }
     return output(outputNorm(features, silu: true, pass), pass)
   }

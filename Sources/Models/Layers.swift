@@ -4,13 +4,16 @@ import Compute
 /// What a forward pass carries besides its data: the parameters, and how training or a test differ from inference.
 package struct ForwardPass {
   /// Parameters and buffers, in the network's order.
-  let parameters: [Variable]
+  var parameters: [Variable]
   /// Set in training: the key from which every dropout mask of this pass follows, and the number of its first image.
   var dropout: (key: UInt64, firstImage: Int)?
   /// Probability of dropping an element in training.
   var dropoutProbability: Float = 0
   /// Is shown the output of every module; what is otherwise fused with its successor is then computed apart.
   var observe: ((String, Tensor) -> Void)?
+
+  /// Whether blocks make their inner results again for the gradient instead of keeping them.
+  var checkpointsActivations = false
 
   /// A pass outside of training.
   package init(parameters: [Variable], observe: ((String, Tensor) -> Void)? = nil) {
@@ -19,6 +22,13 @@ package struct ForwardPass {
   }
 
   subscript(_ index: ParameterIndex) -> Variable { parameters[index.position] }
+
+  /// The same pass with nothing to be recorded.
+  var detached: ForwardPass {
+    var pass = self
+    pass.parameters = parameters.map(\.detached)
+    return pass
+  }
 
   /// Reports a module's output and hands it on.
   func show(_ name: String, _ output: Variable) -> Variable {

@@ -146,11 +146,16 @@ public struct Network: Sendable {
   }
 
   /// This network with its parameters as variables: on a tape where they are trained, as constants where not.
-  public func bound(to tape: Tape? = nil) -> BoundNetwork {
+  ///
+  /// - Parameter checkpointsActivations: whether the blocks compute their inner results again for the gradient instead of
+  ///   keeping them; the gradients are the same to the bit.
+  public func bound(to tape: Tape? = nil, checkpointsActivations: Bool = false) -> BoundNetwork {
     let variables = zip(specifications, parameters).map { specification, tensor in
       if let tape, specification.isTrainable { tape.variable(tensor) } else { Variable(tensor) }
     }
-    return BoundNetwork(unet: unet, preconditioner: preconditioner, configuration: configuration, variables: variables)
+    return BoundNetwork(
+      unet: unet, preconditioner: preconditioner, configuration: configuration, variables: variables,
+      checkpointsActivations: checkpointsActivations)
   }
 }
 
@@ -160,6 +165,7 @@ public struct BoundNetwork {
   let preconditioner: Preconditioner
   let configuration: NetworkConfiguration
   let variables: [Variable]
+  let checkpointsActivations: Bool
 
   /// D(x; sigma, class); shapes as in `Network.denoise`.
   ///
@@ -183,6 +189,7 @@ public struct BoundNetwork {
     var pass = ForwardPass(parameters: variables, observe: observeModules)
     pass.dropout = dropout
     pass.dropoutProbability = configuration.dropout
+    pass.checkpointsActivations = checkpointsActivations
     let input = scaledRows(x, by: coefficients.map(\.input))
     observe?("c_in_x", input.value)
     observe?("c_noise", Tensor(coefficients.map(\.noise), shape: [images]))

@@ -157,10 +157,8 @@ struct SongUNet: UNet {
     for step in decoder {
       switch step {
       case .block(let block):
-        if features.shape[3] != block.inputs, let skip = skips.popLast() {
-          features = concatenateChannels(features, skip)
-        }
-        features = block(features, embedding, pass)
+        let skip = features.shape[3] == block.inputs ? nil : skips.popLast()
+        features = block(features, joining: skip, embedding, pass)
       case .auxiliaryUp(let up):
         image = image.map { up($0, pass) }
       case .auxiliaryOutput(let norm, let output):

@@ -80,10 +80,26 @@ package struct UNetBlock: Sendable {
   }
 
   /// - Parameters:
-  ///   - x: [N, H, W, inputs].
+  ///   - x: [N, H, W, inputs], or its first channels.
+  ///   - skip: the other channels, where the block takes a skip connection.
   ///   - embedding: [N, embedding].
   /// - Returns: [N, H', W', outputs].
-  package func callAsFunction(_ x: Variable, _ embedding: Variable, _ pass: ForwardPass) -> Variable {
+  package func callAsFunction(_ x: Variable, joining skip: Variable? = nil, _ embedding: Variable, _ pass: ForwardPass)
+    -> Variable
+  {
+    guard pass.checkpointsActivations else {
+      return compute(skip.map { concatenateChannels(x, $0) } ?? x, embedding, pass)
+    }
+    return checkpoint([x, embedding] + (skip.map { [$0] } ?? []) + pass.parameters) { isRecording in
+      func input(_ variable: Variable) -> Variable { isRecording ? variable : variable.detached }
+      var inner = isRecording ? pass : pass.detached
+      if isRecording { inner.observe = nil }
+      return compute(
+        skip.map { concatenateChannels(input(x), input($0)) } ?? input(x), input(embedding), inner)
+    }
+  }
+
+  private func compute(_ x: Variable, _ embedding: Variable, _ pass: ForwardPass) -> Variable {
     var h = conv0(norm0(x, silu: true, pass), pass)
     let p = affine(embedding, pass)
     h = style.isAdaptive ? norm1(h, modulation: p, silu: true, pass) : norm1(h, shift: p, silu: true, pass)

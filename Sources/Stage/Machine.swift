@@ -19,6 +19,11 @@ public enum Machine {
     return min(machine ?? .max, ControlGroup.current().availableMemoryBytes ?? .max)
   }
 
+  /// The most memory that this process has had resident so far, in bytes; 0 where the system does not say.
+  public static var peakMemoryBytes: Int {
+    memoryInfoBytes("VmHWM", in: (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? "") ?? 0
+  }
+
   /// Refuses work that this process cannot have the memory for.
   /// - Throws: a `Failure` (`unavailable`) with both figures.
   public static func requireMemory(_ neededBytes: Int, for work: String, remedy: String? = nil) throws {

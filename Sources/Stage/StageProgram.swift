@@ -15,9 +15,14 @@ public enum StageProgram {
   ///   - options: the common options as parsed.
   ///   - body: the work. A `Failure` it throws decides the exit status; any other error counts as a defect (70).
   public static func run(_ program: String, options: StageOptions, body: (StageContext) throws -> Void) -> Never {
+    run(program) { try body(StageContext(program: program, options: options)) }
+  }
+
+  /// The same for a program that computes but is no stage of a job and has options of its own.
+  public static func run(_ program: String, body: () throws -> Void) -> Never {
     do {
       try prepare()
-      try body(StageContext(program: program, options: options))
+      try body()
     } catch {
       let failure = Self.failure(from: error, program: program)
       StandardError.write("\(program): \(failure)\n")

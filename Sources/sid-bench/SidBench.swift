@@ -1,0 +1,167 @@
+import ArgumentParser
+import Compute
+import Diagnostics
+import Foundation
+import HDF5
+import Models
+import Stage
+
+/// `sid-bench`: how fast the engine is, and how much memory it takes.
+@main
+struct SidBench: ParsableCommand {
+  static let program = "sid-bench"
+
+  static let configuration = CommandConfiguration(
+    commandName: program,
+    abstract: "Measures the speed and the memory of networks with random weights.",
+    discussion: """
+      Networks: \(NetworkConfiguration.publishedNames.joined(separator: ", ")). Works: sample (one-step sampling), latency \
+      (the same, one image), distill-step (one iteration of SiD: fake-score step and generator step with optimizer and \
+      average), conv (convolutions forward, input gradient and weight gradient, counted in direct FLOPs).
+
+      --serve warms up, prints {"ready": true} and answers each line on standard input with one JSON line: `run` or an \
+      empty line with the seconds of one repetition, `batch N` by changing the batch, `outputs FILE` by writing inputs \
+      and results to an HDF5 file, `peak` with the peak memory so far, `quit` with the peak memory before it ends.
+
+      Exit status: 0 done, 64 usage, 65 malformed network, 66 missing network, 69 the processor lacks what this build \
+      needs, 75 stopped.
+      """,
+    version: Version.line(program))
+
+  @OptionGroup(title: "Network") var source: NetworkOptions
+  @OptionGroup(title: "Work") var work: WorkOptions
+
+  @Flag(help: "Print one JSON object instead of a table.")
+  var json = false
+
+  @Flag(help: "Answer commands on standard input.")
+  var serve = false
+
+  func validate() throws {
+    guard let kind = work.work else {
+      guard source.writeNetwork != nil else { throw ValidationError("--work or --write-network is missing") }
+      return
+    }
+    guard kind == .conv || source.network != nil || source.networkFile != nil else {
+      throw ValidationError("--work \(kind.rawValue) needs --network or --network-file")
+    }
+    guard !serve || kind != .conv else { throw ValidationError("--work conv cannot be served") }
+  }
+
+  func run() throws {
+    StageProgram.run(Self.program) { try measure() }
+  }
+
+  private func measure() throws {
+    let threads = work.threads ?? Machine.availableThreads
+    Threads.use(threads)
+    if let path = source.writeNetwork {
+      try HDF5File.publish(path) { try source.load().write(to: $0) }
+    }
+    guard let kind = work.work else { return }
+    if kind == .conv {
+      let report = try ConvolutionReport(
+        cases: work.shape.isEmpty ? ConvolutionCase.common : work.shape, batch: work.batch ?? 8,
+        repetitions: work.repetitions, threads: threads)
+      return print(json ? report.json.text : report.table)
+    }
+    var benchmark = try benchmark(kind)
+    try benchmark.run()
+    let labels = Labels(network: source.name, work: kind.rawValue, threads: threads)
+    if serve {
+      var server = Server(labels: labels, benchmark: benchmark)
+      try server.answer()
+    } else {
+      let measurement = try Measurement(of: work.repetitions) { try benchmark.run() }
+      let report = BenchmarkReport(labels: labels, benchmark: benchmark, measurement: measurement)
+      print(json ? report.json.text : report.table)
+    }
+  }
+
+  private func benchmark(_ kind: WorkName) throws -> any Benchmark {
+    let network = try source.load()
+    switch kind {
+    case .latency: return SamplingBenchmark(network: network, batch: 1, seed: source.seed)
+    case .distillStep: return DistillationBenchmark(network: network, batch: work.batch ?? 8, seed: source.seed)
+    case .sample, .conv: return SamplingBenchmark(network: network, batch: work.batch ?? 8, seed: source.seed)
+    }
+  }
+}
+
+/// Which network is measured.
+struct NetworkOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("A network by its name, with random weights.", valueName: "name"))
+  var network: String?
+
+  @Option(help: ArgumentHelp("A network file instead.", valueName: "file"))
+  var networkFile: String?
+
+  @Option(help: ArgumentHelp("Seed of weights, latents, classes and training.", valueName: "n"))
+  var seed: UInt64 = 0
+
+  @Option(help: ArgumentHelp("Write the network to a file first.", valueName: "file"))
+  var writeNetwork: String?
+
+  func validate() throws {
+    guard network == nil || networkFile == nil else {
+      throw ValidationError("--network and --network-file exclude each other")
+    }
+    guard writeNetwork == nil || network != nil || networkFile != nil else {
+      throw ValidationError("--write-network needs --network")
+    }
+    if let network, NetworkConfiguration.published(network) == nil {
+      throw ValidationError(
+        "--network \"\(network)\" is not known; the names are "
+          + NetworkConfiguration.publishedNames.joined(separator: ", "))
+    }
+  }
+
+  /// What reports call the network.
+  var name: String { network ?? networkFile.map { ($0 as NSString).lastPathComponent } ?? "" }
+
+  /// Reads the file or draws the weights.
+  func load() throws -> Network {
+    if let networkFile { return try Network(contentsOf: networkFile) }
+    guard let network, let configuration = NetworkConfiguration.published(network) else {
+      throw Failure(.usage, "--network", "it is missing")
+    }
+    return try Network(configuration: configuration, randomSeed: seed, origin: network)
+  }
+}
+
+/// What is measured, and how often.
+struct WorkOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("sample, latency, distill-step or conv.", valueName: "name"))
+  var work: WorkName?
+
+  @Option(help: ArgumentHelp("Images in one repetition (default: 8; 1 for latency).", valueName: "n"))
+  var batch: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "HxWxIN->OUT or HxWxIN->OUT/KERNEL, kernel 3 or 1; conv. Several are measured in turn (default: those of CIFAR-10).",
+      valueName: "shape"))
+  var shape: [ConvolutionCase] = []
+
+  @Option(help: ArgumentHelp("Repetitions, after one that does not count.", valueName: "n"))
+  var repetitions = 5
+
+  @Option(help: ArgumentHelp("Worker threads (default: the cores this process may use).", valueName: "n"))
+  var threads: Int?
+
+  func validate() throws {
+    for (name, value, largest) in [
+      ("batch", batch ?? 1, 1 << 16), ("repetitions", repetitions, 1 << 20), ("threads", threads ?? 1, 1024),
+    ] where value < 1 || value > largest {
+      throw ValidationError("--\(name) must be from 1 to \(largest), found \(value)")
+    }
+    guard work != .latency || batch ?? 1 == 1 else { throw ValidationError("--work latency is of one image") }
+    guard shape.isEmpty || work == .conv else { throw ValidationError("--shape belongs to --work conv") }
+  }
+}
+
+/// The works by the names of `--work`.
+enum WorkName: String, ExpressibleByArgument, CaseIterable {
+  case sample, latency, conv
+  case distillStep = "distill-step"
+}

@@ -1,0 +1,376 @@
+"""Measures this package against PyTorch: both do the same work on the same weights in turns.
+
+Each side is at its best: its own batch size, searched before, and for PyTorch the memory format (contiguous or
+channels_last) and whether torch.compile is used. Before anything is timed PyTorch's results are held against ours.
+Run by `pipeline/bench --against-pytorch`, which knows where the programs are.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NETWORKS = ["cifar10", "ffhq64", "imagenet64", "digits"]
+WORKS = ["sample", "latency", "distill-step", "first-image", "memory", "threads"]
+MODES = ["eager-channels_last", "eager-contiguous", "compile-channels_last", "compile-contiguous"]
+BATCHES = {  # images at a time that are tried, smallest first
+    "digits": {"sample": [16, 64, 256, 1024], "distill-step": [16, 64, 256]},
+    "imagenet64": {"sample": [1, 2, 4, 8, 16], "distill-step": [1, 2, 4, 8]},
+    None: {"sample": [1, 4, 8, 16, 32, 64], "distill-step": [4, 8, 16, 32, 64]},
+}
+TOLERANCE = {"sample": 1e-4, "latency": 1e-4, "distill-step": 1e-3}  # absolute on images, relative on gradients
+MEMORY_BATCH = 16
+# Options of sid-bench whose memory is measured too, where it has them, and what the work is then called.
+MEMORY_VARIANTS = {"memory-checkpointed": "--checkpoint-activations"}
+
+
+def note(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+class Broken(Exception):
+    """A program ended or said what it should not."""
+
+
+class Worker:
+    """A program that answers lines on its standard input with lines of JSON."""
+
+    def __init__(self, command, log):
+        self.command, self.log = command, log
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(log, "w"), text=True, bufsize=1)
+        self.ready = self.answer()
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            tail = open(self.log).read().strip().splitlines()[-1:]
+            raise Broken(f"{os.path.basename(self.command[0])} ended: {' '.join(tail)}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise Broken(answer["error"])
+        return answer
+
+    def say(self, line):
+        try:
+            print(line, file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            pass
+
+    def ask(self, line):
+        self.say(line)
+        return self.answer()
+
+    def run(self):
+        return self.ask("run")["seconds"]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.process.kill()
+        self.process.wait()
+
+
+class Sides:
+    """How to start both sides for one network."""
+
+    def __init__(self, options, network, folder):
+        self.options, self.network, self.folder = options, network, folder
+        self.file = os.path.join(folder, f"{network}.h5")
+        self.bench = os.path.join(options.programs, "sid-bench")
+        subprocess.run([self.bench, "--network", network, "--seed", "0", "--write-network", self.file], check=True)
+
+    def path(self, name):
+        return os.path.join(self.folder, f"{self.network}-{name}")
+
+    def ours(self, work, batch, threads=None, extra=(), log="ours"):
+        command = [self.bench, "--network-file", self.file, "--work", work, "--serve"]
+        command += ["--threads", str(threads or self.options.threads), *self.options.our_options.split(), *extra]
+        return Worker(command + (["--batch", str(batch)] if work != "latency" else []), self.path(log + ".log"))
+
+    def peer(self, work, mode, batch, *extra):
+        kind, memory_format = mode.split("-")
+        return [
+            sys.executable, os.path.join(HERE, "peer.py"), "--network-file", self.file, "--work", work,
+            "--batch", str(batch), "--mode", kind, "--format", memory_format,
+            "--threads", str(self.options.threads), *extra]
+
+    def theirs(self, work, mode, batch):
+        return Worker(self.peer(work, mode, batch), self.path("theirs.log"))
+
+    def batches(self, work):
+        if work == "latency":
+            return [1]
+        if self.options.batches:
+            return self.options.batches
+        return BATCHES.get(self.network, BATCHES[None])[work]
+
+    def outputs(self, work, batch):
+        """A file of our results for `batch` images."""
+        path = self.path(f"{work}-{batch}.h5")
+        if not os.path.exists(path):
+            with self.ours(work, batch) as worker:
+                worker.ask(f"outputs {path}")
+        return path
+
+
+def available_bytes():
+    with open("/proc/meminfo") as info:
+        return next(int(line.split()[1]) * 1024 for line in info if line.startswith("MemAvailable:"))
+
+
+def quickest(worker, batches, limit):
+    """Milliseconds an image at each batch that fits, until larger ones are clearly no better."""
+    found = {}
+    for batch in batches:
+        if found:
+            previous = max(found)
+            if worker.ask("peak")["peak_bytes"] * batch / previous > limit:
+                break
+            worker.ask(f"batch {batch}")
+        seconds = worker.run()
+        if seconds < 20:
+            seconds = min(seconds, worker.run())
+        found[batch] = seconds / batch * 1000
+        if found[batch] > 1.1 * min(found.values()) or seconds > 120:
+            break
+    return found
+
+
+def described(found):
+    return ", ".join(f"{ms:.4g} ({batch})" for batch, ms in found.items())
+
+
+def search(sides, work):
+    """The best batch of ours; mode and batch of theirs; the largest difference of their results from ours."""
+    limit = available_bytes() * 0.45
+    batches = sides.batches(work)
+    with sides.ours(work, batches[0]) as worker:
+        found = quickest(worker, batches, limit)
+        note(f"  ours, ms/image (batch): {described(found)}")
+    ours = min(found, key=found.get)
+
+    candidates, differences = {}, []
+    for mode in sides.options.modes:
+        eager = {m: b for (m, b), _ in sorted(candidates.items(), key=lambda item: -item[1])}
+        start = batches[0]
+        if mode.startswith("compile"):
+            # Compiled for one batch only: the best one without it.
+            start = eager.get(mode.replace("compile", "eager"), next(reversed(eager.values()), batches[0]))
+        check = sides.outputs(work, start)
+        try:
+            with sides.theirs(work, mode, start) as worker:
+                difference = worker.ask(f"outputs {check}")["difference"]
+                if not difference <= TOLERANCE[work]:
+                    raise SystemExit(f"{sides.network} {work}: {mode} differs from ours by {difference}")
+                differences.append(difference)
+                worker.ask(f"batch {start}")
+                found = quickest(worker, [start] if mode.startswith("compile") else batches, limit)
+        except Broken as failure:
+            note(f"  {mode}: failed: {failure}")
+            continue
+        note(f"  {mode}, ms/image (batch): {described(found)}; difference {differences[-1]:.2g}")
+        candidates.update({(mode, batch): ms for batch, ms in found.items()})
+    if not candidates:
+        raise SystemExit(f"{sides.network} {work}: PyTorch does not run; see {sides.path('theirs.log')}")
+    mode, batch = min(candidates, key=candidates.get)
+    return ours, mode, batch, max(differences)
+
+
+def ratios(ours, theirs):
+    """The ratio of the medians of two lists of seconds, and the extremes over pairs."""
+    pairs = [b / a for a, b in zip(ours, theirs)]
+    return {
+        "ratio_median": statistics.median(theirs) / statistics.median(ours),
+        "ratio_min": min(pairs), "ratio_max": max(pairs), "repetitions": len(pairs)}
+
+
+def compared(sides, work):
+    """Throughput or latency, in turns."""
+    our_batch, mode, their_batch, difference = search(sides, work)
+    ours, theirs = [], []
+    with sides.ours(work, our_batch) as a, sides.theirs(work, mode, their_batch) as b:
+        a.run(), b.run()
+        for _ in range(sides.options.repetitions):
+            ours.append(a.run() / our_batch)
+            theirs.append(b.run() / their_batch)
+        peaks = [side.ask("quit")["peak_bytes"] for side in (a, b)]
+        kernels, torch = a.ready["kernels"], b.ready["torch"]
+    return ratios(ours, theirs) | {
+        "our_peak_bytes": peaks[0], "their_peak_bytes": peaks[1], "our_batch": our_batch, "their_batch": their_batch,
+        "our_ms_per_image": statistics.median(ours) * 1000, "their_ms_per_image": statistics.median(theirs) * 1000,
+        "their_mode": mode, "largest_difference": difference, "kernels": kernels, "torch": torch}
+
+
+def peak_memory(sides, extra=()):
+    """One iteration of training at a given micro-batch, once on each side, one after the other."""
+    batch = sides.options.batches[0] if sides.options.batches else MEMORY_BATCH
+    mode = next(mode for mode in sides.options.modes if mode.startswith("eager"))
+    with sides.ours("distill-step", batch, extra=extra) as worker:
+        ours, our_peak = worker.run() / batch, worker.ask("quit")["peak_bytes"]
+    with sides.theirs("distill-step", mode, batch) as worker:
+        theirs, their_peak = worker.run() / batch, worker.ask("quit")["peak_bytes"]
+    return ratios([ours], [theirs]) | {
+        "our_peak_bytes": our_peak, "their_peak_bytes": their_peak, "our_batch": batch, "their_batch": batch,
+        "our_ms_per_image": ours * 1000, "their_ms_per_image": theirs * 1000, "their_mode": mode}
+
+
+def timed(command, log):
+    """Wall seconds and peak memory of a whole process."""
+    with open(log, "w") as errors:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=errors, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - start
+    if status != 0:
+        raise SystemExit(f"{command[0]} failed; see {log}")
+    return seconds, usage.ru_maxrss * 1024
+
+
+def plain_png(path):
+    """The pixels of a PNG of first_image.py, which filters no row."""
+    data = open(path, "rb").read()
+    width, height, _, colour = struct.unpack(">IIBB", data[16:26])
+    start = data.index(b"IDAT")
+    length = struct.unpack(">I", data[start - 4:start])[0]
+    raw = zlib.decompress(data[start + 4:start + 4 + length])
+    stride = width * (3 if colour == 2 else 1) + 1
+    return b"".join(raw[row * stride + 1:(row + 1) * stride] for row in range(height))
+
+
+def first_image(sides):
+    """Whole processes, from their start to the first PNG."""
+    import h5py
+
+    network, archive, picture = sides.path("network.pt"), sides.path("first.h5"), sides.path("theirs.png")
+    subprocess.run(sides.peer("sample", MODES[0], 1, "--save", network), check=True)
+    threads = ["--threads", str(sides.options.threads)]
+    ours = [
+        os.path.join(sides.options.programs, "sid-sample"), "--network", sides.file, "--seeds", "0", "--output", archive,
+        "--overwrite", "--contact-sheet-columns", "1", "--contact-sheet-rows", "1", *threads]
+    theirs = [sys.executable, os.path.join(HERE, "first_image.py"), "--network", network, "--output", picture, *threads]
+    results = [], []
+    for repetition in range(sides.options.repetitions + 1):
+        for result, command, log in zip(results, [ours, theirs], ["ours.log", "theirs.log"]):
+            result.append(timed(command, sides.path(log)))
+        if repetition == 0:
+            with h5py.File(archive, "r") as file:
+                pixels = file["images"][0].tobytes()
+            difference = max(abs(a - b) for a, b in zip(pixels, plain_png(picture), strict=True))
+            if difference > 1 or not os.path.exists(sides.path("first.png")):
+                raise SystemExit(f"{sides.network}: the first images differ by {difference}")
+            for result in results:
+                result.clear()
+    seconds, peaks = [[[r[i] for r in result] for result in results] for i in range(2)]
+    return ratios(*seconds) | {
+        "our_peak_bytes": max(peaks[0]), "their_peak_bytes": max(peaks[1]), "our_batch": 1, "their_batch": 1,
+        "our_ms_per_image": statistics.median(seconds[0]) * 1000,
+        "their_ms_per_image": statistics.median(seconds[1]) * 1000, "their_mode": "eager-channels_last"}
+
+
+def threads(sides):
+    """Ours only: one process of two threads against two processes of one thread at the same time."""
+    count = sides.options.threads
+    with sides.ours("sample", sides.batches("sample")[0]) as worker:
+        found = quickest(worker, sides.batches("sample"), available_bytes() * 0.3)
+    batch = min(found, key=found.get)
+    together, apart = [], []
+    alone = [sides.ours("sample", batch, threads=1, log=f"ours-{index}") for index in range(count)]
+    try:
+        with sides.ours("sample", batch) as whole:
+            for repetition in range(sides.options.repetitions + 1):
+                seconds = whole.run()
+                for worker in alone:
+                    worker.say("run")
+                each = [worker.answer()["seconds"] for worker in alone]
+                if repetition > 0:
+                    together.append(seconds / batch)
+                    apart.append(1 / sum(batch / s for s in each))
+            peak = whole.ask("quit")["peak_bytes"]
+            peaks = [worker.ask("quit")["peak_bytes"] for worker in alone]
+    finally:
+        for worker in alone:
+            worker.__exit__()
+    return ratios(together, apart) | {
+        "our_peak_bytes": peak, "their_peak_bytes": sum(peaks), "our_batch": batch, "their_batch": batch,
+        "our_ms_per_image": statistics.median(together) * 1000,
+        "their_ms_per_image": statistics.median(apart) * 1000, "their_mode": f"{count} of ours with one thread"}
+
+
+def results(sides, work):
+    """Name and result of each measurement that a work consists of."""
+    if work == "memory":
+        yield work, peak_memory(sides)
+        known = subprocess.run([sides.bench, "--help"], capture_output=True, text=True).stdout
+        for name, option in MEMORY_VARIANTS.items():
+            if option in known:
+                yield name, peak_memory(sides, [option])
+    else:
+        yield work, {"first-image": first_image, "threads": threads}.get(work, lambda s: compared(s, work))(sides)
+
+
+def row(r):
+    return (
+        f"{r['network']:11}{r['work']:20}{r['ratio_median']:6.2f}x  {r['ratio_min']:5.2f} to {r['ratio_max']:5.2f}"
+        f"{r['our_ms_per_image']:11.4g}{r['their_ms_per_image']:11.4g}"
+        f"{r['our_peak_bytes'] / 2**20:9.0f}{r['their_peak_bytes'] / 2**20:9.0f}"
+        f"  {r['our_batch']}, {r['their_batch']} {r['their_mode']}")
+
+
+HEADING = (
+    f"{'network':11}{'work':20}{'ratio':>7}  {'pairs':14}{'our ms':>11}{'their ms':>11}{'our MiB':>9}{'their':>9}  batches, mode")
+
+
+def names(known):
+    def parse(text):
+        chosen = text.split(",")
+        for name in chosen:
+            if name not in known:
+                raise argparse.ArgumentTypeError(f"{name} is not one of {', '.join(known)}")
+        return chosen
+    return parse
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="pipeline/bench --against-pytorch", description=__doc__.split("\n\n")[0],
+        epilog="Lists are separated by commas.")
+    parser.add_argument("--programs", required=True, help=argparse.SUPPRESS)
+    parser.add_argument("--networks", type=names(NETWORKS), default=NETWORKS, help=f"of {', '.join(NETWORKS)}")
+    parser.add_argument("--works", type=names(WORKS), default=WORKS, help=f"of {', '.join(WORKS)}")
+    parser.add_argument("--modes", type=names(MODES), default=MODES, help=f"PyTorch's, of {', '.join(MODES)}")
+    parser.add_argument(
+        "--batches", type=lambda text: [int(n) for n in text.split(",")], help="that each side chooses from")
+    parser.add_argument("--repetitions", type=int, default=7, help="pairs (default: 7)")
+    parser.add_argument("--threads", type=int, default=2, help="of each side (default: 2)")
+    parser.add_argument("--our-options", default="", help="further options of sid-bench, in one argument")
+    parser.add_argument("--json", help="write the results to this file")
+    options = parser.parse_args()
+
+    everything = []
+    print(HEADING, flush=True)
+    with tempfile.TemporaryDirectory(prefix="sid-bench-") as folder:
+        for network in options.networks:
+            sides = Sides(options, network, folder)
+            for work in options.works:
+                note(f"{network} {work}")
+                for name, result in results(sides, work):
+                    everything.append({"network": network, "work": name, "threads": options.threads} | result)
+                    print(row(everything[-1]), flush=True)
+                    if options.json:
+                        with open(options.json, "w") as file:
+                            json.dump(everything, file, indent=2)
+            for name in os.listdir(folder):
+                os.remove(os.path.join(folder, name))
+
+
+if __name__ == "__main__":
+    main()

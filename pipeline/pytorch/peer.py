@@ -1,0 +1,137 @@
+"""PyTorch's side of the comparison: does the work that sid-bench does, and answers lines like `sid-bench --serve`.
+
+  run            the seconds of one repetition
+  batch N        changes the batch
+  outputs FILE   the largest difference from the results in a file that sid-bench wrote for the same network
+  peak           the peak memory so far
+  quit           the peak memory, and ends
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+
+import torch
+
+from networks import denoiser, read_network
+
+FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+
+
+def peak_bytes():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+
+
+class Sampling:
+    def __init__(self, network, format, batch, compiled):
+        self.format, self.config = format, network.config
+        self.network = compiled(network)
+        self.sigma = torch.full([1], 2.5)
+        self.resize(batch)
+
+    def resize(self, batch):
+        c = self.config
+        generator = torch.Generator().manual_seed(0)
+        shape = [batch, c["img_channels"], c["img_resolution"], c["img_resolution"]]
+        self.latents = torch.randn(shape, generator=generator).to(memory_format=self.format)
+        self.labels = None
+        if c["label_dim"]:
+            classes = torch.randint(c["label_dim"], [batch], generator=generator)
+            self.labels = torch.nn.functional.one_hot(classes, c["label_dim"]).float()
+
+    def images(self):
+        with torch.inference_mode():
+            return self.network(self.latents * 2.5, self.sigma, self.labels)
+
+    run = images
+
+    def compare(self, file):
+        self.latents = torch.from_numpy(file["latents"][...]).to(memory_format=self.format)
+        if self.labels is not None:
+            self.labels = torch.from_numpy(file["class_labels"][...])
+        return (self.images() - torch.from_numpy(file["images"][...])).abs().max().item()
+
+
+class Distilling:
+    def __init__(self, network, format, batch, compiled):
+        from sid import Distillation
+
+        self.batch = batch
+        self.distillation = Distillation(network, format, compiled)
+
+    def resize(self, batch):
+        self.batch = batch
+
+    def run(self):
+        self.distillation.iteration(self.batch)
+
+    def compare(self, file):
+        return self.distillation.compare(file)
+
+
+def compiler(work):
+    """torch.compile as it is fastest for the work."""
+    import torch._inductor.config
+
+    torch._dynamo.config.cache_size_limit = 64
+    torch._inductor.config.freezing = work is Sampling
+    return lambda network: torch.compile(network, dynamic=False)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--network-file", required=True)
+    parser.add_argument("--work", required=True, choices=["sample", "latency", "distill-step"])
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--format", choices=FORMATS, default="channels_last")
+    parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
+    parser.add_argument("--save", help="write configuration and parameters for torch.load, and end")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    config, tensors = read_network(options.network_file)
+    if options.save:
+        return torch.save({"config": config, "parameters": tensors}, options.save)
+    network = denoiser(config, tensors).to(memory_format=FORMATS[options.format])
+    del tensors
+    kind = Distilling if options.work == "distill-step" else Sampling
+    compiled = compiler(kind) if options.mode == "compile" else lambda network: network
+    work = kind(network, FORMATS[options.format], options.batch, compiled)
+    work.run()
+
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+
+    def say(**answer):
+        print(json.dumps(answer), file=answers, flush=True)
+
+    say(ready=True, torch=torch.__version__, threads=torch.get_num_threads())
+    for line in sys.stdin:
+        words = line.split(maxsplit=1)
+        if words in ([], ["run"]):
+            start = time.perf_counter()
+            work.run()
+            say(seconds=time.perf_counter() - start)
+        elif words[0] == "batch":
+            work.resize(int(words[1]))
+            work.run()
+            say(batch=int(words[1]))
+        elif words[0] == "outputs":
+            import h5py
+
+            with h5py.File(words[1].strip(), "r") as file:
+                say(difference=work.compare(file))
+        elif words == ["peak"]:
+            say(peak_bytes=peak_bytes())
+        elif words == ["quit"]:
+            return say(peak_bytes=peak_bytes())
+        else:
+            say(error=f"not known: {line.strip()}")
+
+
+if __name__ == "__main__":
+    main()
