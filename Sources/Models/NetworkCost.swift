@@ -8,8 +8,10 @@ public struct NetworkCost: Sendable {
   public var keptFloats = 0
   /// Floats of the largest block's inputs and outputs: what inference holds at a time.
   public var largestBlockFloats = 0
-  /// Floats of the largest matrix of attention weights, one for each thread; twice that for a gradient.
-  public var attentionFloats = 0.0
+  /// Floats that each thread works on in attention.
+  public var attentionFloats = 0
+  /// Floats that each thread works on in the gradient of attention.
+  public var attentionGradientFloats = 0
 }
 
 extension Network {
@@ -52,10 +54,14 @@ private struct CostSum {
         total.keptFloats += pixels * b.outputs
       }
     }
-    if b.selfAttention != nil {
+    if let attention = b.selfAttention {
       convolution(1, b.outputs, 3 * b.outputs)
       convolution(1, b.outputs, b.outputs)
-      total.attentionFloats = max(total.attentionFloats, Double(pixels) * Double(pixels))
+      let width = b.outputs / attention.heads
+      total.attentionFloats = max(
+        total.attentionFloats, attentionScratchFloats(pixels: pixels, headChannels: width, isGradient: false))
+      total.attentionGradientFloats = max(
+        total.attentionGradientFloats, attentionScratchFloats(pixels: pixels, headChannels: width, isGradient: true))
       total.flops += 4 * Double(pixels) * Double(pixels) * Double(b.outputs)
     }
     total.largestBlockFloats = max(total.largestBlockFloats, total.keptFloats - before)

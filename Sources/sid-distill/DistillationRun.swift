@@ -317,7 +317,7 @@ struct DistillationRun {
     // The generator's step keeps its own pass and those of both score networks.
     let activations =
       12 * Double(settings.microbatch) * Double(cost.keptFloats + teacher.configuration.labelDim)
-      + 8 * cost.attentionFloats * Double(context.threads)
+      + 4 * Double(cost.attentionGradientFloats * context.threads)
     // The state is written beside the old one; then come the generator, the best one and the snapshots.
     let stateSets = 2 * (6 + firstMoments)
     let snapshots = Int(min(settings.durationKimg / command.evaluation.snapshotKimg, 1e6))

@@ -109,7 +109,7 @@ struct SampleStage {
     let perImage = Double(cost.keptFloats / 8 + cost.largestBlockFloats + archive.network.labelDim)
     return byteCount(
       Double(100 << 20 + 8 * archive.network.parameterCount) + 4 * perImage * Double(archive.batch)
-        + 4 * cost.attentionFloats * Double(context.threads))
+        + 4 * Double(cost.attentionFloats * context.threads))
   }
 
   /// Measures the speed of the machine on a few images.
