@@ -26,6 +26,13 @@ public enum KernelSet {
     standard.store(KernelMode.allCases.firstIndex(of: mode) ?? 0, ordering: .relaxed)
   }
 
+  /// The same by name.
+  /// - Precondition: the name of a `KernelMode`.
+  public static func use(named name: String) {
+    guard let mode = KernelMode(rawValue: name) else { preconditionFailure("no kernel mode is called \(name)") }
+    use(mode)
+  }
+
   /// Runs `body`, and what it calls, in another mode.
   public static func with<R>(_ mode: KernelMode, _ body: () throws -> R) rethrows -> R {
     try $override.withValue(mode, operation: body)

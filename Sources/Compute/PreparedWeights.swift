@@ -54,6 +54,12 @@ final class PreparedWeights: Sendable {
 /// Preparing costs a pass over the weights and the writing of four times their size for each call of a layer, which is
 /// little where many images go through at once.
 public enum WeightCache {
+  /// What sampling keeps at most unless told otherwise: all weights of networks of about 100 million parameters.
+  public static let samplingLimitBytes = 3 << 30
+  /// What training keeps at most unless told otherwise: its weights change with every step, and memory is better spent on
+  /// images.
+  public static let trainingLimitBytes = 128 << 20
+
   private static let limit = Atomic<Int>(.max)
   private static let used = Atomic<Int>(0)
 

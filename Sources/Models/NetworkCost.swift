@@ -18,6 +18,17 @@ extension Network {
   /// The cost of one image.
   public var cost: NetworkCost { unet.cost(configuration) }
 
+  /// Bytes of all weights in the form that the fastest convolutions read, where they are kept.
+  public var preparedWeightBytes: Int {
+    specifications.reduce(0) { sum, s in
+      switch s.layout {
+      case .vector, .buffer, .attentionBias: sum
+      case .linear, .convolution, .attentionConvolution:
+        sum + 4 * s.shape.reduce(1, *) * (s.shape.count == 4 && s.shape[3] == 3 ? 4 : 1)
+      }
+    }
+  }
+
   /// Parameters and buffers.
   public var parameterCount: Int { specifications.reduce(0) { $0 + $1.shape.reduce(1, *) } }
 }
