@@ -43,6 +43,7 @@ let package = Package(
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
     .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CVector"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
     // What everything stands on: the error type, exit statuses, atomic publishing, digests.
@@ -55,7 +56,7 @@ let package = Package(
     .target(name: "Checkpoints", dependencies: ["Compute", "Files", "Diagnostics"]),
 
     // Numerics.
-    .target(name: "Kernels", swiftSettings: kernelSettings),
+    .target(name: "Kernels", dependencies: ["CVector"], swiftSettings: kernelSettings),
     .target(name: "Compute", dependencies: ["Kernels", "COpenBLAS"], swiftSettings: marchSettings),
     .target(name: "Autograd", dependencies: ["Compute"]),
     .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),

@@ -1,3 +1,5 @@
+import CVector
+
 /// The widest vectors of the instruction set that the kernels are built for.
 #if arch(x86_64) && SID_MARCH_V4
   typealias Wide = SIMD16<Float>
@@ -14,6 +16,9 @@ public enum MatrixMultiply {
   public static let panelColumns = 2 * Wide.scalarCount
   /// Rows that one pass of the innermost kernel computes.
   public static let rowBlock = 6
+
+  /// Floats ahead in a panel that are fetched: what memory delivers late arrives while earlier rows are multiplied.
+  private static let prefetchDistance = 24 * panelColumns
 
   /// Number of panels that hold `columns` columns.
   public static func panels(_ columns: Int) -> Int { (columns + panelColumns - 1) / panelColumns }
@@ -117,26 +122,27 @@ public enum MatrixMultiply {
     var (c00, c01, c10, c11, c20, c21) = (zero, zero, zero, zero, zero, zero)
     var (c30, c31, c40, c41, c50, c51) = (zero, zero, zero, zero, zero, zero)
     for _ in 0..<depth {
+      sid_prefetch(b + prefetchDistance)
       let b0 = loadWide(b)
       let b1 = loadWide(b + Wide.scalarCount)
       let v0 = Wide(repeating: a0.pointee)
-      c00 = c00.addingProduct(v0, b0)
-      c01 = c01.addingProduct(v0, b1)
+      c00 = multiplyAdd(v0, b0, c00)
+      c01 = multiplyAdd(v0, b1, c01)
       let v1 = Wide(repeating: a1.pointee)
-      c10 = c10.addingProduct(v1, b0)
-      c11 = c11.addingProduct(v1, b1)
+      c10 = multiplyAdd(v1, b0, c10)
+      c11 = multiplyAdd(v1, b1, c11)
       let v2 = Wide(repeating: a2.pointee)
-      c20 = c20.addingProduct(v2, b0)
-      c21 = c21.addingProduct(v2, b1)
+      c20 = multiplyAdd(v2, b0, c20)
+      c21 = multiplyAdd(v2, b1, c21)
       let v3 = Wide(repeating: a3.pointee)
-      c30 = c30.addingProduct(v3, b0)
-      c31 = c31.addingProduct(v3, b1)
+      c30 = multiplyAdd(v3, b0, c30)
+      c31 = multiplyAdd(v3, b1, c31)
       let v4 = Wide(repeating: a4.pointee)
-      c40 = c40.addingProduct(v4, b0)
-      c41 = c41.addingProduct(v4, b1)
+      c40 = multiplyAdd(v4, b0, c40)
+      c41 = multiplyAdd(v4, b1, c41)
       let v5 = Wide(repeating: a5.pointee)
-      c50 = c50.addingProduct(v5, b0)
-      c51 = c51.addingProduct(v5, b1)
+      c50 = multiplyAdd(v5, b0, c50)
+      c51 = multiplyAdd(v5, b1, c51)
       a0 += depthStride
       a1 += depthStride
       a2 += depthStride
@@ -165,6 +171,10 @@ public enum MatrixMultiply {
     }
   }
 }
+
+#if arch(x86_64) && SID_MARCH_V4
+  @inline(__always) private func multiplyAdd(_ a: Wide, _ b: Wide, _ c: Wide) -> Wide { sid_fma16(a, b, c) }
+#endif
 
 @inline(__always) func loadWide(_ p: Source) -> Wide { UnsafeRawPointer(p).loadUnaligned(as: Wide.self) }
 

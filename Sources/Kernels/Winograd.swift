@@ -1,21 +1,33 @@
 /// Tiles of a 3x3 convolution with stride 1, and the memory of its transforms.
 public struct WinogradShape: Sendable {
-  /// Height and width of the input, channels of input and output, zeros around an image.
-  public let height: Int, width: Int, inputs: Int, outputs: Int, padding: Int
+  /// Height of the input.
+  public let height: Int
+  /// Width of the input.
+  public let width: Int
+  /// Channels of the input.
+  public let inputs: Int
+  /// Channels of the output.
+  public let outputs: Int
+  /// Zeros around an image.
+  public let padding: Int
   /// Results along one side of a tile: 4 or 2.
   public let tileOutputs: Int
 
+  /// - Parameter tileOutputs: 4 or 2.
   public init(height: Int, width: Int, inputs: Int, outputs: Int, padding: Int, tileOutputs: Int) {
     (self.height, self.width, self.inputs, self.outputs) = (height, width, inputs, outputs)
     (self.padding, self.tileOutputs) = (padding, tileOutputs)
   }
 
-  /// Height and width of the output.
+  /// Height of the output.
   public var outHeight: Int { height + 2 * padding - 2 }
+  /// Width of the output.
   public var outWidth: Int { width + 2 * padding - 2 }
-  /// Tiles of one image.
+  /// Tiles from top to bottom.
   public var tileRows: Int { (outHeight + tileOutputs - 1) / tileOutputs }
+  /// Tiles from left to right.
   public var tileColumns: Int { (outWidth + tileOutputs - 1) / tileOutputs }
+  /// Tiles of one image.
   public var tiles: Int { tileRows * tileColumns }
   /// Inputs along one side of a tile.
   public var points: Int { tileOutputs + 2 }
@@ -38,11 +50,14 @@ public struct WinogradShape: Sendable {
 
 /// What follows a convolution: y = (x * weight + bias + residual) * scale.
 public struct ConvolutionEpilogue {
+  /// [outputs].
   public let bias: Source?
   /// The shape of the whole result.
   public let residual: Source?
+  /// Factor of everything.
   public let scale: Float
 
+  /// Nothing is copied: the memory must outlive the convolution.
   public init(bias: Source?, residual: Source?, scale: Float) {
     (self.bias, self.residual, self.scale) = (bias, residual, scale)
   }
@@ -131,9 +146,18 @@ public enum Winograd {
       var target = v
       for tile in tiles {
         inputPixels(shape, x, tile: tile, zeros: zeros, into: pixels)
-        for8(channels) { c, count in
+        var c = 0
+        while c + 8 <= channels {
+          for column in 0..<n { Tiling.input(PixelLine(pixels + column, n, channel: c), Line(half + column, n)) }
+          for row in 0..<n {
+            Tiling.input(Line(half + row * n, 1), MutableFloatLine(target + c + row * n * stride, stride))
+          }
+          c += 8
+        }
+        if c < channels {
           for column in 0..<n {
-            Tiling.input(PixelLine(pixels + column, n, channel: c, count: count), Line(half + column, n))
+            Tiling.input(
+              PixelTailLine(pixels + column, n, channel: c, count: channels - c), Line(half + column, n))
           }
           for row in 0..<n {
             Tiling.input(Line(half + row * n, 1), MutableFloatLine(target + c + row * n * stride, stride))
@@ -203,12 +227,31 @@ public enum Winograd {
         let channel = first + c
         var bias = Vector(repeating: 0)
         if let values = epilogue.bias { bias = read(values + channel, count) }
-        for row in 0..<place.rows {
-          for column in 0..<place.columns {
-            let pixel = place.offset + (row * shape.outWidth + column) * shape.outputs + channel
-            var value = results[row * side + column] + bias
-            if let residual = epilogue.residual { value += read(residual + pixel, count) }
-            write(value * scale, y + pixel, count)
+        let pixels = y + place.offset + channel
+        let isWhole = count == 8 && place.rows == side && place.columns == side
+        if isWhole, let residual = epilogue.residual {
+          let others = residual + place.offset + channel
+          for row in 0..<side {
+            for column in 0..<side {
+              let pixel = (row * shape.outWidth + column) * shape.outputs
+              store((results[row * side + column] + bias + load(others + pixel)) * scale, pixels + pixel)
+            }
+          }
+        } else if isWhole {
+          for row in 0..<side {
+            for column in 0..<side {
+              let pixel = (row * shape.outWidth + column) * shape.outputs
+              store((results[row * side + column] + bias) * scale, pixels + pixel)
+            }
+          }
+        } else {
+          for row in 0..<place.rows {
+            for column in 0..<place.columns {
+              let pixel = (row * shape.outWidth + column) * shape.outputs
+              var value = results[row * side + column] + bias
+              if let residual = epilogue.residual { value += read(residual + place.offset + channel + pixel, count) }
+              write(value * scale, pixels + pixel, count)
+            }
           }
         }
       }
@@ -287,29 +330,46 @@ public enum Winograd {
       for (index, tile) in tiles.enumerated() {
         inputPixels(shape, x, tile: tile, zeros: zeros, into: pixels)
         let target = v + index * shape.gradientInputStride
-        for8(shape.inputs) { c, count in
-          for column in 0..<n {
-            Tiling.input(PixelLine(pixels + column, n, channel: c, count: count), OneOf(line + column, index: row))
+        var c = 0
+        while c < shape.inputs {
+          if c + 8 <= shape.inputs {
+            for column in 0..<n {
+              Tiling.input(PixelLine(pixels + column, n, channel: c), OneOf(line + column, index: row))
+            }
+          } else {
+            for column in 0..<n {
+              Tiling.input(
+                PixelTailLine(pixels + column, n, channel: c, count: shape.inputs - c), OneOf(line + column, index: row)
+              )
+            }
           }
           Tiling.input(Line(line, 1), MutableFloatLine(target + c, inputStride))
+          c += 8
         }
         outputPixels(shape, dy, tile: tile, zeros: zeros, into: pixels)
         let gradient = d + index * width
-        for8(valid) { c, count in
-          for column in 0..<side {
-            Tiling.outputAdjoint(
-              PixelLine(pixels + column, side, channel: first + c, count: count), OneOf(line + column, index: row))
-          }
-          let panel = c / width
-          let offset = panel * tiles.count * width + (c - panel * width)
-          Tiling.outputAdjoint(Line(line, 1), MutableFloatLine(gradient + offset, gradientStride))
-        }
-        // The rest of the last panel.
-        var c = (valid + 7) & ~7
+        c = 0
         while c < columns {
           let panel = c / width
           let offset = panel * tiles.count * width + (c - panel * width)
-          for column in 0..<n { store(Vector(repeating: 0), gradient + offset + column * gradientStride) }
+          let out = MutableFloatLine(gradient + offset, gradientStride)
+          if c + 8 <= valid {
+            for column in 0..<side {
+              Tiling.outputAdjoint(
+                PixelLine(pixels + column, side, channel: first + c), OneOf(line + column, index: row))
+            }
+            Tiling.outputAdjoint(Line(line, 1), out)
+          } else if c < valid {
+            for column in 0..<side {
+              Tiling.outputAdjoint(
+                PixelTailLine(pixels + column, side, channel: first + c, count: valid - c),
+                OneOf(line + column, index: row))
+            }
+            Tiling.outputAdjoint(Line(line, 1), out)
+          } else {
+            // The rest of the last panel.
+            for column in 0..<n { out.write(Vector(repeating: 0), column) }
+          }
           c += 8
         }
       }

@@ -60,8 +60,19 @@ struct MutableFloatLine: VectorWriter {
   @inline(__always) func write(_ v: Vector, _ i: Int) { store(v, base + i * stride) }
 }
 
-/// Eight channels of pixels that lie anywhere, `count` of them if fewer than eight are left.
+/// Eight channels of pixels that lie anywhere.
 struct PixelLine: VectorReader {
+  let pixels: UnsafePointer<Source>
+  let stride: Int  // pixels
+  let channel: Int
+  @inline(__always) init(_ pixels: UnsafePointer<Source>, _ stride: Int, channel: Int) {
+    (self.pixels, self.stride, self.channel) = (pixels, stride, channel)
+  }
+  @inline(__always) subscript(_ i: Int) -> Vector { load(pixels[i * stride] + channel) }
+}
+
+/// The last channels of pixels, fewer than eight.
+struct PixelTailLine: VectorReader {
   let pixels: UnsafePointer<Source>
   let stride: Int  // pixels
   let channel: Int
@@ -69,7 +80,7 @@ struct PixelLine: VectorReader {
   @inline(__always) init(_ pixels: UnsafePointer<Source>, _ stride: Int, channel: Int, count: Int) {
     (self.pixels, self.stride, self.channel, self.count) = (pixels, stride, channel, count)
   }
-  @inline(__always) subscript(_ i: Int) -> Vector { read(pixels[i * stride] + channel, count) }
+  @inline(__always) subscript(_ i: Int) -> Vector { loadTail(pixels[i * stride] + channel, count) }
 }
 
 /// Keeps one element of a line and drops the others, which are then not computed.

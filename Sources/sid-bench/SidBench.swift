@@ -139,7 +139,7 @@ struct WorkOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "HxWxIN->OUT or HxWxIN->OUT/KERNEL, kernel 3 or 1; conv. Several are measured in turn (default: those of CIFAR-10).",
+      "HxWxIN->OUT or HxWxIN->OUT/KERNEL, kernel 3 or 1; conv. Several are measured in turn (default: common ones).",
       valueName: "shape"))
   var shape: [ConvolutionCase] = []
 

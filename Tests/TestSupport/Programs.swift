@@ -29,9 +29,11 @@ public enum Programs {
   ///   - arguments: without the program's name.
   ///   - environment: added to this process's environment.
   ///   - folder: its working folder; this process's unless given.
+  ///   - input: what it reads on standard input.
   /// - Throws: where it cannot be started.
   public static func run(
-    _ name: String, _ arguments: [String], environment: [String: String] = [:], folder: String? = nil
+    _ name: String, _ arguments: [String], environment: [String: String] = [:], folder: String? = nil,
+    input: String = ""
   ) throws -> Outcome {
     let scratch = try TemporaryFolder()
     // Files, because a pipe that nobody empties would stop the program.
@@ -44,7 +46,8 @@ public enum Programs {
       try Data().write(to: URL(fileURLWithPath: scratch.file(name)))
       return try FileHandle(forWritingTo: URL(fileURLWithPath: scratch.file(name)))
     }
-    process.standardInput = FileHandle.nullDevice
+    try Data(input.utf8).write(to: URL(fileURLWithPath: scratch.file("input")))
+    process.standardInput = try FileHandle(forReadingFrom: URL(fileURLWithPath: scratch.file("input")))
     process.standardOutput = try sink("output")
     process.standardError = try sink("errors")
     try process.run()

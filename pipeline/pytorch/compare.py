@@ -39,6 +39,49 @@ class Broken(Exception):
     """A program ended or said what it should not."""
 
 
+class Load:
+    """How many processors other processes keep busy meanwhile, and steal of a hypervisor.
+
+    PyTorch's threads wait for each other after every operation, so that it loses far more than its share on a machine
+    that others use. A measurement is repeated while others take more than `QUIET`, and the quietest ones count.
+    """
+
+    QUIET = 0.1
+
+    def __init__(self, *workers):
+        self.pids = [worker.process.pid for worker in workers]
+        self.tick = os.sysconf("SC_CLK_TCK")
+        self.children = 0.0
+        self.start, self.others = time.perf_counter(), self.seconds()
+
+    def seconds(self):
+        """Processor seconds that processes other than the workers and this one have used."""
+        with open("/proc/stat") as stat:
+            user, nice, system, _, _, interrupts, soft, steal = map(int, stat.readline().split()[1:9])
+        busy = user + nice + system + interrupts + soft + steal
+        for pid in [*self.pids, "self"]:
+            with open(f"/proc/{pid}/stat") as stat:
+                busy -= sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13]))
+        return busy / self.tick - self.children
+
+    def share(self):
+        """Processors that others kept busy since this object was made."""
+        return max(0.0, (self.seconds() - self.others) / (time.perf_counter() - self.start))
+
+
+def quietest(measure, workers, wanted, attempts):
+    """`wanted` results of `measure(load)`, the quietest of at most `attempts`, and the load of the last one taken."""
+    found = []
+    for _ in range(attempts):
+        load = Load(*workers)
+        result = measure(load)
+        found.append((load.share(), len(found), result))
+        if sum(share <= Load.QUIET for share, *_ in found) == wanted:
+            break
+    chosen = sorted(found)[:wanted]
+    return [result for _, _, result in chosen], chosen[-1][0]
+
+
 class Worker:
     """A program that answers lines on its standard input with lines of JSON."""
 
@@ -136,7 +179,7 @@ def quickest(worker, batches, limit):
             if worker.ask("peak")["peak_bytes"] * batch / previous > limit:
                 break
             worker.ask(f"batch {batch}")
-        seconds = worker.run()
+        (seconds,), _ = quietest(lambda load: worker.run(), [worker], 1, 3)
         if seconds < 20:
             seconds = min(seconds, worker.run())
         found[batch] = seconds / batch * 1000
@@ -160,11 +203,11 @@ def search(sides, work):
 
     candidates, differences = {}, []
     for mode in sides.options.modes:
-        eager = {m: b for (m, b), _ in sorted(candidates.items(), key=lambda item: -item[1])}
-        start = batches[0]
-        if mode.startswith("compile"):
-            # Compiled for one batch only: the best one without it.
-            start = eager.get(mode.replace("compile", "eager"), next(reversed(eager.values()), batches[0]))
+        start, compiled = batches[0], mode.startswith("compile")
+        if compiled and candidates:
+            # Every batch is compiled anew: only the best one without it is tried.
+            eager = {key: ms for key, ms in candidates.items() if key[0] == mode.replace("compile", "eager")}
+            start = min(eager or candidates, key=(eager or candidates).get)[1]
         check = sides.outputs(work, start)
         try:
             with sides.theirs(work, mode, start) as worker:
@@ -173,7 +216,7 @@ def search(sides, work):
                     raise SystemExit(f"{sides.network} {work}: {mode} differs from ours by {difference}")
                 differences.append(difference)
                 worker.ask(f"batch {start}")
-                found = quickest(worker, [start] if mode.startswith("compile") else batches, limit)
+                found = quickest(worker, [start] if compiled else batches, limit)
         except Broken as failure:
             note(f"  {mode}: failed: {failure}")
             continue
@@ -185,29 +228,32 @@ def search(sides, work):
     return ours, mode, batch, max(differences)
 
 
-def ratios(ours, theirs):
-    """The ratio of the medians of two lists of seconds, and the extremes over pairs."""
-    pairs = [b / a for a, b in zip(ours, theirs)]
+def in_turns(repetitions, workers, pair):
+    """Ratios and milliseconds an image of both sides over pairs of measurements.
+
+    `pair(load)` gives the seconds an image of our side and of the other, measured one after the other.
+    """
+    pairs, load = quietest(pair, workers, repetitions, 3 * repetitions)
+    ours, theirs = [statistics.median(side) for side in zip(*pairs)]
+    each = [b / a for a, b in pairs]
+    if load > Load.QUIET:
+        note(f"  other processes kept {load:.1f} processors busy: not a figure to keep")
     return {
-        "ratio_median": statistics.median(theirs) / statistics.median(ours),
-        "ratio_min": min(pairs), "ratio_max": max(pairs), "repetitions": len(pairs)}
+        "ratio_median": theirs / ours, "ratio_min": min(each), "ratio_max": max(each), "repetitions": len(each),
+        "our_ms_per_image": ours * 1000, "their_ms_per_image": theirs * 1000, "busy_processors": load}
 
 
 def compared(sides, work):
     """Throughput or latency, in turns."""
     our_batch, mode, their_batch, difference = search(sides, work)
-    ours, theirs = [], []
     with sides.ours(work, our_batch) as a, sides.theirs(work, mode, their_batch) as b:
         a.run(), b.run()
-        for _ in range(sides.options.repetitions):
-            ours.append(a.run() / our_batch)
-            theirs.append(b.run() / their_batch)
+        result = in_turns(
+            sides.options.repetitions, [a, b], lambda load: (a.run() / our_batch, b.run() / their_batch))
         peaks = [side.ask("quit")["peak_bytes"] for side in (a, b)]
-        kernels, torch = a.ready["kernels"], b.ready["torch"]
-    return ratios(ours, theirs) | {
+    return result | {
         "our_peak_bytes": peaks[0], "their_peak_bytes": peaks[1], "our_batch": our_batch, "their_batch": their_batch,
-        "our_ms_per_image": statistics.median(ours) * 1000, "their_ms_per_image": statistics.median(theirs) * 1000,
-        "their_mode": mode, "largest_difference": difference, "kernels": kernels, "torch": torch}
+        "their_mode": mode, "largest_difference": difference, "kernels": a.ready["kernels"], "torch": b.ready["torch"]}
 
 
 def peak_memory(sides, extra=()):
@@ -218,13 +264,13 @@ def peak_memory(sides, extra=()):
         ours, our_peak = worker.run() / batch, worker.ask("quit")["peak_bytes"]
     with sides.theirs("distill-step", mode, batch) as worker:
         theirs, their_peak = worker.run() / batch, worker.ask("quit")["peak_bytes"]
-    return ratios([ours], [theirs]) | {
+    return in_turns(1, [], lambda load: (ours, theirs)) | {
         "our_peak_bytes": our_peak, "their_peak_bytes": their_peak, "our_batch": batch, "their_batch": batch,
-        "our_ms_per_image": ours * 1000, "their_ms_per_image": theirs * 1000, "their_mode": mode}
+        "their_mode": mode}
 
 
-def timed(command, log):
-    """Wall seconds and peak memory of a whole process."""
+def whole_process(command, log, load, peaks):
+    """Wall seconds of a process from its start to its end."""
     with open(log, "w") as errors:
         start = time.perf_counter()
         process = subprocess.Popen(command, stdout=errors, stderr=errors)
@@ -232,7 +278,9 @@ def timed(command, log):
         seconds = time.perf_counter() - start
     if status != 0:
         raise SystemExit(f"{command[0]} failed; see {log}")
-    return seconds, usage.ru_maxrss * 1024
+    load.children += usage.ru_utime + usage.ru_stime
+    peaks.append(usage.ru_maxrss * 1024)
+    return seconds
 
 
 def plain_png(path):
@@ -257,23 +305,22 @@ def first_image(sides):
         os.path.join(sides.options.programs, "sid-sample"), "--network", sides.file, "--seeds", "0", "--output", archive,
         "--overwrite", "--contact-sheet-columns", "1", "--contact-sheet-rows", "1", *threads]
     theirs = [sys.executable, os.path.join(HERE, "first_image.py"), "--network", network, "--output", picture, *threads]
-    results = [], []
-    for repetition in range(sides.options.repetitions + 1):
-        for result, command, log in zip(results, [ours, theirs], ["ours.log", "theirs.log"]):
-            result.append(timed(command, sides.path(log)))
-        if repetition == 0:
-            with h5py.File(archive, "r") as file:
-                pixels = file["images"][0].tobytes()
-            difference = max(abs(a - b) for a, b in zip(pixels, plain_png(picture), strict=True))
-            if difference > 1 or not os.path.exists(sides.path("first.png")):
-                raise SystemExit(f"{sides.network}: the first images differ by {difference}")
-            for result in results:
-                result.clear()
-    seconds, peaks = [[[r[i] for r in result] for result in results] for i in range(2)]
-    return ratios(*seconds) | {
+    peaks = [], []
+
+    def pair(load):
+        return (
+            whole_process(ours, sides.path("ours.log"), load, peaks[0]),
+            whole_process(theirs, sides.path("theirs.log"), load, peaks[1]))
+
+    pair(Load())
+    with h5py.File(archive, "r") as file:
+        pixels = file["images"][0].tobytes()
+    difference = max(abs(a - b) for a, b in zip(pixels, plain_png(picture), strict=True))
+    if difference > 1 or not os.path.exists(sides.path("first.png")):
+        raise SystemExit(f"{sides.network}: the first images differ by {difference}")
+    return in_turns(sides.options.repetitions, [], pair) | {
         "our_peak_bytes": max(peaks[0]), "their_peak_bytes": max(peaks[1]), "our_batch": 1, "their_batch": 1,
-        "our_ms_per_image": statistics.median(seconds[0]) * 1000,
-        "their_ms_per_image": statistics.median(seconds[1]) * 1000, "their_mode": "eager-channels_last"}
+        "their_mode": "eager-channels_last"}
 
 
 def threads(sides):
@@ -282,27 +329,26 @@ def threads(sides):
     with sides.ours("sample", sides.batches("sample")[0]) as worker:
         found = quickest(worker, sides.batches("sample"), available_bytes() * 0.3)
     batch = min(found, key=found.get)
-    together, apart = [], []
     alone = [sides.ours("sample", batch, threads=1, log=f"ours-{index}") for index in range(count)]
+
+    def pair(load):
+        together = whole.run() / batch
+        for worker in alone:
+            worker.say("run")
+        return together, 1 / sum(batch / worker.answer()["seconds"] for worker in alone)
+
     try:
         with sides.ours("sample", batch) as whole:
-            for repetition in range(sides.options.repetitions + 1):
-                seconds = whole.run()
-                for worker in alone:
-                    worker.say("run")
-                each = [worker.answer()["seconds"] for worker in alone]
-                if repetition > 0:
-                    together.append(seconds / batch)
-                    apart.append(1 / sum(batch / s for s in each))
+            pair(None)
+            result = in_turns(sides.options.repetitions, [whole, *alone], pair)
             peak = whole.ask("quit")["peak_bytes"]
             peaks = [worker.ask("quit")["peak_bytes"] for worker in alone]
     finally:
         for worker in alone:
             worker.__exit__()
-    return ratios(together, apart) | {
+    return result | {
         "our_peak_bytes": peak, "their_peak_bytes": sum(peaks), "our_batch": batch, "their_batch": batch,
-        "our_ms_per_image": statistics.median(together) * 1000,
-        "their_ms_per_image": statistics.median(apart) * 1000, "their_mode": f"{count} of ours with one thread"}
+        "their_mode": f"{count} of ours with one thread"}
 
 
 def results(sides, work):
