@@ -1,3 +1,4 @@
+import Kernels
 import Synchronization
 
 /// A dense float32 array in row-major order.
@@ -129,13 +130,13 @@ extension Tensor {
   /// Transposes each [rows, columns] matrix of a [count, rows, columns] array.
   private func transposedInner(rows: Int, columns: Int) -> Tensor {
     let result = Tensor(uninitialized: [shape[0], columns, rows])
-    let source = storage.pointer
-    let target = result.storage.pointer
-    for n in 0..<shape[0] {
-      let base = n * rows * columns
-      for r in 0..<rows {
-        for c in 0..<columns { target[base + c * rows + r] = source[base + r * columns + c] }
-      }
+    let grain = max(16, (1 << 15) / max(columns, 1) / 16 * 16)
+    let parts = (rows + grain - 1) / grain
+    Threads.forEach(shape[0] * parts) { chunk in
+      let (base, first) = (chunk / parts * rows * columns, chunk % parts * grain)
+      TransposeKernel.apply(
+        rows: first..<min(first + grain, rows), totalRows: rows, columns: columns, pointer + base,
+        into: result.mutable + base)
     }
     return result
   }

@@ -120,8 +120,10 @@ public final class Distiller {
       state.pending = .init(phase: .generator, gradients: none)
       return nil
     case .generator:
-      try requireFinite(state.stepGenerator(gradients, learningRate: settings.generatorLearningRate * factor))
-      state.updateEMA(beta: settings.emaBeta(beforeImages: state.imagesSeen))
+      try requireFinite(
+        state.stepGenerator(
+          gradients, learningRate: settings.generatorLearningRate * factor,
+          emaBeta: settings.emaBeta(beforeImages: state.imagesSeen)))
       state.imagesSeen += settings.batch
       state.pending = .init(phase: .fakeScore, gradients: none)
       return IterationSummary(

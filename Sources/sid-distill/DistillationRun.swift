@@ -314,9 +314,8 @@ struct DistillationRun {
     let cost = teacher.cost
     let weights = 4 * teacher.parameterCount
     let firstMoments = settings.generatorBeta1 > 0 ? 1 : 0
-    // Teacher, fake score, generator, EMA, two second moments, two sets of gradients, and the copy of a network and its
-    // moments that an update keeps until it is known to be finite.
-    let sets = 10 + firstMoments
+    // Teacher, fake score, generator, EMA, two second moments, two sets of gradients.
+    let sets = 8 + firstMoments
     // The generator's step keeps its own pass and those of both score networks.
     let activations =
       12 * Double(settings.microbatch) * Double(cost.keptFloats + teacher.configuration.labelDim)
