@@ -32,10 +32,10 @@ public func groupNorm(
   let y = Tensor(uninitialized: x.shape)
   shape.forEachPart { n, part in
     sums.reduce(x, image: n, part: part)
-  } thenForEachImage: { n in
+  } finish: { n in
     sums.finish(image: n, shift: shift)
     affine.fold(sums.statistics, image: n, gain: gain, offset: offset)
-  } thenForEachPart: { n, part in
+  } apply: { n, part in
     let range = shape.elements(image: n, part: part)
     GroupNormKernel.apply(
       pixels: range.count / shape.channels, channels: shape.channels, x.pointer + range.lowerBound,
@@ -54,7 +54,7 @@ package func groupNormStatistics(_ x: Tensor, shift: Tensor? = nil, groups: Int,
   let sums = GroupNormSums(shape, epsilon: epsilon)
   shape.forEachPart { n, part in
     sums.reduce(x, image: n, part: part)
-  } thenForEachImage: { n in
+  } finish: { n in
     sums.finish(image: n, shift: shift)
   }
   return sums.statistics
@@ -101,9 +101,7 @@ public func groupNormGradient(
   let affine = GroupNormAffine(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
   let channels = shape.channels
   // Coefficients of each image's channels: those of the normalized value, of what SiLU saw, and of the second pass.
-  let coefficients = (0..<7).map { _ in Tensor(uninitialized: shape.rows) }
-  let (xScale, xOffset, gain, offset) = (coefficients[0], coefficients[1], coefficients[2], coefficients[3])
-  let (dzScale, xGain, constant) = (coefficients[4], coefficients[5], coefficients[6])
+  let coefficients = Tensor(uninitialized: [shape.images, 7, channels])
   let partials = DoubleTensor(shape.images * shape.parts * 2 * channels)
   let dx = Tensor(uninitialized: x.shape)
   let dShift = Tensor(uninitialized: shape.rows)
@@ -111,44 +109,43 @@ public func groupNormGradient(
   let dModulation = Tensor(uninitialized: [shape.images, 2 * channels])
 
   let (mean, deviation) = (statistics.mean.pointer, statistics.reciprocalDeviation.pointer)
-  Threads.forEach(shape.images) { n in
-    let row = n * channels
+  func coefficient(_ image: Int, _ index: Int) -> UnsafeMutablePointer<Float> {
+    coefficients.mutable + (image * 7 + index) * channels
+  }
+  func prepare(_ n: Int) {
     affine[n].split(
       channels: channels, groups: groups, mean: mean + n * groups, reciprocalDeviation: deviation + n * groups,
-      xScale: xScale.mutable + row, xOffset: xOffset.mutable + row, gain: gain.mutable + row,
-      offset: offset.mutable + row)
+      xScale: coefficient(n, 0), xOffset: coefficient(n, 1), gain: coefficient(n, 2), offset: coefficient(n, 3))
   }
-  shape.forEachPart { n, part in
+  shape.forEachPart(prepare: prepare) { n, part in
     let range = shape.elements(image: n, part: part)
-    let row = n * channels
     let sums = partials.pointer + (n * shape.parts + part) * 2 * channels
     withScratch(2 * channels) { scratch in
       GroupNormKernel.reduceGradient(
         pixels: range.count / channels, channels: channels, x.pointer + range.lowerBound, dy.pointer + range.lowerBound,
-        xScale: xScale.pointer + row, xOffset: xOffset.pointer + row,
-        activation: silu ? (gain.pointer + row, offset.pointer + row) : nil, dz: dx.mutable + range.lowerBound,
-        sumDz: sums, sumDzX: sums + channels, scratch: scratch)
+        xScale: coefficient(n, 0), xOffset: coefficient(n, 1),
+        activation: silu ? (Source(coefficient(n, 2)), Source(coefficient(n, 3))) : nil,
+        dz: dx.mutable + range.lowerBound, sumDz: sums, sumDzX: sums + channels, scratch: scratch)
     }
-  } thenForEachImage: { n in
+  } finish: { n in
     let row = n * channels
     let sums = partials.pointer + n * shape.parts * 2 * channels
     shape.mergeParts(sums, columns: 2 * channels)
     affine[n].finishGradient(
       pixels: shape.pixels, channels: channels, groups: groups, reciprocalDeviation: deviation + n * groups,
-      centeredMean: statistics.centeredChannelMean.pointer + row, xScale: xScale.pointer + row,
-      xOffset: xOffset.pointer + row, sumDz: sums, sumDzX: sums + channels, dzScale: dzScale.mutable + row,
-      xGain: xGain.mutable + row, constant: constant.mutable + row,
+      centeredMean: statistics.centeredChannelMean.pointer + row, xScale: coefficient(n, 0),
+      xOffset: coefficient(n, 1), sumDz: sums, sumDzX: sums + channels, dzScale: coefficient(n, 4),
+      xGain: coefficient(n, 5), constant: coefficient(n, 6),
       gradients: (
         dShift.mutable + row, dWeight.mutable + row, dBias.mutable + row, dModulation.mutable + 2 * row,
         dModulation.mutable + 2 * row + channels
       ))
-  } thenForEachPart: { n, part in
+  } apply: { n, part in
     let range = shape.elements(image: n, part: part)
-    let row = n * channels
     GroupNormKernel.finishGradient(
       pixels: range.count / channels, channels: channels, x.pointer + range.lowerBound,
-      (silu ? dx.pointer : dy.pointer) + range.lowerBound, dzScale: dzScale.pointer + row, xGain: xGain.pointer + row,
-      constant: constant.pointer + row, into: dx.mutable + range.lowerBound)
+      (silu ? dx.pointer : dy.pointer) + range.lowerBound, dzScale: coefficient(n, 4), xGain: coefficient(n, 5),
+      constant: coefficient(n, 6), into: dx.mutable + range.lowerBound)
   }
   return GroupNormGradients(
     x: dx, shift: dShift, weight: sumOverPixels(dWeight), bias: sumOverPixels(dBias), modulation: dModulation)
@@ -191,16 +188,17 @@ private struct GroupNormShape {
     for part in 1..<parts { GroupNormKernel.add(columns, sums + part * columns, to: sums) }
   }
 
-  /// Runs `reduce` on all parts of an image before `finish`, and `apply` on them after it.
+  /// Runs, for every image, `prepare`, then `reduce` on all its parts, then `finish`, then `apply` on the parts.
   ///
   /// Many images: each by itself. Few: a few at a time, their parts side by side, so that there is work for every thread
   /// and an image is still in cache when it is read again. What is computed is the same.
   func forEachPart(
-    _ reduce: (Int, Int) -> Void, thenForEachImage finish: (Int) -> Void,
-    thenForEachPart apply: (Int, Int) -> Void = { _, _ in }
+    prepare: (Int) -> Void = { _ in }, _ reduce: (Int, Int) -> Void, finish: (Int) -> Void,
+    apply: (Int, Int) -> Void = { _, _ in }
   ) {
     if images >= 16 || parts == 1 {
       Threads.forEach(images) { n in
+        prepare(n)
         for part in 0..<parts { reduce(n, part) }
         finish(n)
         for part in 0..<parts { apply(n, part) }
@@ -210,6 +208,7 @@ private struct GroupNormShape {
     let together = max(32 / parts, 1)
     for first in stride(from: 0, to: images, by: together) {
       let count = min(together, images - first)
+      for n in first..<first + count { prepare(n) }
       Threads.forEach(count * parts) { reduce(first + $0 / parts, $0 % parts) }
       for n in first..<first + count { finish(n) }
       Threads.forEach(count * parts) { apply(first + $0 / parts, $0 % parts) }

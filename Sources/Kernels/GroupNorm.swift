@@ -109,25 +109,32 @@ public enum GroupNormKernel {
       (self.shift, self.weight, self.bias, self.modulation) = (shift, weight, bias, modulation)
     }
 
-    /// weight and bias after the modulation, in float64.
-    @inline(__always) func affine(_ c: Int) -> (weight: Double, bias: Double) {
-      guard let modulation else { return (Double(weight[c]), Double(bias[c])) }
-      let factor = 1 + Double(modulation.scale[c])
-      return (Double(weight[c]) * factor, Double(bias[c]) * factor + Double(modulation.addend[c]))
+    /// weight and bias after the modulation.
+    @inline(__always) func affine(_ c: Int, _ n: Int) -> (weight: Vector, bias: Vector) {
+      let (w, b) = (read(weight + c, n), read(bias + c, n))
+      guard let modulation else { return (w, b) }
+      let factor = read(modulation.scale + c, n) + Vector(repeating: 1)
+      return (w * factor, multiplyAdd(b, factor, read(modulation.addend + c, n)))
+    }
+
+    /// shift - mean.
+    @inline(__always) func center(_ c: Int, _ n: Int, mean: Vector) -> Vector {
+      guard let shift else { return -mean }
+      return read(shift + c, n) - mean
     }
 
     /// Everything in one multiplication and addition: x * gain + offset.
     public func fold(
       channels: Int, groups: Int, mean: Source, reciprocalDeviation: Source, gain: Target, offset: Target
     ) {
-      let width = channels / groups
-      for g in 0..<groups {
-        let (r, m) = (Double(reciprocalDeviation[g]), Double(mean[g]))
-        for c in g &* width..<(g &+ 1) &* width {
-          let (w, b) = affine(c)
-          gain[c] = Float(r * w)
-          offset[c] = Float(((shift.map { Double($0[c]) } ?? 0) - m) * (r * w) + b)
-        }
+      spread(channels, groups, reciprocalDeviation, mean, into: (gain, offset))
+      for8(channels) { c, n in
+        let (w, b) = affine(c, n)
+        // The offset follows from the rounded gain, so that rounding it does not move the mean.
+        let product = read(Source(gain) + c, n) * w
+        let middle = center(c, n, mean: read(Source(offset) + c, n))
+        write(product, gain + c, n)
+        write(multiplyAdd(middle, product, b), offset + c, n)
       }
     }
 
@@ -136,17 +143,35 @@ public enum GroupNormKernel {
       channels: Int, groups: Int, mean: Source, reciprocalDeviation: Source, xScale: Target, xOffset: Target,
       gain: Target, offset: Target
     ) {
+      spread(channels, groups, reciprocalDeviation, mean, into: (xScale, xOffset))
+      for8(channels) { c, n in
+        let (w, b) = affine(c, n)
+        let middle = center(c, n, mean: read(Source(xOffset) + c, n))
+        write(middle * read(Source(xScale) + c, n), xOffset + c, n)
+        write(w, gain + c, n)
+        write(b, offset + c, n)
+      }
+    }
+
+    /// Two numbers of each group to all its channels.
+    @inline(__always)
+    func spread(_ channels: Int, _ groups: Int, _ first: Source, _ second: Source, into targets: (Target, Target)) {
       let width = channels / groups
+      var c = 0
       for g in 0..<groups {
-        let (r, m) = (Double(reciprocalDeviation[g]), Double(mean[g]))
-        for c in g &* width..<(g &+ 1) &* width {
-          let (w, b) = affine(c)
-          xScale[c] = Float(r)
-          xOffset[c] = Float(((shift.map { Double($0[c]) } ?? 0) - m) * r)
-          gain[c] = Float(w)
-          offset[c] = Float(b)
+        let (a, b) = (first[g], second[g])
+        for _ in 0..<width {
+          targets.0[c] = a
+          targets.1[c] = b
+          c &+= 1
         }
       }
+    }
+
+    /// scale + 1.
+    @inline(__always) func factor(_ c: Int) -> Double {
+      guard let modulation else { return 1 }
+      return 1 + Double(modulation.scale[c])
     }
 
     /// From the sums of an image to its gradients and the coefficients of the second pass, each [channels].
@@ -163,7 +188,7 @@ public enum GroupNormKernel {
         let range = g &* width..<(g &+ 1) &* width
         var (first, second) = (0.0, 0.0)
         for c in range {
-          let w = affine(c).weight
+          let w = Double(weight[c]) * factor(c)
           first += w * sumDz[c]
           second += w * sumDzX[c]
         }
@@ -172,14 +197,14 @@ public enum GroupNormKernel {
         let r = Double(reciprocalDeviation[g])
         for c in range {
           let (dz, dzX) = (sumDz[c], sumDzX[c])
-          let scale = r * affine(c).weight
+          let factor = factor(c)
+          let scale = r * Double(weight[c]) * factor
           dzScale[c] = Float(scale)
           xGain[c] = Float(-r * second * Double(xScale[c]))
           constant[c] = Float(-r * (first + second * Double(xOffset[c])))
           // The sum of dx over pixels, from the sums of its three terms.
           let sumX = r * Double(pixels) * Double(centeredMean[c])
           gradients.shift[c] = Float(scale * dz - r * (first * Double(pixels) + second * sumX))
-          let factor = modulation.map { 1 + Double($0.scale[c]) } ?? 1
           gradients.weight[c] = Float(factor * dzX)
           gradients.bias[c] = Float(factor * dz)
           gradients.scale[c] = Float(Double(weight[c]) * dzX + Double(bias[c]) * dz)
