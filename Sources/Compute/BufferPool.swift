@@ -8,7 +8,7 @@ enum BufferPool {
   /// Bytes that may lie idle; more goes back to the system.
   private static let idleLimitBytes = 1 << 30
   /// Smaller buffers are left to the allocator, which handles them without system calls.
-  private static let smallestBytes = 64 << 10
+  private static let smallestBytes = 4 << 10
 
   private struct Shelves {
     var buffers: [Int: [UInt]] = [:]

@@ -87,35 +87,80 @@ func rotateWeights(_ weight: Tensor, into rotated: UnsafeMutablePointer<Float>) 
 }
 
 /// The gradient of a 3x3 convolution with respect to its weights, in Winograd tiles.
-///
-/// One task computes one row of tile positions for some of the outputs, over all tiles in order: no partial sums meet.
 func winogradWeightGradient(
   images: Int, _ shape: WinogradShape, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
   into dw: UnsafeMutablePointer<Float>
 ) {
   let tiles = images * shape.tiles
-  let panels = MatrixMultiply.panels(shape.outputs)
-  let blockTiles = 192
-  let shares = min(panels, max(1, (2 * Threads.count + shape.points - 1) / shape.points))
-  let rowCount = shape.points * shape.inputs * shape.gradientColumns
-  withScratch(shape.points * rowCount) { sums in
-    Threads.forEach(shape.points * shares) { task in
-      let (row, share) = (task % shape.points, task / shape.points)
-      let mine = share * panels / shares..<(share + 1) * panels / shares
-      let target = sums + row * rowCount
-      let block = min(blockTiles, tiles)
-      let inputs = shape.points * block * shape.gradientInputStride + 16
-      let gradients = shape.points * block * mine.count * MatrixMultiply.panelColumns
-      withScratch(inputs + gradients + Winograd.scratchCount(shape)) { memory in
-        for first in stride(from: 0, to: tiles, by: block) {
-          Winograd.accumulateWeightGradient(
-            shape, x, dy, row: row, tiles: first..<min(first + block, tiles), panels: mine, v: memory,
-            d: memory + inputs, sums: target, accumulate: first > 0, scratch: memory + inputs + gradients)
-        }
-      }
+  let count = shape.positions * shape.inputs * shape.gradientColumns
+  // Sums that stay in the second cache are cheap to have several times; large ones are computed once.
+  let partials = count <= 128 << 10 ? min(tiles >= 4096 ? 8 : 4, (tiles + 127) / 128) : 1
+  withScratch(partials * count) { sums in
+    if count <= 128 << 10 {
+      sumOverTiles(partials, tiles, shape, x, dy, into: sums)
+    } else {
+      sumByRows(tiles, shape, x, dy, into: sums)
     }
     forEachRange(shape.inputs, grain: 8) { rows in
       Winograd.transformWeightGradient(shape, sums, rows: rows, into: dw)
     }
   }
+}
+
+/// Each task sums some of the tiles into sums of its own, which are then added in their order. How the tiles are shared
+/// depends on the shape alone.
+private func sumOverTiles(
+  _ partials: Int, _ tiles: Int, _ shape: WinogradShape, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
+  into sums: UnsafeMutablePointer<Float>
+) {
+  let count = shape.positions * shape.inputs * shape.gradientColumns
+  Threads.forEach(partials) { partial in
+    let mine = partial * tiles / partials..<(partial + 1) * tiles / partials
+    accumulate(shape, x, dy, row: nil, tiles: mine, block: 48, panels: shape.allPanels, into: sums + partial * count)
+  }
+  guard partials > 1 else { return }
+  forEachRange(count, grain: 1 << 14) { range in
+    for partial in 1..<partials {
+      let target = sums + range.lowerBound
+      Elementwise.addScaled(range.count, target, target + partial * count, scale: 1, into: target)
+    }
+  }
+}
+
+/// Each task computes one row of tile positions for some of the outputs, over all tiles in order: no partial sums meet.
+private func sumByRows(
+  _ tiles: Int, _ shape: WinogradShape, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
+  into sums: UnsafeMutablePointer<Float>
+) {
+  let panels = shape.allPanels.count
+  let shares = min(panels, max(1, (2 * Threads.count + shape.points - 1) / shape.points))
+  Threads.forEach(shape.points * shares) { task in
+    let (row, share) = (task % shape.points, task / shape.points)
+    accumulate(
+      shape, x, dy, row: row, tiles: 0..<tiles, block: 192,
+      panels: share * panels / shares..<(share + 1) * panels / shares,
+      into: sums + row * shape.points * shape.inputs * shape.gradientColumns)
+  }
+}
+
+private func accumulate(
+  _ shape: WinogradShape, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, row: Int?, tiles: Range<Int>,
+  block: Int, panels: Range<Int>, into sums: UnsafeMutablePointer<Float>
+) {
+  let block = min(block, tiles.count)
+  let positions = row == nil ? shape.positions : shape.points
+  let inputs = positions * block * shape.gradientInputStride + 16
+  let gradients = positions * block * panels.count * MatrixMultiply.panelColumns
+  withScratch(inputs + gradients + Winograd.scratchCount(shape)) { memory in
+    for first in stride(from: tiles.lowerBound, to: tiles.upperBound, by: block) {
+      Winograd.accumulateWeightGradient(
+        shape, x, dy, row: row, tiles: first..<min(first + block, tiles.upperBound), panels: panels, v: memory,
+        d: memory + inputs, sums: sums, accumulate: first > tiles.lowerBound,
+        scratch: memory + inputs + gradients)
+    }
+  }
+}
+
+extension WinogradShape {
+  fileprivate var allPanels: Range<Int> { 0..<MatrixMultiply.panels(outputs) }
 }

@@ -1,3 +1,5 @@
+import CVector
+
 /// Tiles of a 3x3 convolution with stride 1, and the memory of its transforms.
 public struct WinogradShape: Sendable {
   /// Height of the input.
@@ -141,14 +143,28 @@ public enum Winograd {
     let half = vectors(scratch)
     let zeros = scratch + 36 * 8
     zeros.update(repeating: 0, count: channels)
-    withUnsafeTemporaryAllocation(of: Source.self, capacity: 36) { table in
-      guard let pixels = table.baseAddress else { return }
+    withUnsafeTemporaryAllocation(of: Source.self, capacity: 72) { table in
+      guard var pixels = table.baseAddress else { return }
+      var next = pixels + 36
       var target = v
+      var place = Place(shape, tile: tiles.lowerBound)
+      place.inputPixels(x, zeros: zeros, into: pixels)
       for tile in tiles {
-        inputPixels(shape, x, tile: tile, zeros: zeros, into: pixels)
+        // The pixels of the next tile are on their way while this one is transformed; it shares two columns.
+        place.advance()
+        if tile + 1 < tiles.upperBound {
+          place.inputPixels(x, zeros: zeros, into: next)
+        } else {
+          next.update(from: pixels, count: n * n)
+        }
         var c = 0
         while c + 8 <= channels {
-          for column in 0..<n { Tiling.input(PixelLine(pixels + column, n, channel: c), Line(half + column, n)) }
+          for column in 0..<n {
+            if c % 16 == 0 {
+              for row in 0..<n { sid_prefetch(next[row * n + column] + c) }
+            }
+            Tiling.input(PixelLine(pixels + column, n, channel: c), Line(half + column, n))
+          }
           for row in 0..<n {
             Tiling.input(Line(half + row * n, 1), MutableFloatLine(target + c + row * n * stride, stride))
           }
@@ -164,6 +180,7 @@ public enum Winograd {
           }
         }
         target += channels
+        swap(&pixels, &next)
       }
     }
   }
@@ -217,8 +234,8 @@ public enum Winograd {
     let results = half + 36
     let scale = Vector(repeating: epilogue.scale)
     var source = m
-    for tile in tiles {
-      let place = outputPlace(shape, tile: tile)
+    var place = Place(shape, tile: tiles.lowerBound)
+    for _ in tiles {
       for8(valid) { c, count in
         for column in 0..<n {
           Tiling.output(FloatLine(source + c + column * stride, n * stride), Line(half + column, n))
@@ -256,23 +273,24 @@ public enum Winograd {
         }
       }
       source += columns
+      place.advance()
     }
   }
 
-  /// The gradient of transformed weights by some tiles, for one row of positions: products of transformed inputs and
-  /// gradients, summed over the tiles.
+  /// The gradient of transformed weights by some tiles, for one row of positions or all: products of transformed inputs
+  /// and gradients, summed over the tiles.
   ///
   /// - Parameters:
   ///   - x: [N, height, width, inputs].
   ///   - dy: [N, outHeight, outWidth, outputs].
-  ///   - row: which row of positions, below `points`.
+  ///   - row: which row of positions, below `points`; nil for all.
   ///   - panels: which panels of the outputs.
-  ///   - v: working memory, points * tiles.count * gradientInputStride + 16 floats.
-  ///   - d: working memory, points * panels.count * tiles.count * panelColumns floats.
-  ///   - sums: this row's [points, inputs, gradientColumns].
+  ///   - v: working memory, tiles.count * gradientInputStride floats for each position, and 16.
+  ///   - d: working memory, panels.count * tiles.count * panelColumns floats for each position.
+  ///   - sums: [positions, inputs, gradientColumns].
   ///   - accumulate: whether to add to `sums`, or to replace them.
   public static func accumulateWeightGradient(
-    _ shape: WinogradShape, _ x: Source, _ dy: Source, row: Int, tiles: Range<Int>, panels: Range<Int>, v: Target,
+    _ shape: WinogradShape, _ x: Source, _ dy: Source, row: Int?, tiles: Range<Int>, panels: Range<Int>, v: Target,
     d: Target, sums: Target, accumulate: Bool, scratch: Target
   ) {
     if shape.tileOutputs == 4 {
@@ -284,12 +302,12 @@ public enum Winograd {
     }
     let width = MatrixMultiply.panelColumns
     let inputStride = tiles.count * shape.gradientInputStride
-    for column in 0..<shape.points {
+    for position in 0..<(row == nil ? shape.positions : shape.points) {
       for panel in 0..<panels.count {
         MatrixMultiply.multiplyTransposedPanel(
-          rows: shape.inputs, depth: tiles.count, v + column * inputStride, shape.gradientInputStride,
-          d + (column * panels.count + panel) * tiles.count * width,
-          into: sums + column * shape.inputs * shape.gradientColumns + (panels.lowerBound + panel) * width,
+          rows: shape.inputs, depth: tiles.count, v + position * inputStride, shape.gradientInputStride,
+          d + (position * panels.count + panel) * tiles.count * width,
+          into: sums + position * shape.inputs * shape.gradientColumns + (panels.lowerBound + panel) * width,
           shape.gradientColumns, accumulate: accumulate)
       }
     }
@@ -297,11 +315,12 @@ public enum Winograd {
 
   @inline(__always)
   private static func gradientTransforms<Tiling: WinogradTiling>(
-    _: Tiling.Type, _ shape: WinogradShape, _ x: Source, _ dy: Source, row: Int, tiles: Range<Int>,
+    _: Tiling.Type, _ shape: WinogradShape, _ x: Source, _ dy: Source, row: Int?, tiles: Range<Int>,
     panels: Range<Int>, v: Target, d: Target, scratch: Target
   ) {
     // With the row known in each branch, only that row of the first transform is computed.
     switch row {
+    case nil: gradientRow(Tiling.self, nil, shape, x, dy, tiles, panels, v, d, scratch)
     case 0: gradientRow(Tiling.self, 0, shape, x, dy, tiles, panels, v, d, scratch)
     case 1: gradientRow(Tiling.self, 1, shape, x, dy, tiles, panels, v, d, scratch)
     case 2: gradientRow(Tiling.self, 2, shape, x, dy, tiles, panels, v, d, scratch)
@@ -313,7 +332,7 @@ public enum Winograd {
 
   @inline(__always)
   private static func gradientRow<Tiling: WinogradTiling>(
-    _: Tiling.Type, _ row: Int, _ shape: WinogradShape, _ x: Source, _ dy: Source, _ tiles: Range<Int>,
+    _: Tiling.Type, _ row: Int?, _ shape: WinogradShape, _ x: Source, _ dy: Source, _ tiles: Range<Int>,
     _ panels: Range<Int>, _ v: Target, _ d: Target, _ scratch: Target
   ) {
     let (n, side, width) = (Tiling.points, Tiling.outputs, MatrixMultiply.panelColumns)
@@ -322,53 +341,68 @@ public enum Winograd {
     let first = panels.lowerBound * width
     let columns = panels.count * width
     let valid = min(columns, shape.outputs - first)
-    let line = vectors(scratch)
+    let half = vectors(scratch)
     let zeros = scratch + 36 * 8
     zeros.update(repeating: 0, count: max(shape.inputs, shape.outputs))
+    // Transforms the lines of a tile, of which `column` reads one, to one row of positions or to all.
+    @inline(__always)
+    func transform(
+      from lines: Int, _ out: (Int) -> MutableFloatLine, column: (Int, _ whole: Line?, _ one: OneOf?) -> Void,
+      row finish: (Line, MutableFloatLine) -> Void
+    ) {
+      if let row {
+        for i in 0..<lines { column(i, nil, OneOf(half + i, index: row)) }
+        finish(Line(half, 1), out(0))
+      } else {
+        for i in 0..<lines { column(i, Line(half + i, lines), nil) }
+        for i in 0..<n { finish(Line(half + i * lines, 1), out(i)) }
+      }
+    }
     withUnsafeTemporaryAllocation(of: Source.self, capacity: 36) { table in
       guard let pixels = table.baseAddress else { return }
-      for (index, tile) in tiles.enumerated() {
-        inputPixels(shape, x, tile: tile, zeros: zeros, into: pixels)
+      var place = Place(shape, tile: tiles.lowerBound)
+      for index in 0..<tiles.count {
+        place.inputPixels(x, zeros: zeros, into: pixels)
         let target = v + index * shape.gradientInputStride
         var c = 0
         while c < shape.inputs {
-          if c + 8 <= shape.inputs {
-            for column in 0..<n {
-              Tiling.input(PixelLine(pixels + column, n, channel: c), OneOf(line + column, index: row))
+          let rest = shape.inputs - c
+          transform(from: n) {
+            MutableFloatLine(target + c + $0 * n * inputStride, inputStride)
+          } column: { i, whole, one in
+            if rest >= 8 {
+              let line = PixelLine(pixels + i, n, channel: c)
+              if let one { Tiling.input(line, one) } else if let whole { Tiling.input(line, whole) }
+            } else {
+              let line = PixelTailLine(pixels + i, n, channel: c, count: rest)
+              if let one { Tiling.input(line, one) } else if let whole { Tiling.input(line, whole) }
             }
-          } else {
-            for column in 0..<n {
-              Tiling.input(
-                PixelTailLine(pixels + column, n, channel: c, count: shape.inputs - c), OneOf(line + column, index: row)
-              )
-            }
+          } row: {
+            Tiling.input($0, $1)
           }
-          Tiling.input(Line(line, 1), MutableFloatLine(target + c, inputStride))
           c += 8
         }
-        outputPixels(shape, dy, tile: tile, zeros: zeros, into: pixels)
+        place.outputPixels(dy, zeros: zeros, into: pixels)
+        place.advance()
         let gradient = d + index * width
         c = 0
         while c < columns {
           let panel = c / width
           let offset = panel * tiles.count * width + (c - panel * width)
-          let out = MutableFloatLine(gradient + offset, gradientStride)
-          if c + 8 <= valid {
-            for column in 0..<side {
-              Tiling.outputAdjoint(
-                PixelLine(pixels + column, side, channel: first + c), OneOf(line + column, index: row))
+          let rest = valid - c
+          transform(from: side) {
+            MutableFloatLine(gradient + offset + $0 * n * gradientStride, gradientStride)
+          } column: { i, whole, one in
+            if rest >= 8 {
+              let line = PixelLine(pixels + i, side, channel: first + c)
+              if let one { Tiling.outputAdjoint(line, one) } else if let whole { Tiling.outputAdjoint(line, whole) }
+            } else {
+              // No channels at all are left in the rest of the last panel.
+              let line = PixelTailLine(pixels + i, side, channel: first + c, count: max(rest, 0))
+              if let one { Tiling.outputAdjoint(line, one) } else if let whole { Tiling.outputAdjoint(line, whole) }
             }
-            Tiling.outputAdjoint(Line(line, 1), out)
-          } else if c < valid {
-            for column in 0..<side {
-              Tiling.outputAdjoint(
-                PixelTailLine(pixels + column, side, channel: first + c, count: valid - c),
-                OneOf(line + column, index: row))
-            }
-            Tiling.outputAdjoint(Line(line, 1), out)
-          } else {
-            // The rest of the last panel.
-            for column in 0..<n { out.write(Vector(repeating: 0), column) }
+          } row: {
+            Tiling.outputAdjoint($0, $1)
           }
           c += 8
         }
@@ -417,55 +451,75 @@ public enum Winograd {
     UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: Vector.self)
   }
 
-  /// The addresses of a tile's inputs, `zeros` for those outside the image.
-  @inline(__always)
-  private static func inputPixels(
-    _ shape: WinogradShape, _ x: Source, tile: Int, zeros: Target, into pixels: UnsafeMutablePointer<Source>
-  ) {
-    let (image, index) = (tile / shape.tiles, tile % shape.tiles)
-    let top = index / shape.tileColumns * shape.tileOutputs - shape.padding
-    let left = index % shape.tileColumns * shape.tileOutputs - shape.padding
-    let base = x + image * shape.height * shape.width * shape.inputs
-    fill(
-      base, height: shape.height, width: shape.width, channels: shape.inputs, top: top, left: left, side: shape.points,
-      zeros: zeros, into: pixels)
-  }
+  /// Where a tile's results are: image, and first row and column.
+  private struct Place {
+    let shape: WinogradShape
+    var image: Int, top: Int, left: Int
 
-  /// The addresses of a tile's outputs, `zeros` for those outside the image.
-  @inline(__always)
-  private static func outputPixels(
-    _ shape: WinogradShape, _ y: Source, tile: Int, zeros: Target, into pixels: UnsafeMutablePointer<Source>
-  ) {
-    let (image, index) = (tile / shape.tiles, tile % shape.tiles)
-    let base = y + image * shape.outHeight * shape.outWidth * shape.outputs
-    fill(
-      base, height: shape.outHeight, width: shape.outWidth, channels: shape.outputs,
-      top: index / shape.tileColumns * shape.tileOutputs, left: index % shape.tileColumns * shape.tileOutputs,
-      side: shape.tileOutputs, zeros: zeros, into: pixels)
-  }
+    @inline(__always) init(_ shape: WinogradShape, tile: Int) {
+      self.shape = shape
+      let (image, index) = tile.quotientAndRemainder(dividingBy: shape.tiles)
+      let (row, column) = index.quotientAndRemainder(dividingBy: shape.tileColumns)
+      (self.image, top, left) = (image, row * shape.tileOutputs, column * shape.tileOutputs)
+    }
 
-  @inline(__always)
-  private static func fill(
-    _ base: Source, height: Int, width: Int, channels: Int, top: Int, left: Int, side: Int, zeros: Target,
-    into pixels: UnsafeMutablePointer<Source>
-  ) {
-    for row in 0..<side {
-      let y = top + row
-      for column in 0..<side {
-        let x = left + column
-        let isInside = y >= 0 && y < height && x >= 0 && x < width
-        pixels[row * side + column] = isInside ? base + (y * width + x) * channels : Source(zeros)
+    /// Moves on to the next tile.
+    @inline(__always) mutating func advance() {
+      left += shape.tileOutputs
+      if left < shape.outWidth { return }
+      left = 0
+      top += shape.tileOutputs
+      if top < shape.outHeight { return }
+      top = 0
+      image += 1
+    }
+
+    /// The first result.
+    @inline(__always) var offset: Int { ((image * shape.outHeight + top) * shape.outWidth + left) * shape.outputs }
+    /// Rows of the tile that are in the image.
+    @inline(__always) var rows: Int { min(shape.tileOutputs, shape.outHeight - top) }
+    /// Columns of the tile that are in the image.
+    @inline(__always) var columns: Int { min(shape.tileOutputs, shape.outWidth - left) }
+
+    /// The addresses of the tile's inputs, `zeros` for those outside the image.
+    @inline(__always)
+    func inputPixels(_ x: Source, zeros: Target, into pixels: UnsafeMutablePointer<Source>) {
+      fill(
+        x + image * shape.height * shape.width * shape.inputs, height: shape.height, width: shape.width,
+        channels: shape.inputs, top: top - shape.padding, left: left - shape.padding, side: shape.points, zeros: zeros,
+        into: pixels)
+    }
+
+    /// The addresses of the tile's results, `zeros` for those outside the image.
+    @inline(__always)
+    func outputPixels(_ y: Source, zeros: Target, into pixels: UnsafeMutablePointer<Source>) {
+      fill(
+        y + image * shape.outHeight * shape.outWidth * shape.outputs, height: shape.outHeight, width: shape.outWidth,
+        channels: shape.outputs, top: top, left: left, side: shape.tileOutputs, zeros: zeros, into: pixels)
+    }
+
+    @inline(__always)
+    private func fill(
+      _ base: Source, height: Int, width: Int, channels: Int, top: Int, left: Int, side: Int, zeros: Target,
+      into pixels: UnsafeMutablePointer<Source>
+    ) {
+      let first = min(max(0, -left), side)
+      let end = max(first, min(side, width - left))
+      for row in 0..<side {
+        let line = pixels + row * side
+        let y = top + row
+        if y < 0 || y >= height {
+          for column in 0..<side { line[column] = Source(zeros) }
+        } else {
+          for column in 0..<first { line[column] = Source(zeros) }
+          var pixel = base + (y * width + left + first) * channels
+          for column in first..<end {
+            line[column] = pixel
+            pixel += channels
+          }
+          for column in end..<side { line[column] = Source(zeros) }
+        }
       }
     }
-  }
-
-  /// Where a tile's results begin, and how many of its rows and columns are in the image.
-  @inline(__always)
-  private static func outputPlace(_ shape: WinogradShape, tile: Int) -> (offset: Int, rows: Int, columns: Int) {
-    let (image, index) = (tile / shape.tiles, tile % shape.tiles)
-    let top = index / shape.tileColumns * shape.tileOutputs
-    let left = index % shape.tileColumns * shape.tileOutputs
-    let offset = ((image * shape.outHeight + top) * shape.outWidth + left) * shape.outputs
-    return (offset, min(shape.tileOutputs, shape.outHeight - top), min(shape.tileOutputs, shape.outWidth - left))
   }
 }
