@@ -316,6 +316,8 @@ struct DistillationRun {
     let firstMoments = settings.generatorBeta1 > 0 ? 1 : 0
     // Teacher, fake score, generator, EMA, two second moments, two sets of gradients.
     let sets = 8 + firstMoments
+    // Three networks, read forward and backward, in the form of the convolutions.
+    let prepared = min(6 * teacher.preparedWeightBytes, WeightCache.limitBytes)
     // The generator's step keeps its own pass and those of both score networks.
     let activations =
       12 * Double(settings.microbatch) * Double(cost.keptFloats + teacher.configuration.labelDim)
@@ -327,7 +329,7 @@ struct DistillationRun {
     return Estimate(
       work:
         "\(settings.durationImages) images of \(teacher.configuration.imgResolution)x\(teacher.configuration.imgResolution) pixels",
-      flops: flops, peakMemoryBytes: byteCount(Double(sets * weights) + activations + 64 * 1024 * 1024),
+      flops: flops, peakMemoryBytes: byteCount(Double(sets * weights + prepared) + activations + 64 * 1024 * 1024),
       diskBytes: byteCount(Double(stateSets + 2 + snapshots) * Double(weights)),
       hours: flops / (Threads.measuredFlops(threads: context.threads) * Self.expectedEfficiency) / 3600)
   }
