@@ -11,10 +11,11 @@ let march = Context.environment["SID_MARCH"] ?? "x86-64-v3"
   let instructionSet: [String] = []
 #endif
 let marchSettings: [SwiftSetting] = march == "x86-64-v4" ? [.define("SID_MARCH_V4")] : []
-let kernelSettings: [SwiftSetting] = [
-  .unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet, .when(configuration: .release)),
-  .unsafeFlags(instructionSet, .when(configuration: .debug)),
-]
+let kernelSettings: [SwiftSetting] =
+  [
+    .unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet, .when(configuration: .release)),
+    .unsafeFlags(instructionSet, .when(configuration: .debug)),
+  ] + marchSettings
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -42,6 +43,7 @@ let package = Package(
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
     .systemLibrary(name: "CLinux"),
+    .systemLibrary(name: "CVector"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
     // What everything stands on: the error type, exit statuses, atomic publishing, digests.
@@ -54,7 +56,7 @@ let package = Package(
     .target(name: "Checkpoints", dependencies: ["Compute", "Files", "Diagnostics"]),
 
     // Numerics.
-    .target(name: "Kernels", swiftSettings: kernelSettings),
+    .target(name: "Kernels", dependencies: ["CVector"], swiftSettings: kernelSettings),
     .target(name: "Compute", dependencies: ["Kernels", "COpenBLAS"], swiftSettings: marchSettings),
     .target(name: "Autograd", dependencies: ["Compute"]),
     .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),

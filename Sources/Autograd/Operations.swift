@@ -30,21 +30,25 @@ public func linear(_ x: Variable, weight: Variable, bias: Variable? = nil) -> Va
   }
 }
 
-/// Group normalization of x + shift, then weight and bias, then SiLU if asked; shapes as in `Compute.groupNorm`.
+/// Group normalization of x + shift, then weight and bias, modulation, and SiLU if asked; shapes as in
+/// `Compute.groupNorm`.
 public func groupNorm(
-  _ x: Variable, shift: Variable? = nil, weight: Variable, bias: Variable, groups: Int, epsilon: Float, silu: Bool
+  _ x: Variable, shift: Variable? = nil, weight: Variable, bias: Variable, modulation: Variable? = nil, groups: Int,
+  epsilon: Float, silu: Bool
 ) -> Variable {
   let (y, statistics) = Compute.groupNorm(
-    x.value, shift: shift?.value, weight: weight.value, bias: bias.value, groups: groups, epsilon: epsilon, silu: silu)
-  let (dx, dShift, dWeight, dBias) = (x.sink, shift?.sink, weight.sink, bias.sink)
-  return .record(y, from: [x, shift, weight, bias]) { dy in
+    x.value, shift: shift?.value, weight: weight.value, bias: bias.value, modulation: modulation?.value,
+    groups: groups, epsilon: epsilon, silu: silu)
+  let (dx, dShift, dWeight, dBias, dModulation) = (x.sink, shift?.sink, weight.sink, bias.sink, modulation?.sink)
+  return .record(y, from: [x, shift, weight, bias, modulation]) { dy in
     let gradients = groupNormGradient(
-      x.value, shift: shift?.value, weight: weight.value, bias: bias.value, groups: groups, silu: silu,
-      statistics: statistics, dy)
+      x.value, shift: shift?.value, weight: weight.value, bias: bias.value, modulation: modulation?.value,
+      groups: groups, silu: silu, statistics: statistics, dy)
     dx.accumulate(gradients.x)
     dShift?.accumulate(gradients.shift)
     dWeight.accumulate(gradients.weight)
     dBias.accumulate(gradients.bias)
+    dModulation?.accumulate(gradients.modulation)
   }
 }
 

@@ -88,6 +88,9 @@ public struct Variable {
   /// The shape of the value.
   public var shape: [Int] { value.shape }
 
+  /// The same value as a constant.
+  public var detached: Variable { Variable(value) }
+
   /// Whether gradients flow into this variable.
   public var isRecorded: Bool { node != nil }
 
@@ -115,5 +118,21 @@ public struct Variable {
       if let tape = input?.node?.tape { return tape.record(value, propagate) }
     }
     return Variable(value)
+  }
+}
+
+/// A computation whose inner results are not kept for its gradient, but made again when it is needed (Chen et al. 2016,
+/// arXiv 1604.06174): memory for the time of one more forward pass.
+///
+/// - Parameters:
+///   - inputs: everything recorded that the computation reads, parameters included.
+///   - compute: called with false for the result alone, on detached inputs, and with true to record the same computation
+///     on `inputs`. Both must give the same numbers.
+/// - Returns: the result, recorded if one of the inputs is.
+public func checkpoint(_ inputs: [Variable], _ compute: @escaping (_ isRecording: Bool) -> Variable) -> Variable {
+  guard inputs.contains(where: \.isRecorded) else { return compute(false) }
+  return .record(compute(false).value, from: inputs) { dy in
+    // What this records lies on top of the tape that is being unwound, and is unwound next.
+    compute(true).sink.accumulate(dy)
   }
 }

@@ -66,7 +66,7 @@ public func concatenateChannels(_ a: Tensor, _ b: Tensor) -> Tensor {
   let (left, right) = (a.shape[3], b.shape[3])
   let y = Tensor(uninitialized: Array(a.shape.dropLast()) + [left + right])
   let rows = a.count / left
-  forEachRange(rows, grain: 4096) { range in
+  forEachRange(rows, grain: rowGrain(left + right)) { range in
     for r in range {
       (y.mutable + r * (left + right)).update(from: a.pointer + r * left, count: left)
       (y.mutable + r * (left + right) + left).update(from: b.pointer + r * right, count: right)
@@ -75,11 +75,14 @@ public func concatenateChannels(_ a: Tensor, _ b: Tensor) -> Tensor {
   return y
 }
 
+/// Rows of `width` floats that are worth handing to a thread.
+private func rowGrain(_ width: Int) -> Int { max(1, (1 << 15) / max(width, 1)) }
+
 /// Channels `range` of an image, [N, H, W, range.count].
 public func channels(_ x: Tensor, _ range: Range<Int>) -> Tensor {
   let total = x.shape[3]
   let y = Tensor(uninitialized: Array(x.shape.dropLast()) + [range.count])
-  forEachRange(x.count / total, grain: 4096) { rows in
+  forEachRange(x.count / total, grain: rowGrain(range.count)) { rows in
     for r in rows {
       (y.mutable + r * range.count).update(from: x.pointer + r * total + range.lowerBound, count: range.count)
     }

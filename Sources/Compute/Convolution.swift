@@ -1,9 +1,9 @@
 import Kernels
 
-/// Convolution of NHWC images by a square kernel, stride 1, as products of matrices of gathered patches.
+/// Convolution of NHWC images by a square kernel, stride 1.
 ///
-/// Weights are [kernel, kernel, inputs, outputs]. Every product has a fixed number of rows, padded where the images
-/// end, so that the bytes of an image do not depend on its neighbours in the batch.
+/// Weights are [kernel, kernel, inputs, outputs]. `ConvolutionPlan` says which kernel computes it; whichever it is, the
+/// bytes of an image do not depend on its neighbours in the batch.
 public struct ConvolutionShape: Sendable, Equatable {
   /// Images, height and width of the input.
   public let images: Int, height: Int, width: Int
@@ -39,11 +39,6 @@ public struct ConvolutionShape: Sendable, Equatable {
   }
   /// Whether the patches are the images themselves.
   var isPointwise: Bool { kernel == 1 && padding == 0 }
-  /// Depth of one product: the channels of one tap, so that each tap is summed on its own. Sums a ninth as long round
-  /// less; with one sum over all taps the rounding of small gradients was seen to be three times as large.
-  var depthBlock: Int { max(inputs, 32) }
-  /// Rows of one product; from the size of one image, never from the batch.
-  var rowBlock: Int { outHeight * outWidth >= 128 ? 128 : 64 }
 }
 
 /// y = (x * weight + bias + residual) * scale.
@@ -62,13 +57,35 @@ public func convolution(
   precondition(bias.map { $0.count == shape.outputs } ?? true, "bias \(bias?.shape ?? []) of \(shape.outputs) outputs")
   let y = Tensor(uninitialized: [shape.images, shape.outHeight, shape.outWidth, shape.outputs])
   precondition(residual.map { $0.shape == y.shape } ?? true, "residual \(residual?.shape ?? []) of \(y.shape)")
-  multiplyPatches(x, weight.pointer, shape, into: y) { first, count, out in
-    Elementwise.finish(
-      rows: count, columns: shape.outputs, out, bias: bias?.pointer,
-      residual: residual.map { $0.pointer + first * shape.outputs },
-      scale: scale, into: out)
-  }
+  let epilogue = ConvolutionEpilogue(bias: bias?.pointer, residual: residual?.pointer, scale: scale)
+  convolve(x, weight, shape, adjoint: false, epilogue, into: y)
   return y
+}
+
+/// Computes a convolution by the kernel that the plan names.
+/// - Parameter adjoint: whether it carries a gradient back; `shape` is that of the gradient's convolution then.
+private func convolve(
+  _ x: Tensor, _ weight: Tensor, _ shape: ConvolutionShape, adjoint: Bool, _ epilogue: ConvolutionEpilogue,
+  into y: Tensor
+) {
+  switch ConvolutionPlan(shape, mode: KernelSet.mode) {
+  case .winograd(let size):
+    let tiles = WinogradShape(shape, size)
+    let prepared = winogradWeights(weight, tiles, adjoint: adjoint)
+    withExtendedLifetime(prepared) {
+      winogradConvolution(
+        images: shape.images, tiles, x.pointer, packed: prepared.pointer, epilogue, into: y.mutable)
+    }
+  case .product: multiply(depthBlock: shape.depth)
+  case .tapwise: multiply(depthBlock: max(shape.inputs, 32))
+  }
+  func multiply(depthBlock: Int) {
+    let prepared = productWeights(weight, shape, adjoint: adjoint)
+    withExtendedLifetime(prepared) {
+      productConvolution(
+        shape, depthBlock: depthBlock, x.pointer, packed: prepared.pointer, epilogue, into: y.mutable)
+    }
+  }
 }
 
 /// The gradient of a convolution with respect to its input.
@@ -84,11 +101,9 @@ public func convolutionInputGradient(_ dy: Tensor, weight: Tensor, padding: Int?
     images: dy.shape[0], height: dy.shape[1] + kernel - 1 - 2 * padding, width: dy.shape[2] + kernel - 1 - 2 * padding,
     inputs: weight.shape[2], outputs: weight.shape[3], kernel: kernel, padding: padding)
   precondition(dy.shape[3] == shape.outputs, "gradient \(dy.shape) of \(shape.outputs) outputs")
-  let rotated = Tensor(uninitialized: [kernel, kernel, shape.outputs, shape.inputs])
-  Patches.rotateWeights(
-    weight.pointer, taps: kernel * kernel, inputs: shape.inputs, outputs: shape.outputs, into: rotated.mutable)
   let dx = Tensor(uninitialized: [shape.images, shape.height, shape.width, shape.inputs])
-  multiplyPatches(dy, rotated.pointer, shape.adjoint, into: dx) { _, _, _ in }
+  convolve(
+    dy, weight, shape.adjoint, adjoint: true, ConvolutionEpilogue(bias: nil, residual: nil, scale: 1), into: dx)
   return dx
 }
 
@@ -104,6 +119,11 @@ public func convolutionWeightGradient(_ x: Tensor, _ dy: Tensor, kernel: Int, pa
     images: x.shape[0], height: x.shape[1], width: x.shape[2], inputs: x.shape[3], outputs: dy.shape[3], kernel: kernel,
     padding: padding ?? kernel / 2)
   let result = Tensor(uninitialized: [kernel, kernel, shape.inputs, shape.outputs])
+  if case .winograd(let size) = ConvolutionPlan(shape, mode: KernelSet.mode) {
+    winogradWeightGradient(
+      images: shape.images, WinogradShape(shape, size), x.pointer, dy.pointer, into: result.mutable)
+    return result
+  }
   // Blocks of pixels go to a fixed number of partial sums, which are added in a fixed order.
   let rows = 256
   let blocks = (shape.pixels + rows - 1) / rows
@@ -166,43 +186,6 @@ private func convolutionShape(_ x: Tensor, weight: Tensor, padding: Int?) -> Con
     images: x.shape[0], height: x.shape[1], width: x.shape[2], inputs: x.shape[3], outputs: weight.shape[3],
     kernel: weight.shape[0],
     padding: padding ?? weight.shape[0] / 2)
-}
-
-/// Multiplies the patches of `x` by a [depth, outputs] matrix, block by block, and finishes each block while it is in cache.
-/// - Parameter finish: first output pixel, pixels, and their values.
-private func multiplyPatches(
-  _ x: Tensor, _ matrix: UnsafePointer<Float>, _ shape: ConvolutionShape, into y: Tensor,
-  finish: (Int, Int, UnsafeMutablePointer<Float>) -> Void
-) {
-  let rows = shape.rowBlock
-  let blocks = (shape.pixels + rows - 1) / rows
-  // Several chunks a core, each long enough to be worth handing over.
-  let chunks = min(blocks, 32)
-  Threads.forEach(chunks) { chunk in
-    withScratch(rows * (shape.depth + shape.outputs)) { patches in
-      for block in (chunk * blocks / chunks)..<((chunk + 1) * blocks / chunks) {
-        let first = block * rows
-        let count = min(rows, shape.pixels - first)
-        let whole = count == rows
-        let out = y.mutable + first * shape.outputs
-        var operand = x.pointer + first * shape.inputs
-        if !shape.isPointwise || !whole {
-          gatherPatches(x, shape, first: first, count: count, into: patches)
-          (patches + count * shape.depth).update(repeating: 0, count: (rows - count) * shape.depth)
-          operand = UnsafePointer(patches)
-        }
-        let product = whole ? out : patches + rows * shape.depth
-        for start in stride(from: 0, to: shape.depth, by: shape.depthBlock) {
-          BLAS.multiply(
-            rows: rows, columns: shape.outputs, depth: min(shape.depthBlock, shape.depth - start), operand + start,
-            shape.depth, matrix + start * shape.outputs, shape.outputs, beta: start == 0 ? 0 : 1, into: product,
-            shape.outputs)
-        }
-        if !whole { out.update(from: product, count: count * shape.outputs) }
-        finish(first, count, out)
-      }
-    }
-  }
 }
 
 private func gatherPatches(

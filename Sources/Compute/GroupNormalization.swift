@@ -6,45 +6,74 @@ public struct GroupNormStatistics: Sendable {
   public let mean: Tensor
   /// 1 / sqrt(variance + epsilon), [N, groups].
   public let reciprocalDeviation: Tensor
+  /// Mean of each channel less the mean of its group, [N, C], the shift included.
+  public let centeredChannelMean: Tensor
 }
 
-/// y = activation(normalize(x + shift) * weight + bias): Wu & He 2018, arXiv 1803.08494, with biased variance.
+/// y = activation((normalize(x + shift) * weight + bias) * (scale + 1) + offset): Wu & He 2018, arXiv 1803.08494, with
+/// biased variance; scale and offset, where an image has them, as in Dhariwal & Nichol 2021, arXiv 2105.05233.
 ///
 /// - Parameters:
 ///   - x: [N, H, W, C], C divisible by `groups`.
 ///   - shift: [N, C], added to every pixel of its image first.
 ///   - weight: [C].
 ///   - bias: [C].
+///   - modulation: [N, 2 C], scale and then offset of each image.
 ///   - silu: whether SiLU follows.
 /// - Returns: [N, H, W, C], and the statistics for the gradient.
 public func groupNorm(
-  _ x: Tensor, shift: Tensor? = nil, weight: Tensor, bias: Tensor, groups: Int, epsilon: Float, silu: Bool
+  _ x: Tensor, shift: Tensor? = nil, weight: Tensor, bias: Tensor, modulation: Tensor? = nil, groups: Int,
+  epsilon: Float, silu: Bool
 ) -> (y: Tensor, statistics: GroupNormStatistics) {
-  let (images, pixels, channels) = (x.shape[0], x.shape[1] * x.shape[2], x.shape[3])
-  precondition(
-    channels % groups == 0 && weight.count == channels && bias.count == channels, "\(groups) groups of \(x.shape)")
-  precondition(shift.map { $0.shape == [images, channels] } ?? true, "shift \(shift?.shape ?? []) for \(x.shape)")
+  let shape = GroupNormShape(x, groups: groups)
+  let affine = GroupNormAffine(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
+  let sums = GroupNormSums(shape, epsilon: epsilon)
+  let (gain, offset) = (Tensor(uninitialized: shape.rows), Tensor(uninitialized: shape.rows))
   let y = Tensor(uninitialized: x.shape)
-  let mean = Tensor(uninitialized: [images, groups])
-  let deviation = Tensor(uninitialized: [images, groups])
-  Threads.forEach(images) { n in
-    withScratch(4 * channels) { scratch in
-      let image = x.pointer + n * pixels * channels
-      let shift = shift.map { $0.pointer + n * channels }
-      GroupNormKernel.statistics(
-        pixels: pixels, channels: channels, groups: groups, epsilon: epsilon, image, shift: shift,
-        mean: mean.mutable + n * groups, reciprocalDeviation: deviation.mutable + n * groups, scratch: scratch)
-      let (gain, offset) = (scratch + 2 * channels, scratch + 3 * channels)
-      foldAffine(
-        channels: channels, groups: groups, mean: mean.pointer + n * groups, deviation: deviation.pointer + n * groups,
-        shift: shift,
-        weight: weight.pointer, bias: bias.pointer, gain: gain, offset: offset)
-      GroupNormKernel.apply(
-        pixels: pixels, channels: channels, image, gain: gain, offset: offset, silu: silu,
-        into: y.mutable + n * pixels * channels)
-    }
+  shape.forEachPart { n, part in
+    sums.reduce(x, image: n, part: part)
+  } finish: { n in
+    sums.finish(image: n, shift: shift)
+    affine.fold(sums.statistics, image: n, gain: gain, offset: offset)
+  } apply: { n, part in
+    let range = shape.elements(image: n, part: part)
+    GroupNormKernel.apply(
+      pixels: range.count / shape.channels, channels: shape.channels, x.pointer + range.lowerBound,
+      gain: gain.pointer + n * shape.channels, offset: offset.pointer + n * shape.channels, silu: silu,
+      into: y.mutable + range.lowerBound)
   }
-  return (y, GroupNormStatistics(mean: mean, reciprocalDeviation: deviation))
+  return (y, sums.statistics)
+}
+
+/// The first half of `groupNorm` by itself: mean and deviation of each image's groups.
+/// - Parameters: as those of `groupNorm`.
+package func groupNormStatistics(_ x: Tensor, shift: Tensor? = nil, groups: Int, epsilon: Float) -> GroupNormStatistics
+{
+  let shape = GroupNormShape(x, groups: groups)
+  precondition(shift.map { $0.shape == shape.rows } ?? true, "shift \(shift?.shape ?? []) for \(x.shape)")
+  let sums = GroupNormSums(shape, epsilon: epsilon)
+  shape.forEachPart { n, part in
+    sums.reduce(x, image: n, part: part)
+  } finish: { n in
+    sums.finish(image: n, shift: shift)
+  }
+  return sums.statistics
+}
+
+/// The second half of `groupNorm` up to its activation as one multiplication and addition: x * gain + offset.
+///
+/// - Parameters: as those of `groupNorm`; `channels` of x.
+/// - Returns: gain and offset of each image's channels, [N, C] both.
+package func groupNormAffine(
+  _ statistics: GroupNormStatistics, channels: Int, shift: Tensor? = nil, weight: Tensor, bias: Tensor,
+  modulation: Tensor? = nil
+) -> (gain: Tensor, offset: Tensor) {
+  let (images, groups) = (statistics.mean.shape[0], statistics.mean.shape[1])
+  let shape = GroupNormShape(images: images, pixels: 1, channels: channels, groups: groups)
+  let affine = GroupNormAffine(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
+  let (gain, offset) = (Tensor(uninitialized: shape.rows), Tensor(uninitialized: shape.rows))
+  for n in 0..<images { affine.fold(statistics, image: n, gain: gain, offset: offset) }
+  return (gain, offset)
 }
 
 /// The gradients of `groupNorm`.
@@ -57,88 +86,220 @@ public struct GroupNormGradients: Sendable {
   public let weight: Tensor
   /// [C].
   public let bias: Tensor
+  /// [N, 2 C].
+  public let modulation: Tensor
 }
 
 /// The gradients of `groupNorm` with respect to all its inputs.
 /// - Parameter dy: gradient of the result, [N, H, W, C].
 public func groupNormGradient(
-  _ x: Tensor, shift: Tensor? = nil, weight: Tensor, bias: Tensor, groups: Int, silu: Bool,
+  _ x: Tensor, shift: Tensor? = nil, weight: Tensor, bias: Tensor, modulation: Tensor? = nil, groups: Int, silu: Bool,
   statistics: GroupNormStatistics, _ dy: Tensor
 ) -> GroupNormGradients {
-  let (images, pixels, channels) = (x.shape[0], x.shape[1] * x.shape[2], x.shape[3])
   precondition(dy.shape == x.shape, "gradient \(dy.shape) of \(x.shape)")
-  let width = channels / groups
-  let population = Double(pixels * width)
+  let shape = GroupNormShape(x, groups: groups)
+  let affine = GroupNormAffine(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
+  let channels = shape.channels
+  // Coefficients of each image's channels: those of the normalized value, of what SiLU saw, and of the second pass.
+  let coefficients = Tensor(uninitialized: [shape.images, 7, channels])
+  let partials = DoubleTensor(shape.images * shape.parts * 2 * channels)
   let dx = Tensor(uninitialized: x.shape)
-  let dShift = Tensor(uninitialized: [images, channels])
-  let dWeight = Tensor(uninitialized: [images, channels])
-  let dBias = Tensor(uninitialized: [images, channels])
-  Threads.forEach(images) { n in
-    let image = x.pointer + n * pixels * channels
-    let shift = shift.map { $0.pointer + n * channels }
-    let mean = statistics.mean.pointer + n * groups
-    let deviation = statistics.reciprocalDeviation.pointer + n * groups
-    var sumDz = [Double](repeating: 0, count: channels)
-    var sumDzX = [Double](repeating: 0, count: channels)
-    withScratch(6 * channels) { scratch in
-      let (gain, offset) = (scratch + 2 * channels, scratch + 3 * channels)
-      let (xScale, xOffset) = (scratch + 4 * channels, scratch + 5 * channels)
-      foldAffine(
-        channels: channels, groups: groups, mean: mean, deviation: deviation, shift: shift, weight: weight.pointer,
-        bias: bias.pointer,
-        gain: gain, offset: offset)
-      foldAffine(
-        channels: channels, groups: groups, mean: mean, deviation: deviation, shift: shift, weight: nil, bias: nil,
-        gain: xScale,
-        offset: xOffset)
-      let out = dx.mutable + n * pixels * channels
-      GroupNormKernel.reduceGradient(
-        pixels: pixels, channels: channels, image, dy.pointer + n * pixels * channels, gain: gain, offset: offset,
-        xScale: xScale,
-        xOffset: xOffset, silu: silu, dz: out, sumDz: &sumDz, sumDzX: &sumDzX, scratch: scratch)
+  let dShift = Tensor(uninitialized: shape.rows)
+  let (dWeight, dBias) = (Tensor(uninitialized: shape.rows), Tensor(uninitialized: shape.rows))
+  let dModulation = Tensor(uninitialized: [shape.images, 2 * channels])
 
-      // dx = r (w dz - mean(w dz) - x^ mean(w dz x^)), means over the group, x^ the normalized value.
-      let (dzScale, xGain, constant) = (gain, offset, scratch)
-      for g in 0..<groups {
-        var first = 0.0
-        var second = 0.0
-        for c in g * width..<(g + 1) * width {
-          first += Double(weight.pointer[c]) * sumDz[c]
-          second += Double(weight.pointer[c]) * sumDzX[c]
-        }
-        first /= population
-        second /= population
-        let r = Double(deviation[g])
-        for c in g * width..<(g + 1) * width {
-          dzScale[c] = Float(r * Double(weight.pointer[c]))
-          xGain[c] = Float(-r * second * Double(xScale[c]))
-          constant[c] = Float(-r * (first + second * Double(xOffset[c])))
-        }
-      }
-      GroupNormKernel.finishGradient(
-        pixels: pixels, channels: channels, image, dzScale: dzScale, xGain: xGain, constant: constant, dx: out)
-      for c in 0..<channels {
-        dWeight.mutable[n * channels + c] = Float(sumDzX[c])
-        dBias.mutable[n * channels + c] = Float(sumDz[c])
-      }
-      let sums = dShift.mutable + n * channels
-      sums.update(repeating: 0, count: channels)
-      if shift != nil { Elementwise.addColumnSums(rows: pixels, columns: channels, out, to: sums) }
-    }
+  let (mean, deviation) = (statistics.mean.pointer, statistics.reciprocalDeviation.pointer)
+  func coefficient(_ image: Int, _ index: Int) -> UnsafeMutablePointer<Float> {
+    coefficients.mutable + (image * 7 + index) * channels
   }
-  return GroupNormGradients(x: dx, shift: dShift, weight: sumOverPixels(dWeight), bias: sumOverPixels(dBias))
+  func prepare(_ n: Int) {
+    affine[n].split(
+      channels: channels, groups: groups, mean: mean + n * groups, reciprocalDeviation: deviation + n * groups,
+      xScale: coefficient(n, 0), xOffset: coefficient(n, 1), gain: coefficient(n, 2), offset: coefficient(n, 3))
+  }
+  shape.forEachPart(prepare: prepare) { n, part in
+    let range = shape.elements(image: n, part: part)
+    let sums = partials.pointer + (n * shape.parts + part) * 2 * channels
+    withScratch(2 * channels) { scratch in
+      GroupNormKernel.reduceGradient(
+        pixels: range.count / channels, channels: channels, x.pointer + range.lowerBound, dy.pointer + range.lowerBound,
+        xScale: coefficient(n, 0), xOffset: coefficient(n, 1),
+        activation: silu ? (Source(coefficient(n, 2)), Source(coefficient(n, 3))) : nil,
+        dz: dx.mutable + range.lowerBound, sumDz: sums, sumDzX: sums + channels, scratch: scratch)
+    }
+  } finish: { n in
+    let row = n * channels
+    let sums = partials.pointer + n * shape.parts * 2 * channels
+    shape.mergeParts(sums, columns: 2 * channels)
+    affine[n].finishGradient(
+      pixels: shape.pixels, channels: channels, groups: groups, reciprocalDeviation: deviation + n * groups,
+      centeredMean: statistics.centeredChannelMean.pointer + row, xScale: coefficient(n, 0),
+      xOffset: coefficient(n, 1), sumDz: sums, sumDzX: sums + channels, dzScale: coefficient(n, 4),
+      xGain: coefficient(n, 5), constant: coefficient(n, 6),
+      gradients: (
+        dShift.mutable + row, dWeight.mutable + row, dBias.mutable + row, dModulation.mutable + 2 * row,
+        dModulation.mutable + 2 * row + channels
+      ))
+  } apply: { n, part in
+    let range = shape.elements(image: n, part: part)
+    GroupNormKernel.finishGradient(
+      pixels: range.count / channels, channels: channels, x.pointer + range.lowerBound,
+      (silu ? dx.pointer : dy.pointer) + range.lowerBound, dzScale: coefficient(n, 4), xGain: coefficient(n, 5),
+      constant: coefficient(n, 6), into: dx.mutable + range.lowerBound)
+  }
+  return GroupNormGradients(
+    x: dx, shift: dShift, weight: sumOverPixels(dWeight), bias: sumOverPixels(dBias), modulation: dModulation)
 }
 
-/// Folds normalization, weight and bias of one image into gain and offset per channel.
-private func foldAffine(
-  channels: Int, groups: Int, mean: UnsafePointer<Float>, deviation: UnsafePointer<Float>, shift: UnsafePointer<Float>?,
-  weight: UnsafePointer<Float>?, bias: UnsafePointer<Float>?, gain: UnsafeMutablePointer<Float>,
-  offset: UnsafeMutablePointer<Float>
-) {
-  let width = channels / groups
-  for c in 0..<channels {
-    let scale = Double(deviation[c / width]) * Double(weight?[c] ?? 1)
-    gain[c] = Float(scale)
-    offset[c] = Float((Double(shift?[c] ?? 0) - Double(mean[c / width])) * scale + Double(bias?[c] ?? 0))
+/// How a normalization is cut: every image into parts of about a quarter of a megabyte, whatever the batch.
+private struct GroupNormShape {
+  let images: Int
+  let pixels: Int
+  let channels: Int
+  let groups: Int
+
+  init(images: Int, pixels: Int, channels: Int, groups: Int) {
+    precondition(groups > 0 && channels % groups == 0, "\(groups) groups of \(channels) channels")
+    (self.images, self.pixels, self.channels, self.groups) = (images, pixels, channels, groups)
   }
+
+  init(_ x: Tensor, groups: Int) {
+    precondition(x.shape.count == 4, "[N, H, W, C] expected, found \(x.shape)")
+    self.init(images: x.shape[0], pixels: x.shape[1] * x.shape[2], channels: x.shape[3], groups: groups)
+  }
+
+  /// Channels of a group.
+  var width: Int { channels / groups }
+  /// The shape of a number for each image and channel.
+  var rows: [Int] { [images, channels] }
+  /// Pixels of a part: whole stretches.
+  var partPixels: Int { max(65536 / channels / GroupNormKernel.stretch, 1) * GroupNormKernel.stretch }
+  var parts: Int { max((pixels + partPixels - 1) / partPixels, 1) }
+
+  /// The elements of one part of an image of the whole tensor.
+  func elements(image: Int, part: Int) -> Range<Int> {
+    let first = part * partPixels
+    let last = min(first + partPixels, pixels)
+    return (image * pixels + first) * channels..<(image * pixels + last) * channels
+  }
+
+  /// Adds the sums of all parts, [parts, columns], to the first, in order.
+  func mergeParts(_ sums: GroupNormKernel.Sums, columns: Int) {
+    for part in 1..<parts { GroupNormKernel.add(columns, sums + part * columns, to: sums) }
+  }
+
+  /// Runs, for every image, `prepare`, then `reduce` on all its parts, then `finish`, then `apply` on the parts.
+  ///
+  /// Many images: each by itself. Few: a few at a time, their parts side by side, so that there is work for every thread
+  /// and an image is still in cache when it is read again. What is computed is the same.
+  func forEachPart(
+    prepare: (Int) -> Void = { _ in }, _ reduce: (Int, Int) -> Void, finish: (Int) -> Void,
+    apply: (Int, Int) -> Void = { _, _ in }
+  ) {
+    if images >= 16 || parts == 1 {
+      Threads.forEach(images) { n in
+        prepare(n)
+        for part in 0..<parts { reduce(n, part) }
+        finish(n)
+        for part in 0..<parts { apply(n, part) }
+      }
+      return
+    }
+    let together = max(32 / parts, 1)
+    for first in stride(from: 0, to: images, by: together) {
+      let count = min(together, images - first)
+      for n in first..<first + count { prepare(n) }
+      Threads.forEach(count * parts) { reduce(first + $0 / parts, $0 % parts) }
+      for n in first..<first + count { finish(n) }
+      Threads.forEach(count * parts) { apply(first + $0 / parts, $0 % parts) }
+    }
+  }
+}
+
+/// Sums over the pixels of images, and the statistics that follow from them.
+private struct GroupNormSums {
+  let shape: GroupNormShape
+  let epsilon: Float
+  let statistics: GroupNormStatistics
+  private let partials: DoubleTensor  // [N, parts, 2, C]: sums and squares
+
+  init(_ shape: GroupNormShape, epsilon: Float) {
+    self.shape = shape
+    self.epsilon = epsilon
+    partials = DoubleTensor(shape.images * shape.parts * 2 * shape.channels)
+    let groups = [shape.images, shape.groups]
+    statistics = GroupNormStatistics(
+      mean: Tensor(uninitialized: groups), reciprocalDeviation: Tensor(uninitialized: groups),
+      centeredChannelMean: Tensor(uninitialized: shape.rows))
+  }
+
+  /// Sums one part of an image.
+  func reduce(_ x: Tensor, image: Int, part: Int) {
+    let range = shape.elements(image: image, part: part)
+    let sums = partials.pointer + (image * shape.parts + part) * 2 * shape.channels
+    withScratch(2 * shape.channels) { scratch in
+      GroupNormKernel.statistics(
+        pixels: range.count / shape.channels, channels: shape.channels, x.pointer + range.lowerBound, sums: sums,
+        squares: sums + shape.channels, scratch: scratch)
+    }
+  }
+
+  /// Turns the sums of an image into its statistics.
+  func finish(image: Int, shift: Tensor?) {
+    let (channels, groups) = (shape.channels, shape.groups)
+    let sums = partials.pointer + image * shape.parts * 2 * channels
+    shape.mergeParts(sums, columns: 2 * channels)
+    GroupNormKernel.finishStatistics(
+      pixels: shape.pixels, channels: channels, groups: groups, epsilon: epsilon, sums: sums, squares: sums + channels,
+      shift: shift.map { $0.pointer + image * channels }, mean: statistics.mean.mutable + image * groups,
+      reciprocalDeviation: statistics.reciprocalDeviation.mutable + image * groups,
+      centeredMean: statistics.centeredChannelMean.mutable + image * channels)
+  }
+}
+
+/// What surrounds the normalization: a shift before it, weight and bias after it, then an image's modulation.
+private struct GroupNormAffine {
+  let shape: GroupNormShape
+  let shift: Tensor?
+  let weight: Tensor
+  let bias: Tensor
+  let modulation: Tensor?
+
+  init(_ shape: GroupNormShape, shift: Tensor?, weight: Tensor, bias: Tensor, modulation: Tensor?) {
+    let channels = shape.channels
+    precondition(weight.count == channels && bias.count == channels, "\(weight.shape) weights for \(channels) channels")
+    precondition(shift.map { $0.shape == shape.rows } ?? true, "shift \(shift?.shape ?? []) for \(shape.rows)")
+    precondition(
+      modulation.map { $0.shape == [shape.images, 2 * channels] } ?? true,
+      "modulation \(modulation?.shape ?? []) for \(shape.rows)")
+    (self.shape, self.shift, self.weight, self.bias, self.modulation) = (shape, shift, weight, bias, modulation)
+  }
+
+  /// The part of one image.
+  subscript(image: Int) -> GroupNormKernel.Affine {
+    let channels = shape.channels
+    let modulation = modulation.map { $0.pointer + image * 2 * channels }
+    return GroupNormKernel.Affine(
+      shift: shift.map { $0.pointer + image * channels }, weight: weight.pointer, bias: bias.pointer,
+      modulation: modulation.map { ($0, $0 + channels) })
+  }
+
+  /// Everything of one image in one multiplication and addition: x * gain + offset, [N, C] both.
+  func fold(_ statistics: GroupNormStatistics, image: Int, gain: Tensor, offset: Tensor) {
+    let (row, group) = (image * shape.channels, image * shape.groups)
+    self[image].fold(
+      channels: shape.channels, groups: shape.groups, mean: statistics.mean.pointer + group,
+      reciprocalDeviation: statistics.reciprocalDeviation.pointer + group, gain: gain.mutable + row,
+      offset: offset.mutable + row)
+  }
+}
+
+/// Memory for float64 sums.
+private final class DoubleTensor: @unchecked Sendable {
+  // Chunks write disjoint parts of it, and it lives until the operation that made it has ended.
+  let pointer: UnsafeMutablePointer<Double>
+
+  init(_ count: Int) { pointer = .allocate(capacity: max(count, 1)) }
+
+  deinit { pointer.deallocate() }
 }

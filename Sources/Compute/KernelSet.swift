@@ -1,18 +1,58 @@
+import Kernels
+import Synchronization
+
+/// How convolutions are computed.
+public enum KernelMode: String, Sendable, CaseIterable {
+  /// Winograd F(4x4, 3x3): the fewest multiplications, with two to five times the rounding error of the definition.
+  case fast
+  /// Winograd F(2x2, 3x3): about the rounding error of the definition.
+  case accurate
+  /// Sums of products as the definition has them, each tap on its own: the smallest rounding error.
+  case exact
+}
+
 /// Which kernels compute: results are bit-identical within one set and agree to tolerance across sets.
 public enum KernelSet {
-  /// For example "x86-64-v3 gemm, OpenBLAS Haswell".
-  public static var name: String {
-    #if arch(x86_64) && SID_MARCH_V4
-      let instructions = "x86-64-v4"
-    #elseif arch(x86_64)
-      let instructions = "x86-64-v3"
-    #elseif arch(arm64)
-      let instructions = "arm64"
-    #else
-      let instructions = "generic"
-    #endif
-    return "\(instructions) gemm, OpenBLAS \(BLAS.coreName)"
+  private static let standard = Atomic<Int>(0)
+  @TaskLocal private static var override: KernelMode?
+
+  /// How convolutions are computed now.
+  public static var mode: KernelMode {
+    override ?? KernelMode.allCases[standard.load(ordering: .relaxed)]
   }
+
+  /// Sets the mode of this process.
+  public static func use(_ mode: KernelMode) {
+    standard.store(KernelMode.allCases.firstIndex(of: mode) ?? 0, ordering: .relaxed)
+  }
+
+  /// The same by name.
+  /// - Precondition: the name of a `KernelMode`.
+  public static func use(named name: String) {
+    guard let mode = KernelMode(rawValue: name) else { preconditionFailure("no kernel mode is called \(name)") }
+    use(mode)
+  }
+
+  /// Runs `body`, and what it calls, in another mode.
+  public static func with<R>(_ mode: KernelMode, _ body: () throws -> R) rethrows -> R {
+    try $override.withValue(mode, operation: body)
+  }
+
+  /// The instruction set that the kernels were built for.
+  public static var instructionSet: String {
+    #if arch(x86_64) && SID_MARCH_V4
+      "x86-64-v4"
+    #elseif arch(x86_64)
+      "x86-64-v3"
+    #elseif arch(arm64)
+      "arm64"
+    #else
+      "generic"
+    #endif
+  }
+
+  /// For example "x86-64-v3 fast, OpenBLAS Haswell".
+  public static var name: String { "\(instructionSet) \(mode.rawValue), OpenBLAS \(BLAS.coreName)" }
 }
 
 extension Threads {

@@ -10,34 +10,29 @@ import Kernels
 public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
   precondition(
     x.shape.count == 2 && weight.shape.count == 2 && x.shape[1] == weight.shape[0], "\(x.shape) by \(weight.shape)")
-  let (rows, inputs, outputs) = (x.shape[0], x.shape[1], weight.shape[1])
-  let y = Tensor(uninitialized: [rows, outputs])
-  let block = 16
-  let blocks = (rows + block - 1) / block
-  Threads.forEach(blocks) { index in
-    let first = index * block
-    let count = min(block, rows - first)
-    withScratch(block * (inputs + outputs)) { padded in
-      padded.update(from: x.pointer + first * inputs, count: count * inputs)
-      (padded + count * inputs).update(repeating: 0, count: (block - count) * inputs)
-      let product = padded + block * inputs
-      BLAS.multiply(
-        rows: block, columns: outputs, depth: inputs, padded, inputs, weight.pointer, outputs, into: product, outputs)
-      Elementwise.finish(
-        rows: count, columns: outputs, product, bias: bias?.pointer, residual: nil, scale: 1,
-        into: y.mutable + first * outputs)
-    }
-  }
+  let y = Tensor(uninitialized: [x.shape[0], weight.shape[1]])
+  multiplyRows(
+    x, weight, adjoint: false, ConvolutionEpilogue(bias: bias?.pointer, residual: nil, scale: 1), into: y)
   return y
+}
+
+/// Rows by a matrix [inputs, outputs], or by its transpose: a convolution of images of one pixel.
+private func multiplyRows(
+  _ x: Tensor, _ weight: Tensor, adjoint: Bool, _ epilogue: ConvolutionEpilogue, into y: Tensor
+) {
+  let shape = ConvolutionShape(
+    images: x.shape[0], height: 1, width: 1, inputs: x.shape[1], outputs: y.shape[1], kernel: 1, padding: 0)
+  let prepared = productWeights(weight.reshaped([1, 1] + weight.shape), shape, adjoint: adjoint)
+  withExtendedLifetime(prepared) {
+    productConvolution(
+      shape, depthBlock: shape.depth, x.pointer, packed: prepared.pointer, epilogue, into: y.mutable)
+  }
 }
 
 /// The gradient of `linear` with respect to x: dy weight^T, [rows, inputs].
 public func linearInputGradient(_ dy: Tensor, weight: Tensor) -> Tensor {
-  let (rows, outputs, inputs) = (dy.shape[0], dy.shape[1], weight.shape[0])
-  let dx = Tensor(uninitialized: [rows, inputs])
-  BLAS.multiply(
-    rows: rows, columns: inputs, depth: outputs, dy.pointer, outputs, weight.pointer, outputs, transposeB: true,
-    into: dx.mutable, inputs)
+  let dx = Tensor(uninitialized: [dy.shape[0], weight.shape[0]])
+  multiplyRows(dy, weight, adjoint: true, ConvolutionEpilogue(bias: nil, residual: nil, scale: 1), into: dx)
   return dx
 }
 

@@ -1,31 +1,87 @@
 import Kernels
+import Synchronization
 
-/// One Adam step in place (Kingma & Ba 2015, arXiv 1412.6980), bias-corrected, without weight decay.
+/// One step of Adam (Kingma & Ba 2015, arXiv 1412.6980), bias-corrected, without weight decay.
 ///
 /// Gradients that are not finite are replaced first: what is no number by 0, infinities by +-1e5.
-/// - Parameters:
-///   - firstMoment: nil for beta1 = 0, where it equals the gradient.
-///   - step: the number of this step, from 1.
-public func adamStep(
-  _ parameter: inout Tensor, gradient: Tensor, firstMoment: inout Tensor?, secondMoment: inout Tensor, step: Int,
-  learningRate: Double, beta1: Double, beta2: Double, epsilon: Double
-) {
-  precondition(
-    parameter.count == gradient.count && secondMoment.count == gradient.count, "moments of \(parameter.shape)")
-  precondition(beta1 == 0 || firstMoment?.count == gradient.count, "beta1 \(beta1) needs a first moment")
-  let stepSize = learningRate / (1 - power(beta1, step))
-  let rootCorrection = 1 / (1 - power(beta2, step)).squareRoot()
-  let count = parameter.count
-  let value = parameter.uniquePointer()
-  let second = secondMoment.uniquePointer()
-  let first = beta1 == 0 ? nil : firstMoment?.uniquePointer()
-  forEachRange(count, grain: 1 << 15) { range in
-    let i = range.lowerBound
-    OptimizerKernel.adam(
-      range.count, parameter: value.pointer + i, gradient: gradient.pointer + i,
-      firstMoment: first.map { $0.pointer + i },
-      secondMoment: second.pointer + i, beta1: beta1, beta2: beta2, stepSize: stepSize, rootCorrection: rootCorrection,
-      epsilon: epsilon)
+public struct AdamStep: Sendable {
+  /// The number of the step, from 1.
+  public let step: Int
+  private let beta1: Double, beta2: Double, learningRate: Double, epsilon: Double
+
+  /// - Parameter step: from 1.
+  public init(step: Int, learningRate: Double, beta1: Double, beta2: Double, epsilon: Double) {
+    precondition(step > 0, "step \(step) of Adam")
+    (self.step, self.learningRate) = (step, learningRate)
+    (self.beta1, self.beta2, self.epsilon) = (beta1, beta2, epsilon)
+  }
+
+  private var kernel: OptimizerKernel.Adam {
+    OptimizerKernel.Adam(
+      beta1: beta1, beta2: beta2, stepSize: learningRate / (1 - power(beta1, step)),
+      rootCorrection: 1 / (1 - power(beta2, step)).squareRoot(), epsilon: epsilon)
+  }
+
+  /// Updates a parameter and its moments in place, in one pass.
+  /// - Parameters:
+  ///   - firstMoment: nil for beta1 = 0, where it equals the gradient.
+  public func callAsFunction(
+    _ parameter: inout Tensor, gradient: Tensor, firstMoment: inout Tensor?, secondMoment: inout Tensor
+  ) {
+    check(parameter, gradient, firstMoment, secondMoment)
+    update(&parameter, gradient, &firstMoment, &secondMoment, average: nil)
+  }
+
+  /// The same, and in the same pass average = value + beta * (average - value) of the new value.
+  public func callAsFunction(
+    _ parameter: inout Tensor, gradient: Tensor, firstMoment: inout Tensor?, secondMoment: inout Tensor,
+    average: inout Tensor, beta: Double
+  ) {
+    check(parameter, gradient, firstMoment, secondMoment)
+    precondition(average.count == parameter.count, "average \(average.shape) of \(parameter.shape)")
+    update(&parameter, gradient, &firstMoment, &secondMoment, average: (average.uniquePointer(), Float(beta)))
+  }
+
+  /// Whether the step would leave every element of the parameter a finite number. Changes nothing.
+  /// - Parameters:
+  ///   - firstMoment: nil for beta1 = 0.
+  public func staysFinite(_ parameter: Tensor, gradient: Tensor, firstMoment: Tensor?, secondMoment: Tensor) -> Bool {
+    check(parameter, gradient, firstMoment, secondMoment)
+    let kernel = kernel
+    let first = beta1 == 0 ? nil : firstMoment
+    let isBroken = Atomic<Bool>(false)
+    forEachRange(parameter.count, grain: 1 << 15) { range in
+      let i = range.lowerBound
+      let isFinite = OptimizerKernel.staysFinite(
+        kernel, range.count, parameter: parameter.pointer + i, gradient: gradient.pointer + i,
+        firstMoment: first.map { $0.pointer + i }, secondMoment: secondMoment.pointer + i)
+      if !isFinite { isBroken.store(true, ordering: .relaxed) }
+    }
+    return !isBroken.load(ordering: .relaxed)
+  }
+
+  private func check(_ parameter: Tensor, _ gradient: Tensor, _ firstMoment: Tensor?, _ secondMoment: Tensor) {
+    precondition(
+      parameter.count == gradient.count && secondMoment.count == gradient.count, "moments of \(parameter.shape)")
+    precondition(beta1 == 0 || firstMoment?.count == gradient.count, "beta1 \(beta1) needs a first moment")
+  }
+
+  private func update(
+    _ parameter: inout Tensor, _ gradient: Tensor, _ firstMoment: inout Tensor?, _ secondMoment: inout Tensor,
+    average: (address: UnsafeAddress, beta: Float)?
+  ) {
+    let kernel = kernel
+    let count = parameter.count
+    let value = parameter.uniquePointer()
+    let second = secondMoment.uniquePointer()
+    let first = beta1 == 0 ? nil : firstMoment?.uniquePointer()
+    forEachRange(count, grain: 1 << 15) { range in
+      let i = range.lowerBound
+      OptimizerKernel.adam(
+        kernel, range.count, parameter: value.pointer + i, gradient: gradient.pointer + i,
+        firstMoment: first.map { $0.pointer + i }, secondMoment: second.pointer + i,
+        average: average.map { ($0.address.pointer + i, $0.beta) })
+    }
   }
 }
 

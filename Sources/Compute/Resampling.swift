@@ -51,25 +51,28 @@ public func upsampleGradient(_ dy: Tensor, _ filter: ResamplingFilter, inputShap
 }
 
 private func reduce(_ x: Tensor, to shape: [Int], taps: [Float], padding: Int) -> Tensor {
-  let y = Tensor(uninitialized: shape)
-  let (source, target) = (x.shape.dropFirst().reduce(1, *), shape.dropFirst().reduce(1, *))
-  Threads.forEach(x.shape[0]) { n in
-    ResamplingKernel.reduce(
-      height: x.shape[1], width: x.shape[2], channels: x.shape[3], outHeight: shape[1], outWidth: shape[2], taps: taps,
-      padding: padding,
-      x.pointer + n * source, into: y.mutable + n * target)
-  }
-  return y
+  resample(x, to: shape, taps: taps, padding: padding, ResamplingKernel.reduce)
 }
 
 private func spread(_ x: Tensor, to shape: [Int], taps: [Float], padding: Int) -> Tensor {
+  resample(x, to: shape, taps: taps, padding: padding, ResamplingKernel.spread)
+}
+
+/// Filters all images, a few rows of the result at a time.
+private func resample(
+  _ x: Tensor, to shape: [Int], taps: [Float], padding: Int,
+  _ kernel: (ResamplingKernel.Shape, Range<Int>, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+) -> Tensor {
   let y = Tensor(uninitialized: shape)
   let (source, target) = (x.shape.dropFirst().reduce(1, *), shape.dropFirst().reduce(1, *))
-  Threads.forEach(x.shape[0]) { n in
-    ResamplingKernel.spread(
-      height: x.shape[1], width: x.shape[2], channels: x.shape[3], outHeight: shape[1], outWidth: shape[2], taps: taps,
-      padding: padding,
-      x.pointer + n * source, into: y.mutable + n * target)
+  let filter = ResamplingKernel.Shape(
+    height: x.shape[1], width: x.shape[2], channels: x.shape[3], outWidth: shape[2], taps: taps, padding: padding)
+  let rows = max(1, min(shape[1], 16384 / max(shape[2] * shape[3], 1)))
+  let parts = (shape[1] + rows - 1) / rows
+  Threads.forEach(shape[0] * parts) { chunk in
+    let (n, part) = (chunk / parts, chunk % parts)
+    kernel(
+      filter, part * rows..<min((part + 1) * rows, shape[1]), x.pointer + n * source, y.mutable + n * target)
   }
   return y
 }

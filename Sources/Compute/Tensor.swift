@@ -1,3 +1,6 @@
+import Kernels
+import Synchronization
+
 /// A dense float32 array in row-major order.
 ///
 /// Value semantics: copies share memory until one of them is written. Images are NHWC inside this package.
@@ -8,6 +11,8 @@ public struct Tensor: Sendable {
 
   /// The number of elements.
   public var count: Int { storage.count }
+  /// Bytes that convolutions keep of this tensor as a weight.
+  package var preparedBytes: Int { storage.preparedBytes }
 
   /// Memory of one tensor.
   ///
@@ -16,6 +21,8 @@ public struct Tensor: Sendable {
   package final class Storage: @unchecked Sendable {
     let pointer: UnsafeMutablePointer<Float>
     let count: Int
+    /// What convolutions made of these numbers, for as long as they stay as they are.
+    private let preparedForms = Mutex<[PreparedWeights.Form: PreparedWeights]>([:])
 
     init(count: Int) {
       self.count = count
@@ -23,6 +30,18 @@ public struct Tensor: Sendable {
     }
 
     deinit { BufferPool.give(UnsafeMutableRawPointer(pointer), bytes: max(count, 1) * 4) }
+
+    func prepared(_ form: PreparedWeights.Form) -> PreparedWeights? { preparedForms.withLock { $0[form] } }
+
+    func keep(_ prepared: PreparedWeights, _ form: PreparedWeights.Form) {
+      preparedForms.withLock { $0[form] = prepared }
+    }
+
+    /// Bytes of what is kept of these numbers.
+    var preparedBytes: Int { preparedForms.withLock { $0.values.reduce(0) { $0 + $1.bytes } } }
+
+    /// To be called before the numbers change.
+    func forgetPrepared() { preparedForms.withLock { if !$0.isEmpty { $0 = [:] } } }
   }
 
   /// Memory without defined content, for a kernel that writes every element.
@@ -85,6 +104,7 @@ public struct Tensor: Sendable {
       copy.pointer.update(from: storage.pointer, count: count)
       storage = copy
     }
+    storage.forgetPrepared()
     defer { withExtendedLifetime(storage) {} }
     return try body(UnsafeMutableBufferPointer(start: storage.pointer, count: count))
   }
@@ -110,13 +130,13 @@ extension Tensor {
   /// Transposes each [rows, columns] matrix of a [count, rows, columns] array.
   private func transposedInner(rows: Int, columns: Int) -> Tensor {
     let result = Tensor(uninitialized: [shape[0], columns, rows])
-    let source = storage.pointer
-    let target = result.storage.pointer
-    for n in 0..<shape[0] {
-      let base = n * rows * columns
-      for r in 0..<rows {
-        for c in 0..<columns { target[base + c * rows + r] = source[base + r * columns + c] }
-      }
+    let grain = max(16, (1 << 15) / max(columns, 1) / 16 * 16)
+    let parts = (rows + grain - 1) / grain
+    Threads.forEach(shape[0] * parts) { chunk in
+      let (base, first) = (chunk / parts * rows * columns, chunk % parts * grain)
+      TransposeKernel.apply(
+        rows: first..<min(first + grain, rows), totalRows: rows, columns: columns, pointer + base,
+        into: result.mutable + base)
     }
     return result
   }

@@ -30,24 +30,64 @@ public struct Adam: Sendable {
     moments = Array(repeating: nil, count: count)
   }
 
-  /// Updates the parameters that have a gradient. Gradients that are not finite count as 0 (none) or +-1e5 (infinite).
-  package mutating func step(_ parameters: inout [Tensor], gradients: [Tensor?], learningRate: Double) {
+  /// Updates the parameters that have a gradient, unless that would take one of them out of the finite.
+  ///
+  /// Every update is computed without being stored first, so that no copy of weights and moments is needed to undo it.
+  /// Gradients that are not finite count as 0 (none) or +-1e5 (infinite).
+  /// - Returns: the first parameter that would not be finite, or nil. If there is one, nothing has changed.
+  @discardableResult
+  package mutating func step(_ parameters: inout [Tensor], gradients: [Tensor?], learningRate: Double) -> Int? {
+    var none: [Tensor] = []
+    return step(&parameters, gradients: gradients, learningRate: learningRate, average: &none, beta: 0) { _ in false }
+  }
+
+  /// The same, and in the same pass average = value + beta * (average - value) for the parameters that `isAveraged`.
+  package mutating func step(
+    _ parameters: inout [Tensor], gradients: [Tensor?], learningRate: Double, average: inout [Tensor], beta: Double,
+    isAveraged: (Int) -> Bool
+  ) -> Int? {
     precondition(
       parameters.count == gradients.count && parameters.count == moments.count,
       "parameters, gradients and moments differ")
+    var started: [Int: Moments] = [:]
     for index in parameters.indices {
-      guard let gradient = gradients[index] else { continue }
-      var state =
-        moments[index]
-        ?? Moments(
-          step: 0, first: beta1 == 0 ? nil : Tensor(shape: gradient.shape), second: Tensor(shape: gradient.shape))
+      guard let gradient = gradients[index] else {
+        if !parameters[index].isFinite { return index }
+        continue
+      }
+      let state = moments[index] ?? newMoments(gradient.shape)
+      if moments[index] == nil { started[index] = state }
+      guard
+        next(state, learningRate).staysFinite(
+          parameters[index], gradient: gradient, firstMoment: state.first, secondMoment: state.second)
+      else { return index }
+    }
+    for index in parameters.indices {
+      guard let gradient = gradients[index] else {
+        if isAveraged(index) { updateAverage(&average[index], toward: parameters[index], beta: beta) }
+        continue
+      }
+      guard var state = moments[index] ?? started.removeValue(forKey: index) else { continue }
       moments[index] = nil  // so that the tensors have one owner and are updated in place
-      state.step += 1
-      adamStep(
-        &parameters[index], gradient: gradient, firstMoment: &state.first, secondMoment: &state.second,
-        step: state.step,
-        learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon)
+      let update = next(state, learningRate)
+      state.step = update.step
+      if isAveraged(index) {
+        update(
+          &parameters[index], gradient: gradient, firstMoment: &state.first, secondMoment: &state.second,
+          average: &average[index], beta: beta)
+      } else {
+        update(&parameters[index], gradient: gradient, firstMoment: &state.first, secondMoment: &state.second)
+      }
       moments[index] = state
     }
+    return nil
+  }
+
+  private func newMoments(_ shape: [Int]) -> Moments {
+    Moments(step: 0, first: beta1 == 0 ? nil : Tensor(shape: shape), second: Tensor(shape: shape))
+  }
+
+  private func next(_ state: Moments, _ learningRate: Double) -> AdamStep {
+    AdamStep(step: state.step + 1, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon)
   }
 }

@@ -35,6 +35,8 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
   public var generatorLossScale: Float = 100
   /// Images to train on, in thousands.
   public var durationKimg = 200_000.0
+  /// Whether the networks compute inner results again for the gradient instead of keeping them. Changes no number.
+  public var checkpointsActivations = false
   /// Seed of every random number of the training.
   public var seed: UInt64 = 0
 

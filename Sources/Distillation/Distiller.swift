@@ -29,7 +29,7 @@ public final class Distiller {
   ///   - state: where to start or go on.
   ///   - draws: the random numbers.
   public init(teacher: Network, settings: DistillationSettings, state: TrainingState, draws: any DrawSource) {
-    self.teacher = teacher.bound()
+    self.teacher = teacher.bound(checkpointsActivations: settings.checkpointsActivations)
     self.settings = settings
     self.state = state
     self.draws = draws
@@ -59,18 +59,20 @@ public final class Distiller {
     let tape = Tape()
     let loss: LossValue
     let trained: BoundNetwork
+    let checkpoints = settings.checkpointsActivations
     switch state.pending.phase {
     case .fakeScore:
       let generated = generate(state.generator.bound(), step, dropout: nil).value
-      trained = state.fakeScore.bound(to: tape)
+      trained = state.fakeScore.bound(to: tape, checkpointsActivations: checkpoints)
       loss = fakeScoreLoss(
         trained, tape: tape, images: generated, draws: step, sigmaData: sigmaData, scale: settings.fakeScoreLossScale,
         batch: settings.batch)
     case .generator:
-      trained = state.generator.bound(to: tape)
+      trained = state.generator.bound(to: tape, checkpointsActivations: checkpoints)
       let generated = generate(trained, step, dropout: step.dropout)
       loss = generatorLoss(
-        generated, tape: tape, trueScore: teacher, fakeScore: state.fakeScore.bound(), draws: step,
+        generated, tape: tape, trueScore: teacher,
+        fakeScore: state.fakeScore.bound(checkpointsActivations: checkpoints), draws: step,
         alpha: settings.alpha,
         tmax: settings.tmax, scale: settings.generatorLossScale, batch: settings.batch)
     }
@@ -118,8 +120,10 @@ public final class Distiller {
       state.pending = .init(phase: .generator, gradients: none)
       return nil
     case .generator:
-      try requireFinite(state.stepGenerator(gradients, learningRate: settings.generatorLearningRate * factor))
-      state.updateEMA(beta: settings.emaBeta(beforeImages: state.imagesSeen))
+      try requireFinite(
+        state.stepGenerator(
+          gradients, learningRate: settings.generatorLearningRate * factor,
+          emaBeta: settings.emaBeta(beforeImages: state.imagesSeen)))
       state.imagesSeen += settings.batch
       state.pending = .init(phase: .fakeScore, gradients: none)
       return IterationSummary(

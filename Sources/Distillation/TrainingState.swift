@@ -59,29 +59,17 @@ public struct TrainingState: Sendable {
   /// Updates the fake score, unless that would take it out of the finite.
   /// - Returns: the name of the parameter that would no longer be finite; then nothing has changed.
   mutating func stepFakeScore(_ gradients: [Tensor?], learningRate: Double) -> String? {
-    Self.step(&fakeScore, &fakeScoreAdam, gradients, learningRate: learningRate)
+    let broken = fakeScoreAdam.step(&fakeScore.parameters, gradients: gradients, learningRate: learningRate)
+    return broken.map { fakeScore.specifications[$0].name }
   }
 
-  /// The same for the generator.
-  mutating func stepGenerator(_ gradients: [Tensor?], learningRate: Double) -> String? {
-    Self.step(&generator, &generatorAdam, gradients, learningRate: learningRate)
-  }
-
-  private static func step(
-    _ network: inout Network, _ adam: inout Adam, _ gradients: [Tensor?], learningRate: Double
-  ) -> String? {
-    // The old weights and moments are kept until the new ones are known to be good.
-    var (updated, moments) = (network, adam)
-    moments.step(&updated.parameters, gradients: gradients, learningRate: learningRate)
-    if let name = updated.firstNonFiniteParameter { return name }
-    (network, adam) = (updated, moments)
-    return nil
-  }
-
-  /// EMA = generator + beta * (EMA - generator); buffers stay as they are.
-  mutating func updateEMA(beta: Double) {
-    for (index, specification) in generatorEMA.specifications.enumerated() where specification.isTrainable {
-      Compute.updateAverage(&generatorEMA.parameters[index], toward: generator.parameters[index], beta: beta)
-    }
+  /// The same for the generator, and in the same pass EMA = generator + beta * (EMA - generator); buffers stay as they are.
+  mutating func stepGenerator(_ gradients: [Tensor?], learningRate: Double, emaBeta: Double) -> String? {
+    let specifications = generator.specifications
+    let broken = generatorAdam.step(
+      &generator.parameters, gradients: gradients, learningRate: learningRate, average: &generatorEMA.parameters,
+      beta: emaBeta
+    ) { specifications[$0].isTrainable }
+    return broken.map { specifications[$0].name }
   }
 }

@@ -26,7 +26,7 @@ public enum Elementwise {
 
   /// dx = dy * d silu(x) / dx.
   public static func siluGradient(_ count: Int, _ x: Source, _ dy: Source, into dx: Target) {
-    map(count, x, dy, into: dx) { $1 * siluSlope($0) }
+    map(count, x, dy, into: dx) { Kernels.siluGradient($0, $1) }
   }
 
   /// y = max(x, 0); a number that is none stays none.
@@ -52,7 +52,20 @@ public enum Elementwise {
 
   /// sums[c] += sum over rows of x[r, c].
   public static func addColumnSums(rows: Int, columns: Int, _ x: Source, to sums: Target) {
-    for r in 0..<rows { map(columns, sums, x + r &* columns, into: sums) { $0 + $1 } }
+    forEachRowGroup(rows) { row, count in
+      let group = x + row &* columns
+      for8(columns) { c, n in
+        if count == 4 {
+          let first = read(group + c, n) + read(group + (columns &+ c), n)
+          let second = read(group + (2 &* columns &+ c), n) + read(group + (3 &* columns &+ c), n)
+          write(read(Source(sums) + c, n) + (first + second), sums + c, n)
+        } else {
+          var sum = read(Source(sums) + c, n)
+          for r in 0..<count { sum += read(group + (r &* columns &+ c), n) }
+          write(sum, sums + c, n)
+        }
+      }
+    }
   }
 
   /// Whether every element is a finite number.
@@ -68,11 +81,4 @@ public enum Elementwise {
     }
     return sum.sum() == 0 && rest == 0
   }
-}
-
-/// d (x sigmoid(x)) / dx = s (1 + x (1 - s)).
-@inline(__always) func siluSlope(_ x: Vector) -> Vector {
-  let s = sigmoid(x)
-  let one = Vector(repeating: 1)
-  return s * multiplyAdd(x, one - s, one)
 }

@@ -63,17 +63,19 @@ public enum Patches {
     }
   }
 
-  /// Weights of the convolution that carries a gradient back to the input: taps rotated by half a turn,
-  /// input and output channels exchanged.
+  /// The transpose of a matrix, in blocks that stay in the nearest cache.
   /// - Parameters:
-  ///   - weight: [taps, inputs, outputs].
-  ///   - rotated: [taps, outputs, inputs], written.
-  public static func rotateWeights(_ weight: Source, taps: Int, inputs: Int, outputs: Int, into rotated: Target) {
-    for tap in 0..<taps {
-      let source = weight + (taps - 1 - tap) * inputs * outputs
-      let target = rotated + tap * inputs * outputs
-      for i in 0..<inputs {
-        for o in 0..<outputs { target[o * inputs + i] = source[i * outputs + o] }
+  ///   - matrix: [rows, columns].
+  ///   - transposed: [columns, rows], written.
+  public static func transpose(rows: Int, columns: Int, _ matrix: Source, into transposed: Target) {
+    let block = 16
+    for top in stride(from: 0, to: rows, by: block) {
+      for left in stride(from: 0, to: columns, by: block) {
+        for row in top..<min(top + block, rows) {
+          for column in left..<min(left + block, columns) {
+            transposed[column * rows + row] = matrix[row * columns + column]
+          }
+        }
       }
     }
   }

@@ -1,23 +1,47 @@
-/// Separable depthwise filtering with a change of resolution by two, of one NHWC image.
+/// Separable depthwise filtering with a change of resolution by two, of rows of one NHWC image.
 public enum ResamplingKernel {
+  /// The two resolutions and the filter between them.
+  public struct Shape {
+    let height: Int, width: Int, channels: Int
+    let outWidth: Int
+    let taps: [Float]
+    let padding: Int
+
+    /// - Parameters:
+    ///   - height, width, channels: of the input.
+    ///   - outWidth: width of the output.
+    ///   - taps: the filter in one direction.
+    ///   - padding: zeros around the larger of the two images.
+    public init(height: Int, width: Int, channels: Int, outWidth: Int, taps: [Float], padding: Int) {
+      (self.height, self.width, self.channels, self.outWidth) = (height, width, channels, outWidth)
+      (self.taps, self.padding) = (taps, padding)
+    }
+  }
+
   /// out[oy, ox, c] = sum over i, j of taps[i] taps[j] x[2 oy + i - padding, 2 ox + j - padding, c], zeros outside.
-  public static func reduce(
-    height: Int, width: Int, channels: Int, outHeight: Int, outWidth: Int, taps: [Float], padding: Int, _ x: Source,
-    into y: Target
-  ) {
-    for oy in 0..<outHeight {
-      for ox in 0..<outWidth {
-        let out = y + (oy * outWidth + ox) * channels
-        out.update(repeating: 0, count: channels)
-        for i in 0..<taps.count {
-          let row = 2 * oy + i - padding
-          if row < 0 || row >= height { continue }
-          for j in 0..<taps.count {
-            let column = 2 * ox + j - padding
-            if column < 0 || column >= width { continue }
-            let weight = Vector(repeating: taps[i] * taps[j])
-            map(channels, x + (row * width + column) * channels, out, into: out) { multiplyAdd($0, weight, $1) }
-          }
+  /// - Parameters:
+  ///   - rows: of the output.
+  ///   - y: the whole output, of which these rows are written.
+  public static func reduce(_ s: Shape, rows: Range<Int>, _ x: Source, into y: Target) {
+    let stride = s.width &* s.channels
+    if s.padding == 0, s.taps.count == 2, s.taps[0] == s.taps[1], 2 &* rows.upperBound <= s.height,
+      2 &* s.outWidth <= s.width
+    {
+      for oy in rows {
+        let source = x + 2 &* oy &* stride
+        let target = y + oy &* s.outWidth &* s.channels
+        addFours(s.outWidth, s.channels, source, stride, weight: s.taps[0] * s.taps[0], into: target)
+      }
+      return
+    }
+    forEachPixel(s, rows, y) { oy, ox, inputs in
+      for i in 0..<s.taps.count {
+        let row = 2 &* oy &+ i &- s.padding
+        if row < 0 || row >= s.height { continue }
+        for j in 0..<s.taps.count {
+          let column = 2 &* ox &+ j &- s.padding
+          if column < 0 || column >= s.width { continue }
+          inputs.add(x + (row &* s.width &+ column) &* s.channels, s.taps[i] * s.taps[j])
         }
       }
     }
@@ -26,24 +50,103 @@ public enum ResamplingKernel {
   /// The adjoint of `reduce`: every input pixel is spread over the output with the weights of the filter.
   ///
   /// out[y, x, c] = sum over the pixels (iy, ix) with y = 2 iy + i - padding, x = 2 ix + j - padding.
-  public static func spread(
-    height: Int, width: Int, channels: Int, outHeight: Int, outWidth: Int, taps: [Float], padding: Int, _ x: Source,
-    into y: Target
+  public static func spread(_ s: Shape, rows: Range<Int>, _ x: Source, into y: Target) {
+    forEachPixel(s, rows, y) { oy, ox, inputs in
+      for i in 0..<s.taps.count where (oy &+ s.padding &- i) & 1 == 0 {
+        let row = (oy &+ s.padding &- i) >> 1
+        if row < 0 || row >= s.height { continue }
+        for j in 0..<s.taps.count where (ox &+ s.padding &- j) & 1 == 0 {
+          let column = (ox &+ s.padding &- j) >> 1
+          if column < 0 || column >= s.width { continue }
+          inputs.add(x + (row &* s.width &+ column) &* s.channels, s.taps[i] * s.taps[j])
+        }
+      }
+    }
+  }
+
+  /// The pixels that one pixel of the output is made of, and their weights.
+  private struct Inputs {
+    let pixels: UnsafeMutablePointer<Source>
+    let weights: Target
+    var count = 0
+
+    @inline(__always) mutating func add(_ pixel: Source, _ weight: Float) {
+      pixels[count] = pixel
+      weights[count] = weight
+      count &+= 1
+    }
+  }
+
+  /// Lets `gather` collect the inputs of every pixel of some rows, and sums them.
+  @inline(__always)
+  private static func forEachPixel(
+    _ s: Shape, _ rows: Range<Int>, _ y: Target, _ gather: (Int, Int, inout Inputs) -> Void
   ) {
-    for oy in 0..<outHeight {
-      for ox in 0..<outWidth {
-        let out = y + (oy * outWidth + ox) * channels
-        out.update(repeating: 0, count: channels)
-        for i in 0..<taps.count where (oy + padding - i) & 1 == 0 {
-          let row = (oy + padding - i) >> 1
-          if row < 0 || row >= height { continue }
-          for j in 0..<taps.count where (ox + padding - j) & 1 == 0 {
-            let column = (ox + padding - j) >> 1
-            if column < 0 || column >= width { continue }
-            let weight = Vector(repeating: taps[i] * taps[j])
-            map(channels, x + (row * width + column) * channels, out, into: out) { multiplyAdd($0, weight, $1) }
+    let most = s.taps.count &* s.taps.count
+    withUnsafeTemporaryAllocation(of: Source.self, capacity: most) { pixels in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: most) { weights in
+        var inputs = Inputs(
+          pixels: pixels.baseAddress.unsafelyUnwrapped, weights: weights.baseAddress.unsafelyUnwrapped)
+        for oy in rows {
+          for ox in 0..<s.outWidth {
+            inputs.count = 0
+            gather(oy, ox, &inputs)
+            sum(s.channels, inputs, into: y + (oy &* s.outWidth &+ ox) &* s.channels)
           }
         }
+      }
+    }
+  }
+
+  private static func sum(_ channels: Int, _ inputs: Inputs, into y: Target) {
+    if inputs.count == 1 {
+      let weight = Vector(repeating: inputs.weights[0])
+      map(channels, inputs.pixels[0], into: y) { $0 * weight }
+      return
+    }
+    // Four vectors at a time, so that a pixel's address and weight are looked up once for all of them.
+    let whole = channels & ~31
+    var c = 0
+    while c < whole {
+      var (a, b) = (Vector(repeating: 0), Vector(repeating: 0))
+      var (d, e) = (a, b)
+      for k in 0..<inputs.count {
+        let pixel = inputs.pixels[k] + c
+        let weight = Vector(repeating: inputs.weights[k])
+        a = multiplyAdd(load(pixel), weight, a)
+        b = multiplyAdd(load(pixel + 8), weight, b)
+        d = multiplyAdd(load(pixel + 16), weight, d)
+        e = multiplyAdd(load(pixel + 24), weight, e)
+      }
+      store(a, y + c)
+      store(b, y + (c &+ 8))
+      store(d, y + (c &+ 16))
+      store(e, y + (c &+ 24))
+      c &+= 32
+    }
+    for8(channels &- whole) { i, n in
+      var total = Vector(repeating: 0)
+      for k in 0..<inputs.count {
+        total = multiplyAdd(
+          read(inputs.pixels[k] + (whole &+ i), n), Vector(repeating: inputs.weights[k]), total)
+      }
+      write(total, y + (whole &+ i), n)
+    }
+  }
+
+  /// A row of sums of two by two pixels, times a weight.
+  private static func addFours(
+    _ outWidth: Int, _ channels: Int, _ x: Source, _ stride: Int, weight: Float, into y: Target
+  ) {
+    let factor = Vector(repeating: weight)
+    for ox in 0..<outWidth {
+      let upper = x + 2 &* ox &* channels
+      let lower = upper + stride
+      let out = y + ox &* channels
+      for8(channels) { c, n in
+        let top = read(upper + c, n) + read(upper + (channels &+ c), n)
+        let bottom = read(lower + c, n) + read(lower + (channels &+ c), n)
+        write((top + bottom) * factor, out + c, n)
       }
     }
   }

@@ -1,31 +1,76 @@
-/// Softmax over the rows of a matrix, for attention.
+/// Softmax over the rows of a strip of attention weights.
 public enum SoftmaxKernel {
-  /// In place: x[r, :] = softmax(x[r, :] * scale).
-  public static func forward(rows: Int, columns: Int, scale: Float, _ x: Target) {
-    let s = Vector(repeating: scale)
+  /// In place: x[r, :] = e^(scale (x[r, :] - max of the row)), and the reciprocal of each row's sum.
+  ///
+  /// What uses the strip multiplies by the reciprocals afterwards, where there is less to multiply.
+  /// - Parameters:
+  ///   - x: [rows, columns], rows `stride` apart.
+  ///   - reciprocals: [rows], written.
+  public static func exponentials(rows: Int, columns: Int, scale: Float, _ x: Target, stride: Int, reciprocals: Target)
+  {
+    let factor = Vector(repeating: scale)
     for r in 0..<rows {
-      let row = x + r * columns
-      var peak = -Float.infinity
-      for c in 0..<columns { peak = max(peak, row[c]) }
-      let offset = Vector(repeating: -peak * scale)
-      map(columns, row, into: row) { exponential(multiplyAdd($0, s, offset)) }
-      var sum = 0.0
-      for c in 0..<columns { sum += Double(row[c]) }
-      let reciprocal = Vector(repeating: Float(1 / sum))
-      map(columns, row, into: row) { $0 * reciprocal }
+      let row = x + r &* stride
+      let offset = Vector(repeating: -peak(columns, row) * scale)
+      var total = Vector(repeating: 0)
+      var rest: Float = 0
+      forEachVector(columns) { c in
+        let e = exponential(multiplyAdd(load(row + c), factor, offset))
+        store(e, row + c)
+        total += e
+      } tail: { c, n in
+        storeTail(exponential(multiplyAdd(loadTail(Source(row) + c, n), factor, offset)), row + c, n)
+        for i in 0..<n { rest += row[c + i] }
+      }
+      reciprocals[r] = 1 / (total.sum() + rest)
     }
   }
 
-  /// In place on dy: dx[r, :] = scale * y * (dy - sum(y dy)).
-  public static func gradient(rows: Int, columns: Int, scale: Float, y: Source, _ dy: Target) {
-    let s = Vector(repeating: scale)
+  /// y[r, :] = x[r, :] * factors[r].
+  public static func scaleRows(
+    rows: Int, columns: Int, _ x: Source, stride: Int, by factors: Source, into y: Target, stride outStride: Int
+  ) {
     for r in 0..<rows {
-      let out = dy + r * columns
-      let p = y + r * columns
-      var dot = 0.0
-      for c in 0..<columns { dot += Double(p[c]) * Double(out[c]) }
-      let mean = Vector(repeating: Float(dot))
-      map(columns, p, out, into: out) { s * $0 * ($1 - mean) }
+      let factor = Vector(repeating: factors[r])
+      map(columns, x + r &* stride, into: y + r &* outStride) { $0 * factor }
     }
+  }
+
+  /// In place: the weights y from their exponentials, and from the gradient dy that of what the softmax was taken of,
+  /// scale * y * (dy - sum(y dy)).
+  /// - Parameters:
+  ///   - weights: [rows, columns], exponentials, rows `stride` apart; becomes y.
+  ///   - reciprocals: [rows].
+  ///   - dy: [rows, columns], rows `stride` apart; becomes the result.
+  public static func gradient(
+    rows: Int, columns: Int, scale: Float, weights: Target, reciprocals: Source, _ dy: Target, stride: Int
+  ) {
+    let factor = Vector(repeating: scale)
+    for r in 0..<rows {
+      let (y, d) = (weights + r &* stride, dy + r &* stride)
+      let reciprocal = Vector(repeating: reciprocals[r])
+      var products = Vector(repeating: 0)
+      for8(columns) { c, n in
+        // Unused lanes of the last group hold zeros.
+        let weight = read(Source(y) + c, n) * reciprocal
+        write(weight, y + c, n)
+        products = multiplyAdd(weight, read(Source(d) + c, n), products)
+      }
+      let mean = Vector(repeating: products.sum())
+      map(columns, y, d, into: d) { factor * $0 * ($1 - mean) }
+    }
+  }
+
+  /// The largest of `count` numbers.
+  @inline(__always) static func peak(_ count: Int, _ x: Source) -> Float {
+    var largest = Vector(repeating: -.infinity)
+    var rest = -Float.infinity
+    forEachVector(count) { i in
+      let v = load(x + i)
+      largest = largest.replacing(with: v, where: v .> largest)
+    } tail: { i, n in
+      for j in 0..<n { rest = max(rest, x[i + j]) }
+    }
+    return max(largest.max(), rest)
   }
 }

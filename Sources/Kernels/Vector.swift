@@ -1,3 +1,5 @@
+import CVector
+
 /// Eight float32 lanes: one AVX2 register.
 @usableFromInline typealias Vector = SIMD8<Float>
 
@@ -32,41 +34,57 @@ public typealias Target = UnsafeMutablePointer<Float>
 
 /// a * b + c in one rounding.
 @inline(__always) func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
-  c.addingProduct(a, b)
+  sid_fma8(a, b, c)
 }
 
-/// e^x by reduction to |r| <= ln 2 / 2 and the minimax polynomial of Cephes' expf; relative error below 1.2e-7.
+/// e^-x by reduction to |r| <= ln 2 / 2 and the minimax polynomial of Cephes' expf; relative error below 1.2e-7.
 ///
-/// The argument is confined to [-87, 88], where the result is a normal number.
-@inline(__always) func exponential(_ x: Vector) -> Vector {
-  let high = Vector(repeating: 88)
-  let low = Vector(repeating: -87)
-  var t = x.replacing(with: high, where: x .> high)
-  t = t.replacing(with: low, where: t .< low)
-  // A number that is none must not become an integer.
-  t = t.replacing(with: Vector(repeating: 0), where: t .!= t)
-  // Adding 1.5 * 2^23 rounds to a whole number and leaves it in the low bits.
-  let magic = Vector(repeating: 12_582_912)
-  let shifted = magic.addingProduct(t, Vector(repeating: 1.442_695_041))
+/// The argument is confined to [-88, 87], where the result is a normal number; what is no number stays none.
+@inline(__always) func negativeExponential(_ x: Vector) -> Vector { confinedExponential(confined(x)) }
+
+/// e^x; the argument is confined to [-87, 88].
+@inline(__always) func exponential(_ x: Vector) -> Vector { negativeExponential(-x) }
+
+/// x between -88 and 87. Each comparison and choice is one instruction, and hands on what is no number.
+@inline(__always) func confined(_ x: Vector) -> Vector {
+  let (low, high) = (Vector(repeating: -88), Vector(repeating: 87))
+  let t = x.replacing(with: low, where: x .< low)
+  return t.replacing(with: high, where: t .> high)
+}
+
+/// e^-t for -88 <= t <= 87.
+@inline(__always) func confinedExponential(_ t: Vector) -> Vector {
+  // Adding 1.5 * 2^23 + 127 rounds to a whole number and leaves it, as the exponent of a power of two, in the low bits.
+  let magic = Vector(repeating: 12_583_039)
+  let shifted = multiplyAdd(t, Vector(repeating: -1.442_695_041), magic)
   let n = shifted - magic
-  // ln 2 in two parts, so that n * ln 2 loses no digits.
-  var r = t.addingProduct(n, Vector(repeating: -0.693_359_375))
-  r = r.addingProduct(n, Vector(repeating: 2.121_944_4e-4))
-  var p = Vector(repeating: 1.987_569_15e-4)
-  p = multiplyAdd(p, r, Vector(repeating: 1.398_199_950_7e-3))
-  p = multiplyAdd(p, r, Vector(repeating: 8.333_451_907_3e-3))
-  p = multiplyAdd(p, r, Vector(repeating: 4.166_579_589_4e-2))
-  p = multiplyAdd(p, r, Vector(repeating: 1.666_666_545_9e-1))
-  p = multiplyAdd(p, r, Vector(repeating: 5.000_000_120_1e-1))
-  p = multiplyAdd(p, r * r, r) + Vector(repeating: 1)
-  let exponent = unsafeBitCast(shifted, to: SIMD8<UInt32>.self) &+ SIMD8<UInt32>(repeating: 127)
-  let bits = exponent &<< SIMD8<UInt32>(repeating: 23)
-  return p * unsafeBitCast(bits, to: Vector.self)
+  // -r; ln 2 in two parts, so that n * ln 2 loses no digits.
+  var r = multiplyAdd(n, Vector(repeating: 0.693_359_375), t)
+  r = multiplyAdd(n, Vector(repeating: -2.121_944_4e-4), r)
+  // Pairs of terms side by side: the chain of dependent operations is what takes the time.
+  let square = r * r
+  let high = multiplyAdd(Vector(repeating: -1.987_569_15e-4), r, Vector(repeating: 1.398_199_950_7e-3))
+  let middle = multiplyAdd(Vector(repeating: -8.333_451_907_3e-3), r, Vector(repeating: 4.166_579_589_4e-2))
+  let low = multiplyAdd(Vector(repeating: -1.666_666_545_9e-1), r, Vector(repeating: 5.000_000_120_1e-1))
+  let p = multiplyAdd(multiplyAdd(multiplyAdd(high, square, middle), square, low), square, -r)
+  let power = unsafeBitCast(
+    unsafeBitCast(shifted, to: SIMD8<UInt32>.self) &<< SIMD8<UInt32>(repeating: 23), to: Vector.self)
+  return multiplyAdd(p, power, power)
 }
 
 /// 1 / (1 + e^-x).
 @inline(__always) func sigmoid(_ x: Vector) -> Vector {
-  Vector(repeating: 1) / (Vector(repeating: 1) + exponential(-x))
+  Vector(repeating: 1) / (Vector(repeating: 1) + negativeExponential(x))
+}
+
+/// dy * d (x sigmoid(x)) / dx = dy s (1 + x (1 - s)), s the sigmoid.
+@inline(__always) func siluGradient(_ x: Vector, _ dy: Vector) -> Vector {
+  let one = Vector(repeating: 1)
+  let t = confined(x)
+  let e = confinedExponential(t)
+  let s = one / (one + e)
+  // 1 - s = e s, and x e with x confined, so that it stays finite.
+  return (dy * s) * multiplyAdd(t * e, s, one)
 }
 
 /// Runs `vector` over whole groups of eight elements and `tail` over the rest.

@@ -2,17 +2,33 @@ import Autograd
 import Compute
 
 /// What a forward pass carries besides its data: the parameters, and how training or a test differ from inference.
-struct ForwardPass {
+package struct ForwardPass {
   /// Parameters and buffers, in the network's order.
-  let parameters: [Variable]
+  var parameters: [Variable]
   /// Set in training: the key from which every dropout mask of this pass follows, and the number of its first image.
   var dropout: (key: UInt64, firstImage: Int)?
   /// Probability of dropping an element in training.
   var dropoutProbability: Float = 0
-  /// Shows the output of every module that stands on its own; where a sum is folded into a convolution, that of the sum.
+  /// Is shown the output of every module; what is otherwise fused with its successor is then computed apart.
   var observe: ((String, Tensor) -> Void)?
 
+  /// Whether blocks make their inner results again for the gradient instead of keeping them.
+  var checkpointsActivations = false
+
+  /// A pass outside of training.
+  package init(parameters: [Variable], observe: ((String, Tensor) -> Void)? = nil) {
+    self.parameters = parameters
+    self.observe = observe
+  }
+
   subscript(_ index: ParameterIndex) -> Variable { parameters[index.position] }
+
+  /// The same pass with nothing to be recorded.
+  var detached: ForwardPass {
+    var pass = self
+    pass.parameters = parameters.map(\.detached)
+    return pass
+  }
 
   /// Reports a module's output and hands it on.
   func show(_ name: String, _ output: Variable) -> Variable {
@@ -64,17 +80,27 @@ struct GroupNorm: Sendable {
   /// - Parameters:
   ///   - x: [N, H, W, C].
   ///   - shift: [N, C], added to every pixel before the normalization.
+  ///   - modulation: [N, 2 C], scale and shift of the result y: y * (scale + 1) + shift.
   ///   - silu: whether SiLU follows.
   /// - Returns: the shape of x.
-  func callAsFunction(_ x: Variable, shift: Variable? = nil, silu: Bool, _ pass: ForwardPass) -> Variable {
-    groupNorm(x, shift: shift, weight: pass[weight], bias: pass[bias], groups: groups, epsilon: epsilon, silu: silu)
+  func callAsFunction(
+    _ x: Variable, shift: Variable? = nil, modulation: Variable? = nil, silu: Bool, _ pass: ForwardPass
+  ) -> Variable {
+    if let observe = pass.observe {
+      let alone = groupNorm(
+        x, shift: shift, weight: pass[weight], bias: pass[bias], groups: groups, epsilon: epsilon, silu: false)
+      observe(name, alone.value)
+    }
+    return groupNorm(
+      x, shift: shift, weight: pass[weight], bias: pass[bias], modulation: modulation, groups: groups,
+      epsilon: epsilon, silu: silu)
   }
 }
 
 /// Convolution by a 1x1 or 3x3 kernel with zero padding, after halving or doubling the resolution if asked.
-struct Convolution: Sendable {
+package struct Convolution: Sendable {
   /// The change of resolution.
-  enum Resampling: Sendable { case none, up, down }
+  package enum Resampling: Sendable { case none, up, down }
 
   let name: String
   let inputs: Int, outputs: Int  // channels

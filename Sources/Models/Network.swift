@@ -12,7 +12,7 @@ public struct Network: Sendable {
   public let specifications: [ParameterSpecification]
   /// Parameters and buffers in the order of `specifications`, arranged for the kernels.
   package var parameters: [Tensor]
-  let unet: SongUNet
+  let unet: any UNet
   private let preconditioner: Preconditioner
 
   /// Builds the architecture and reads its parameters.
@@ -42,18 +42,24 @@ public struct Network: Sendable {
   }
 
   private static func architecture(_ configuration: NetworkConfiguration, _ builder: ParameterBuilder, origin: String)
-    throws -> SongUNet
+    throws -> any UNet
   {
     guard configuration.precond == "EDMPrecond" else {
       throw Failure(.dataError, origin, "preconditioner \"\(configuration.precond)\" is not supported; EDMPrecond is")
     }
-    guard configuration.modelType == "SongUNet" else {
-      throw Failure(.dataError, origin, "model_type \"\(configuration.modelType)\" is not supported; SongUNet is")
-    }
     guard configuration.sigmaData > 0, configuration.sigmaData.isFinite else {
       throw Failure(.dataError, origin, "sigma_data \(configuration.sigmaData) is not a positive number")
     }
-    let unet = try SongUNet(configuration, builder, prefix: "model.", origin: origin)
+    try configuration.validate(origin: origin)
+    let unet: any UNet
+    switch configuration.modelType {
+    case "SongUNet": unet = SongUNet(configuration, builder, prefix: "model.")
+    case "DhariwalUNet": unet = DhariwalUNet(configuration, builder, prefix: "model.")
+    default:
+      throw Failure(
+        .dataError, origin,
+        "model_type \"\(configuration.modelType)\" is not supported; SongUNet and DhariwalUNet are")
+    }
     if let contradiction = builder.contradiction {
       throw Failure(.dataError, origin, "the configuration's widths do not go together: \(contradiction)")
     }
@@ -140,30 +146,38 @@ public struct Network: Sendable {
   }
 
   /// This network with its parameters as variables: on a tape where they are trained, as constants where not.
-  public func bound(to tape: Tape? = nil) -> BoundNetwork {
+  ///
+  /// - Parameter checkpointsActivations: whether the blocks compute their inner results again for the gradient instead of
+  ///   keeping them; the gradients are the same to the bit.
+  public func bound(to tape: Tape? = nil, checkpointsActivations: Bool = false) -> BoundNetwork {
     let variables = zip(specifications, parameters).map { specification, tensor in
       if let tape, specification.isTrainable { tape.variable(tensor) } else { Variable(tensor) }
     }
-    return BoundNetwork(unet: unet, preconditioner: preconditioner, configuration: configuration, variables: variables)
+    return BoundNetwork(
+      unet: unet, preconditioner: preconditioner, configuration: configuration, variables: variables,
+      checkpointsActivations: checkpointsActivations)
   }
 }
 
 /// A network whose parameters are variables, ready to be run forward and, on a tape, backward.
 public struct BoundNetwork {
-  let unet: SongUNet
+  let unet: any UNet
   let preconditioner: Preconditioner
   let configuration: NetworkConfiguration
   let variables: [Variable]
+  let checkpointsActivations: Bool
 
   /// D(x; sigma, class); shapes as in `Network.denoise`.
   ///
   /// - Parameters:
   ///   - dropout: set in training mode; every dropout mask follows from the key and the number of the first image.
-  ///   - observe: is shown the outputs of the modules, NHWC, by name, and `c_in_x`, `c_noise` and `F_x`.
+  ///   - observe: is shown `c_in_x`, `c_noise` and `F_x`, NHWC.
+  ///   - observeModules: is shown the output of every module by name, NHWC; what is otherwise fused is then computed
+  ///     apart.
   public func callAsFunction(
     _ x: Variable, sigma: [Float], classLabels: Tensor? = nil, augmentLabels: Tensor? = nil,
     dropout: (key: UInt64, firstImage: Int)? = nil,
-    observe: ((String, Tensor) -> Void)? = nil
+    observe: ((String, Tensor) -> Void)? = nil, observeModules: ((String, Tensor) -> Void)? = nil
   ) -> Variable {
     let images = x.shape[0]
     precondition(sigma.count == images || sigma.count == 1, "\(sigma.count) noise levels for \(images) images")
@@ -172,8 +186,10 @@ public struct BoundNetwork {
       "class labels \(classLabels?.shape ?? []) for \(images) images of \(configuration.labelDim) classes")
     let levels = sigma.count == images ? sigma : Array(repeating: sigma[0], count: images)
     let coefficients = levels.map { preconditioner($0) }
-    let pass = ForwardPass(
-      parameters: variables, dropout: dropout, dropoutProbability: configuration.dropout, observe: observe)
+    var pass = ForwardPass(parameters: variables, observe: observeModules)
+    pass.dropout = dropout
+    pass.dropoutProbability = configuration.dropout
+    pass.checkpointsActivations = checkpointsActivations
     let input = scaledRows(x, by: coefficients.map(\.input))
     observe?("c_in_x", input.value)
     observe?("c_noise", Tensor(coefficients.map(\.noise), shape: [images]))

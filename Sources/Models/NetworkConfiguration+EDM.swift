@@ -8,7 +8,7 @@ extension NetworkConfiguration {
   /// attributes, wins over them. What neither says has the default of the class.
   /// - Parameters:
   ///   - className: the preconditioner's class, `EDMPrecond`.
-  ///   - modelClassName: the inner network's class, `SongUNet`.
+  ///   - modelClassName: the inner network's class, `SongUNet` or `DhariwalUNet`.
   ///   - initKeywords: the keyword arguments of the preconditioner, which hands those it does not know to the network.
   ///   - attributes: the preconditioner's attributes; those that are no options are ignored.
   ///   - origin: the file that errors name.
@@ -25,32 +25,38 @@ extension NetworkConfiguration {
     var options = initKeywords
     for (name, value) in attributes where Self.optionsInAttributes.contains(name) { options[name] = value }
     let declared = options.removeValue(forKey: "model_type")?.textValue
-    guard let model = modelClassName ?? declared, model == "SongUNet", declared ?? model == model else {
+    guard let model = modelClassName ?? declared, ["SongUNet", "DhariwalUNet"].contains(model) else {
       let found = modelClassName ?? declared ?? "missing"
       throw Failure(
-        .dataError, origin, "the class of the network inside \(className) is \(found); SongUNet is supported")
+        .dataError, origin,
+        "the class of the network inside \(className) is \(found); SongUNet and DhariwalUNet are supported")
+    }
+    if let declared, declared != model {
+      throw Failure(.dataError, origin, "the network is a \(model), but its option \"model_type\" says \(declared)")
     }
     // Half precision is a matter of how it was run: the weights are float32, and so are all computations here.
     options.removeValue(forKey: "use_fp16")
 
     var reader = OptionReader(options: options, origin: origin)
     self.init(
-      precond: className, modelType: model, imgResolution: try reader.required("img_resolution"),
+      defaultsOf: model, precond: className, imgResolution: try reader.required("img_resolution"),
       imgChannels: try reader.required("img_channels"))
     labelDim = try reader.integer("label_dim", or: 0)
     augmentDim = try reader.integer("augment_dim", or: 0)
-    modelChannels = try reader.integer("model_channels", or: 128)
-    channelMult = try reader.integers("channel_mult", or: [1, 2, 2, 2])
-    channelMultEmb = try reader.integer("channel_mult_emb", or: 4)
-    channelMultNoise = try reader.integer("channel_mult_noise", or: 1)
-    numBlocks = try reader.integer("num_blocks", or: 4)
-    attnResolutions = try reader.integers("attn_resolutions", or: [16])
+    modelChannels = try reader.integer("model_channels", or: modelChannels)
+    channelMult = try reader.integers("channel_mult", or: channelMult)
+    channelMultEmb = try reader.integer("channel_mult_emb", or: channelMultEmb)
+    numBlocks = try reader.integer("num_blocks", or: numBlocks)
+    attnResolutions = try reader.integers("attn_resolutions", or: attnResolutions)
     dropout = Float(try reader.real("dropout", or: 0.1))
     labelDropout = Float(try reader.real("label_dropout", or: 0))
-    embeddingType = try reader.text("embedding_type", or: "positional")
-    encoderType = try reader.text("encoder_type", or: "standard")
-    decoderType = try reader.text("decoder_type", or: "standard")
-    resampleFilter = try reader.integers("resample_filter", or: [1, 1])
+    if model == "SongUNet" {
+      channelMultNoise = try reader.integer("channel_mult_noise", or: channelMultNoise)
+      embeddingType = try reader.text("embedding_type", or: embeddingType)
+      encoderType = try reader.text("encoder_type", or: encoderType)
+      decoderType = try reader.text("decoder_type", or: decoderType)
+      resampleFilter = try reader.integers("resample_filter", or: resampleFilter)
+    }
     sigmaData = Float(try reader.real("sigma_data", or: 0.5))
     sigmaMin = try reader.real("sigma_min", or: 0)
     sigmaMax = try reader.real("sigma_max", or: .infinity)

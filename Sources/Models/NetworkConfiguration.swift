@@ -36,7 +36,7 @@ public struct NetworkConfiguration: Codable, Sendable, Equatable {
   public var encoderType: String = "standard"
   /// "standard" or "skip" (SongUNet).
   public var decoderType: String = "standard"
-  /// The separable resampling filter.
+  /// The separable resampling filter (SongUNet; DhariwalUNet always has [1, 1]).
   public var resampleFilter: [Int] = [1, 1]
   /// Standard deviation of the training images (EDMPrecond).
   public var sigmaData: Float = 0.5
@@ -47,6 +47,17 @@ public struct NetworkConfiguration: Codable, Sendable, Equatable {
 }
 
 extension NetworkConfiguration {
+  /// The defaults of EDM's class `modelType`.
+  init(defaultsOf modelType: String, precond: String, imgResolution: Int, imgChannels: Int) {
+    self.init(precond: precond, modelType: modelType, imgResolution: imgResolution, imgChannels: imgChannels)
+    if modelType == "DhariwalUNet" {
+      modelChannels = 192
+      channelMult = [1, 2, 3, 4]
+      numBlocks = 3
+      attnResolutions = [32, 16, 8]
+    }
+  }
+
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case precond
     case modelType = "model_type"
@@ -78,8 +89,8 @@ extension NetworkConfiguration {
       try fields.decodeIfPresent(T.self, forKey: key) ?? standard
     }
     self.init(
+      defaultsOf: try fields.decode(String.self, forKey: .modelType),
       precond: try fields.decode(String.self, forKey: .precond),
-      modelType: try fields.decode(String.self, forKey: .modelType),
       imgResolution: try fields.decode(Int.self, forKey: .imgResolution),
       imgChannels: try fields.decode(Int.self, forKey: .imgChannels))
     labelDim = try value(.labelDim, or: labelDim)
@@ -101,7 +112,7 @@ extension NetworkConfiguration {
     sigmaMax = try value(.sigmaMax, or: sigmaMax)
   }
 
-  /// Writes every field by EDM's name; an infinite `sigma_max` is left out.
+  /// Writes every field that the architecture has by EDM's name; an infinite `sigma_max` is left out.
   public func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: CodingKeys.self)
     try fields.encode(precond, forKey: .precond)
@@ -113,15 +124,17 @@ extension NetworkConfiguration {
     try fields.encode(modelChannels, forKey: .modelChannels)
     try fields.encode(channelMult, forKey: .channelMult)
     try fields.encode(channelMultEmb, forKey: .channelMultEmb)
-    try fields.encode(channelMultNoise, forKey: .channelMultNoise)
     try fields.encode(numBlocks, forKey: .numBlocks)
     try fields.encode(attnResolutions, forKey: .attnResolutions)
     try fields.encode(dropout, forKey: .dropout)
     try fields.encode(labelDropout, forKey: .labelDropout)
-    try fields.encode(embeddingType, forKey: .embeddingType)
-    try fields.encode(encoderType, forKey: .encoderType)
-    try fields.encode(decoderType, forKey: .decoderType)
-    try fields.encode(resampleFilter, forKey: .resampleFilter)
+    if modelType == "SongUNet" {
+      try fields.encode(channelMultNoise, forKey: .channelMultNoise)
+      try fields.encode(embeddingType, forKey: .embeddingType)
+      try fields.encode(encoderType, forKey: .encoderType)
+      try fields.encode(decoderType, forKey: .decoderType)
+      try fields.encode(resampleFilter, forKey: .resampleFilter)
+    }
     try fields.encode(sigmaData, forKey: .sigmaData)
     try fields.encode(sigmaMin, forKey: .sigmaMin)
     if sigmaMax.isFinite { try fields.encode(sigmaMax, forKey: .sigmaMax) }

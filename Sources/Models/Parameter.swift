@@ -34,7 +34,7 @@ public enum ParameterLayout: Sendable, Equatable {
   case attentionBias
 
   /// From the order of the state_dict to the order in memory.
-  func arranged(_ tensor: Tensor) -> Tensor {
+  package func arranged(_ tensor: Tensor) -> Tensor {
     switch self {
     case .vector, .buffer: tensor
     case .linear:
@@ -47,7 +47,7 @@ public enum ParameterLayout: Sendable, Equatable {
 
   /// From the order in memory to the order of the state_dict.
   /// - Parameter shape: the shape in the state_dict.
-  func restored(_ tensor: Tensor, shape: [Int]) -> Tensor {
+  package func restored(_ tensor: Tensor, shape: [Int]) -> Tensor {
     switch self {
     case .vector, .buffer: tensor.reshaped(shape)
     case .linear: transposed(tensor, rows: tensor.shape[0], columns: tensor.shape[1]).reshaped(shape)
@@ -102,12 +102,14 @@ extension Tensor {
 }
 
 /// Collects the parameters of a network while its layers are made, in state_dict order.
-final class ParameterBuilder {
-  private(set) var specifications: [ParameterSpecification] = []
+package final class ParameterBuilder {
+  package private(set) var specifications: [ParameterSpecification] = []
   /// The first layer whose widths do not go together, and why.
   var contradiction: String?
   /// Values of buffers that follow from the configuration.
   private(set) var derived: [String: [Float]] = [:]
+
+  package init() {}
 
   func add(_ name: String, _ shape: [Int], _ layout: ParameterLayout) -> ParameterIndex {
     specifications.append(ParameterSpecification(name: name, shape: shape, layout: layout))

@@ -1,9 +1,8 @@
 import Autograd
 import Compute
-import Diagnostics
 
 /// The U-Net of DDPM++ and NCSN++ (Song et al. 2021, arXiv 2011.13456) as EDM uses it (Karras et al. 2022, arXiv 2206.00364).
-struct SongUNet: Sendable {
+struct SongUNet: UNet {
   /// A step of the encoder; its output goes on the stack of skip connections.
   enum EncoderStep: Sendable {
     case convolution(Convolution)
@@ -29,9 +28,8 @@ struct SongUNet: Sendable {
   let encoder: [EncoderStep]
   let decoder: [DecoderStep]
 
-  /// - Throws: a `Failure` naming the option that this architecture does not know.
-  init(_ c: NetworkConfiguration, _ builder: ParameterBuilder, prefix: String, origin: String) throws {
-    try Self.validate(c, origin: origin)
+  /// - Parameter c: validated.
+  init(_ c: NetworkConfiguration, _ builder: ParameterBuilder, prefix: String) {
     let embeddingChannels = c.modelChannels * c.channelMultEmb
     let noiseChannels = c.modelChannels * c.channelMultNoise
     let filter = c.resampleFilter.map(Float.init)
@@ -41,7 +39,7 @@ struct SongUNet: Sendable {
       let frequencies = builder.add(prefix + "map_noise.freqs", [noiseChannels / 2], .buffer)
       noiseEmbedding = .fourier(frequencies: frequencies, channels: noiseChannels)
     } else {
-      noiseEmbedding = .positional(channels: noiseChannels)
+      noiseEmbedding = .positional(.song, channels: noiseChannels)
     }
     mapLabel = c.labelDim > 0 ? Linear(builder, prefix + "map_label", inputs: c.labelDim, outputs: noiseChannels) : nil
     mapAugment =
@@ -55,8 +53,8 @@ struct SongUNet: Sendable {
       attention: Bool = false
     ) -> UNetBlock {
       UNetBlock(
-        builder, prefix + name, inputs: inputs, outputs: outputs, embedding: embeddingChannels, resampling: resampling,
-        attention: attention, filter: filter)
+        builder, prefix + name, .song, inputs: inputs, outputs: outputs, embedding: embeddingChannels,
+        resampling: resampling, attention: attention, filter: filter)
     }
 
     // Encoder, full resolution first.
@@ -139,53 +137,6 @@ struct SongUNet: Sendable {
     self.decoder = decoder
   }
 
-  private static func validate(_ c: NetworkConfiguration, origin: String) throws {
-    func require(_ condition: Bool, _ problem: String) throws {
-      if !condition { throw Failure(.dataError, origin, problem) }
-    }
-    try require(
-      ["positional", "fourier"].contains(c.embeddingType),
-      "embedding_type \"\(c.embeddingType)\" is not positional or fourier")
-    try require(
-      ["standard", "skip", "residual"].contains(c.encoderType),
-      "encoder_type \"\(c.encoderType)\" is not standard, skip or residual")
-    try require(
-      ["standard", "skip"].contains(c.decoderType), "decoder_type \"\(c.decoderType)\" is not standard or skip")
-    try require(
-      (1...16).contains(c.channelMult.count), "channel_mult has \(c.channelMult.count) levels, 1 to 16 expected")
-    try require(
-      c.channelMult.allSatisfy { (1...64).contains($0) }, "channel_mult \(c.channelMult) has a multiple outside 1...64")
-    try require(
-      (1...4096).contains(c.modelChannels) && c.modelChannels % 4 == 0,
-      "model_channels \(c.modelChannels) is not a multiple of 4 up to 4096")
-    try require((1...64).contains(c.numBlocks), "num_blocks \(c.numBlocks) is outside 1...64")
-    try require(
-      (1...64).contains(c.channelMultEmb) && (1...64).contains(c.channelMultNoise),
-      "channel_mult_emb or channel_mult_noise is outside 1...64")
-    try require((1...1024).contains(c.imgChannels), "img_channels \(c.imgChannels) is outside 1...1024")
-    try require(
-      (1...4096).contains(c.imgResolution) && c.imgResolution % (1 << (c.channelMult.count - 1)) == 0,
-      "img_resolution \(c.imgResolution) cannot be halved \(c.channelMult.count - 1) times")
-    try require(
-      (0...1_000_000).contains(c.labelDim) && (0...1024).contains(c.augmentDim),
-      "label_dim or augment_dim is out of range")
-    try require(
-      (2...16).contains(c.resampleFilter.count) && c.resampleFilter.allSatisfy { (-1000...1000).contains($0) }
-        && c.resampleFilter.count % 2 == 0 && c.resampleFilter == c.resampleFilter.reversed()
-        && c.resampleFilter.reduce(0, { ($0 + $1) }) > 0,
-      "resample_filter \(c.resampleFilter) is not symmetric, of even length and positive sum")
-    try require(
-      !c.sigmaMin.isNaN && !c.sigmaMax.isNaN && c.sigmaMin <= c.sigmaMax,
-      "sigma_min \(c.sigmaMin) and sigma_max \(c.sigmaMax) are not a range")
-    try require(c.dropout >= 0 && c.dropout < 1, "dropout \(c.dropout) is outside 0..<1")
-  }
-
-  /// - Parameters:
-  ///   - x: [N, H, W, C], already scaled by c_in.
-  ///   - noise: c_noise, [N].
-  ///   - classLabels: [N, labelDim], one-hot; nil is all zeros.
-  ///   - augmentLabels: [N, augmentDim]; nil leaves that input out.
-  /// - Returns: F, [N, H, W, C].
   func callAsFunction(_ x: Variable, noise: [Float], classLabels: Tensor?, augmentLabels: Tensor?, _ pass: ForwardPass)
     -> Variable
   {
@@ -206,14 +157,12 @@ struct SongUNet: Sendable {
     for step in decoder {
       switch step {
       case .block(let block):
-        if features.shape[3] != block.inputs, let skip = skips.popLast() {
-          features = concatenateChannels(features, skip)
-        }
-        features = block(features, embedding, pass)
+        let skip = features.shape[3] == block.inputs ? nil : skips.popLast()
+        features = block(features, joining: skip, embedding, pass)
       case .auxiliaryUp(let up):
         image = image.map { up($0, pass) }
       case .auxiliaryOutput(let norm, let output):
-        image = output(norm(features, silu: true, pass), residual: image, pass)
+        image = pass.joined(output, norm(features, silu: true, pass), residual: image)
       }
     }
     return image ?? features
@@ -234,7 +183,7 @@ struct SongUNet: Sendable {
         skips.append(features)
       case .auxiliarySkip(let down, let projection):
         auxiliary = down(auxiliary, pass)
-        features = projection(auxiliary, residual: features, pass)
+        features = pass.joined(projection, auxiliary, residual: features)
         skips[skips.count - 1] = features
       case .auxiliaryResidual(let residual):
         features = addScaled(features, residual(auxiliary, pass), scale: Float(0.5.squareRoot()))

@@ -41,6 +41,7 @@ struct ConvolutionReport {
   private struct Row {
     let shape: ConvolutionCase
     let flops: Double
+    let plan: ConvolutionPlan
     let directions: [(name: String, measurement: Measurement)]
   }
 
@@ -72,7 +73,7 @@ struct ConvolutionReport {
       images: batch, height: c.height, width: c.width, inputs: c.inputs, outputs: c.outputs, kernel: c.kernel,
       padding: c.kernel / 2)
     return Row(
-      shape: c, flops: Double(shape.flops),
+      shape: c, flops: Double(shape.flops), plan: ConvolutionPlan(shape, mode: KernelSet.mode),
       directions: try directions.map { name, run in
         _ = run()
         return (name, try Measurement(of: repetitions) { _ = run() })
@@ -85,7 +86,9 @@ struct ConvolutionReport {
       "peak_bytes": .int(Machine.peakMemoryBytes),
       "convolutions": .array(
         rows.map { row in
-          var fields: [String: JSONValue] = ["shape": .string(row.shape.description)]
+          var fields: [String: JSONValue] = [
+            "shape": .string(row.shape.description), "kernel": .string(row.plan.description),
+          ]
           for (name, measurement) in row.directions {
             fields[name] = ["seconds": measurement.json, "gflops": .double(row.flops / measurement.median / 1e9)]
           }
@@ -98,10 +101,11 @@ struct ConvolutionReport {
     func column(_ text: String) -> String { String(repeating: " ", count: max(0, 16 - text.count)) + text }
     let title =
       "GFLOP/s, direct".padding(toLength: 22, withPad: " ", startingAt: 0)
-      + column("forward") + column("input gradient") + column("weight gradient")
+      + column("forward") + column("input gradient") + column("weight gradient") + "  kernel"
     let lines = rows.map { row in
       row.shape.description.padding(toLength: 22, withPad: " ", startingAt: 0)
         + row.directions.map { column("\((row.flops / $0.measurement.median / 1e8).rounded() / 10)") }.joined()
+        + "  \(row.plan)"
     }
     return ([title] + lines + ["batch \(batch), \(threads) threads, \(KernelSet.name)"]).joined(separator: "\n")
   }

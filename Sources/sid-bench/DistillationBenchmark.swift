@@ -10,15 +10,19 @@ struct DistillationBenchmark: Benchmark {
   private let network: Network
   private let seed: UInt64
   private(set) var batch: Int
+  private let checkpointsActivations: Bool
   private var distiller: Distiller
 
   /// - Parameters:
   ///   - network: the teacher, from which all networks start.
   ///   - batch: images of one iteration.
   ///   - seed: of all draws.
-  init(network: Network, batch: Int, seed: UInt64) {
+  ///   - checkpointsActivations: whether blocks compute inner results again for the gradient.
+  init(network: Network, batch: Int, seed: UInt64, checkpointsActivations: Bool) {
     (self.network, self.batch, self.seed) = (network, batch, seed)
-    let settings = Self.settings(batch: batch, seed: seed, dropout: network.configuration.dropout)
+    self.checkpointsActivations = checkpointsActivations
+    var settings = Self.settings(batch: batch, seed: seed, dropout: network.configuration.dropout)
+    settings.checkpointsActivations = checkpointsActivations
     let state = TrainingState(teacher: network, settings: settings)
     distiller = Distiller(
       teacher: network, settings: settings, state: state, draws: Self.draws(for: network, seed: seed))
@@ -41,7 +45,10 @@ struct DistillationBenchmark: Benchmark {
 
   var flops: Double? { nil }
 
-  mutating func resize(batch: Int) { self = DistillationBenchmark(network: network, batch: batch, seed: seed) }
+  mutating func resize(batch: Int) {
+    self = DistillationBenchmark(
+      network: network, batch: batch, seed: seed, checkpointsActivations: checkpointsActivations)
+  }
 
   mutating func run() throws {
     while try distiller.advance() == nil {}

@@ -30,6 +30,10 @@ struct SidBench: ParsableCommand {
 
   @OptionGroup(title: "Network") var source: NetworkOptions
   @OptionGroup(title: "Work") var work: WorkOptions
+  @OptionGroup(title: "Work") var kernels: KernelOptions
+
+  @Flag(help: "Measure what this processor does, and how near each kind of layer comes to it.")
+  var cpu = false
 
   @Flag(help: "Print one JSON object instead of a table.")
   var json = false
@@ -38,8 +42,10 @@ struct SidBench: ParsableCommand {
   var serve = false
 
   func validate() throws {
+    guard !cpu || (work.work == nil && !serve) else { throw ValidationError("--cpu goes without --work and --serve") }
     guard let kind = work.work else {
-      guard source.writeNetwork != nil else { throw ValidationError("--work or --write-network is missing") }
+      if cpu { return }
+      guard source.writeNetwork != nil else { throw ValidationError("--work, --cpu or --write-network is missing") }
       return
     }
     guard kind == .conv || source.network != nil || source.networkFile != nil else {
@@ -55,6 +61,12 @@ struct SidBench: ParsableCommand {
   private func measure() throws {
     let threads = work.threads ?? Machine.availableThreads
     Threads.use(threads)
+    KernelSet.use(named: kernels.kernels.rawValue)
+    if cpu {
+      let report = try ProcessorReport(threads: threads, repetitions: work.repetitions)
+      return print(json ? report.json.text : report.table)
+    }
+    WeightCache.limitBytes = work.cacheLimitBytes
     if let path = source.writeNetwork {
       try HDF5File.publish(path) { try source.load().write(to: $0) }
     }
@@ -82,7 +94,10 @@ struct SidBench: ParsableCommand {
     let network = try source.load()
     switch kind {
     case .latency: return SamplingBenchmark(network: network, batch: 1, seed: source.seed)
-    case .distillStep: return DistillationBenchmark(network: network, batch: work.batch ?? 8, seed: source.seed)
+    case .distillStep:
+      return DistillationBenchmark(
+        network: network, batch: work.batch ?? 8, seed: source.seed,
+        checkpointsActivations: work.checkpointActivations)
     case .sample, .conv: return SamplingBenchmark(network: network, batch: work.batch ?? 8, seed: source.seed)
     }
   }
@@ -133,6 +148,18 @@ struct NetworkOptions: ParsableArguments {
 struct WorkOptions: ParsableArguments {
   @Option(help: ArgumentHelp("sample, latency, distill-step or conv.", valueName: "name"))
   var work: WorkName?
+
+  @Flag(help: "Transform weights anew for every call instead of keeping them.")
+  var lowMemory = false
+
+  @Flag(help: "Compute what blocks hold inside again for the gradients; distill-step.")
+  var checkpointActivations = false
+
+  /// What the programs that do this work keep of transformed weights.
+  var cacheLimitBytes: Int {
+    if lowMemory || checkpointActivations { return 0 }
+    return work == .distillStep ? WeightCache.trainingLimitBytes : WeightCache.samplingLimitBytes
+  }
 
   @Option(help: ArgumentHelp("Images in one repetition (default: 8; 1 for latency).", valueName: "n"))
   var batch: Int?

@@ -22,6 +22,11 @@ struct Verify: ParsableCommand {
   @Option(help: ArgumentHelp("The recorded inputs and outputs.", valueName: "file"))
   var vectors: String
 
+  @Option(
+    help: ArgumentHelp(
+      "How convolutions are computed: fast, accurate or exact; the limits are those of exact.", valueName: "name"))
+  var kernels = KernelChoice.exact
+
   @OptionGroup var stage: StageOptions
 
   func run() throws {
@@ -33,6 +38,7 @@ struct Verify: ParsableCommand {
         return
       }
       Threads.use(context.threads)
+      KernelSet.use(named: kernels.rawValue)
       let progress = context.progress("verify", total: vectors.passCount, unit: "passes")
       let comparisons = vectors.compare(network) { progress.update(done: $0) }
       progress.finish()

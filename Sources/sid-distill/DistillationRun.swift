@@ -27,6 +27,8 @@ struct DistillationRun {
         .dataError, command.teacher, "it was trained with label_dropout \(teacher.configuration.labelDropout)",
         remedy: "distillation knows teachers without label dropout alone")
     }
+    KernelSet.use(named: command.kernels.kernels.rawValue)
+    WeightCache.limitBytes = settings.checkpointsActivations ? 0 : WeightCache.trainingLimitBytes
     if context.options.dryRun { return try estimate(teacher).print() }
     Threads.use(context.threads)
     let wanted = try provenance()
@@ -34,7 +36,8 @@ struct DistillationRun {
       command.output, wanted: wanted, overwrite: context.options.overwrite, existingProvenance: Self.provenance(of:))
     if existing == .same { return context.note("\(command.output): already made from these inputs and options") }
     try Machine.requireMemory(
-      try estimate(teacher).peakMemoryBytes, for: "distilling \(command.teacher)", remedy: "give a smaller --microbatch"
+      try estimate(teacher).peakMemoryBytes, for: "distilling \(command.teacher)",
+      remedy: "give a smaller --microbatch or --checkpoint-activations"
     )
     var (state, progress) = try start(teacher, wanted)
     let distiller = Distiller(
@@ -275,7 +278,7 @@ struct DistillationRun {
   private func provenance() throws -> Provenance {
     let e = command.evaluation
     var inputs = ["teacher": try Provenance.Input(command.teacher)]
-    var options = command.training.record
+    var options = command.training.record.merging(command.kernels.record) { $1 }
     if let labels = command.training.labels { inputs["labels"] = try Provenance.Input(labels) }
     if e.evaluate, let features = e.features, let reference = e.reference {
       inputs["features"] = try Provenance.Input(features)
@@ -311,13 +314,12 @@ struct DistillationRun {
     let cost = teacher.cost
     let weights = 4 * teacher.parameterCount
     let firstMoments = settings.generatorBeta1 > 0 ? 1 : 0
-    // Teacher, fake score, generator, EMA, two second moments, two sets of gradients, and the copy of a network and its
-    // moments that an update keeps until it is known to be finite.
-    let sets = 10 + firstMoments
+    // Teacher, fake score, generator, EMA, two second moments, two sets of gradients.
+    let sets = 8 + firstMoments
     // The generator's step keeps its own pass and those of both score networks.
     let activations =
       12 * Double(settings.microbatch) * Double(cost.keptFloats + teacher.configuration.labelDim)
-      + 8 * cost.attentionFloats * Double(context.threads)
+      + 4 * Double(cost.attentionGradientFloats * context.threads)
     // The state is written beside the old one; then come the generator, the best one and the snapshots.
     let stateSets = 2 * (6 + firstMoments)
     let snapshots = Int(min(settings.durationKimg / command.evaluation.snapshotKimg, 1e6))

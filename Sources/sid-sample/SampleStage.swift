@@ -21,9 +21,11 @@ struct SampleStage {
     let network = try Network(contentsOf: command.network)
     let archive = try SampleArchive(
       network: network, networkPath: command.network, sampler: command.images.chosenSampler, seeds: seeds,
-      classChoice: command.images.classChoice, batch: command.work.batch,
+      classChoice: command.images.classChoice, batch: command.work.batch ?? Self.batch(network),
       checkpointImages: command.work.checkpointImages)
     Threads.use(context.threads)
+    KernelSet.use(named: command.kernels.kernels.rawValue)
+    WeightCache.limitBytes = command.work.lowMemory ? 0 : WeightCache.samplingLimitBytes
     if context.options.dryRun { return estimate(archive).print() }
 
     let provenance = try provenance(archive)
@@ -34,7 +36,8 @@ struct SampleStage {
       SampleArchive<Network>.removeLeftovers(of: output)
       return context.note("\(output): made from the same network and options already; nothing to do")
     }
-    try Machine.requireMemory(peakMemoryBytes(archive), for: command.network, remedy: "choose a smaller --batch")
+    try Machine.requireMemory(
+      peakMemoryBytes(archive), for: command.network, remedy: "choose a smaller --batch or --low-memory")
     try make(archive, provenance)
   }
 
@@ -97,6 +100,7 @@ struct SampleStage {
     options["seeds"] = archive.seeds.description
     options["class"] = archive.classChoice.description
     options["rng"] = command.images.rng.rawValue
+    options.merge(command.kernels.record) { $1 }
     return Provenance(
       program: context.program, inputs: ["network": try .init(command.network)], options: options,
       kernels: KernelSet.name)
@@ -105,11 +109,22 @@ struct SampleStage {
   private func peakMemoryBytes(_ archive: SampleArchive<Network>) -> Int {
     // The program itself, BLAS buffers and the part in hand take about 100 MiB. What the encoder keeps for the decoder
     // is a small part of what a tape would keep; measured use stays below this sum.
-    let cost = archive.network.cost
-    let perImage = Double(cost.keptFloats / 8 + cost.largestBlockFloats + archive.network.labelDim)
+    let prepared = min(archive.network.preparedWeightBytes, WeightCache.limitBytes)
     return byteCount(
-      Double(100 << 20 + 8 * archive.network.parameterCount) + 4 * perImage * Double(archive.batch)
-        + 4 * cost.attentionFloats * Double(context.threads))
+      Double(100 << 20 + 8 * archive.network.parameterCount + prepared)
+        + Self.bytesPerImage(archive.network) * Double(archive.batch)
+        + 4 * Double(archive.network.cost.attentionFloats * context.threads))
+  }
+
+  /// What one image of a batch takes.
+  private static func bytesPerImage(_ network: Network) -> Double {
+    let cost = network.cost
+    return 4 * Double(cost.keptFloats / 8 + cost.largestBlockFloats + network.labelDim)
+  }
+
+  /// More images at once hardly gain speed, and the images do not depend on it.
+  private static func batch(_ network: Network) -> Int {
+    min(64, max(1, Int(Double(512 << 20) / bytesPerImage(network))))
   }
 
   /// Measures the speed of the machine on a few images.

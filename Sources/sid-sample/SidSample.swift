@@ -38,6 +38,7 @@ struct SidSample: ParsableCommand {
   var output: String
 
   @OptionGroup(title: "Images") var images: ImageOptions
+  @OptionGroup(title: "Images") var kernels: KernelOptions
   @OptionGroup(title: "Work") var work: WorkOptions
   @OptionGroup(title: "Stage") var stage: StageOptions
 
@@ -98,8 +99,14 @@ struct ImageOptions: ParsableArguments {
 
 /// What does not change the images.
 struct WorkOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Images in one evaluation of the network.", valueName: "n"))
-  var batch = 64
+  @Option(
+    help: ArgumentHelp(
+      "Images in one evaluation of the network (default: up to 64, as many as go into 512 MiB).", valueName: "n"))
+  var batch: Int?
+
+  @Flag(
+    help: "Transform weights anew for every batch instead of keeping them: a fifth of the memory, a tenth slower.")
+  var lowMemory = false
 
   @Option(
     help: ArgumentHelp("Images after which a part is saved (default: those of 10 seconds).", valueName: "n"))
@@ -113,7 +120,7 @@ struct WorkOptions: ParsableArguments {
 
   func validate() throws {
     for (name, value, largest) in [
-      ("batch", batch, 1 << 20), ("checkpoint-images", checkpointImages ?? 1, 1 << 20),
+      ("batch", batch ?? 1, 1 << 20), ("checkpoint-images", checkpointImages ?? 1, 1 << 20),
       ("contact-sheet-columns", contactSheetColumns, 256), ("contact-sheet-rows", contactSheetRows, 256),
     ] where value < 1 || value > largest {
       throw ValidationError("--\(name) must be from 1 to \(largest), found \(value)")

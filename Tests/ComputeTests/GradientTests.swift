@@ -33,6 +33,13 @@ struct GradientTests {
       "group norm with shift and SiLU", [[2, 7, 6, 16], [2, 16], [16], [16]],
       { groupNorm($0[0], shift: $0[1], weight: $0[2], bias: $0[3], groups: 4, epsilon: 1e-5, silu: true) }
     ),
+    (
+      "group norm with modulation and SiLU", [[3, 5, 3, 12], [12], [12], [3, 24]],
+      {
+        groupNorm(
+          $0[0], weight: $0[1], bias: $0[2], modulation: $0[3], groups: 3, epsilon: 1e-5, silu: true)
+      }
+    ),
     ("attention, one head", [[2, 3, 4, 24]], { attention($0[0], heads: 1) }),
     ("attention, two heads", [[2, 4, 4, 48]], { attention($0[0], heads: 2) }),
     ("downsampling", [[2, 6, 8, 5]], { downsample($0[0], filter) }),

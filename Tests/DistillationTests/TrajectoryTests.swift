@@ -39,11 +39,11 @@ struct TrajectoryTests {
 
   static func expectClose(
     _ network: Network, start: Network, _ recorded: Recorded, _ group: String, learningRate: Double,
-    sourceLocation: SourceLocation = #_sourceLocation
+    _ tolerance: Tolerance, sourceLocation: SourceLocation = #_sourceLocation
   ) throws {
     let (error, off) = try compare(network, start: start, recorded, group, learningRate: learningRate)
-    #expect(error < 0.06, "\(group): error/update \(error)", sourceLocation: sourceLocation)
-    #expect(off < 0.005, "\(group): share of elements off \(off)", sourceLocation: sourceLocation)
+    #expect(error < tolerance.errorOverUpdate, "\(group): error/update \(error)", sourceLocation: sourceLocation)
+    #expect(off < tolerance.shareOff, "\(group): share of elements off \(off)", sourceLocation: sourceLocation)
     // The comparison itself must be able to fail: weights that never moved are a whole update away.
     let (unmoved, _) = try compare(start, start: start, recorded, group, learningRate: learningRate)
     #expect(unmoved > 0.99, sourceLocation: sourceLocation)
@@ -88,8 +88,27 @@ struct TrajectoryTests {
     return run
   }
 
-  @Test("Five iterations: losses, gradients, weights, average, moments")
-  func fiveIterations() throws {
+  /// What a mode may differ by. By the definition rounding is as in the official run. In Winograd tiles it is larger, and
+  /// the first steps of Adam turn the sign of every gradient that is rounding noise into a whole step.
+  struct Tolerance {
+    let errorOverUpdate: Double, shareOff: Double
+    let fakeLoss: Double, generatorLoss: Double
+    let firstFakeNorms: Double, firstGeneratorNorms: Double, laterNorms: Double
+    let moments: Double
+
+    init(_ mode: KernelMode) {
+      let isExact = mode == .exact
+      (errorOverUpdate, shareOff) = isExact ? (0.06, 0.005) : (0.2, 0.03)
+      (fakeLoss, generatorLoss) = isExact ? (1e-5, 1e-4) : (2e-4, 2e-3)
+      (firstFakeNorms, firstGeneratorNorms, laterNorms) = isExact ? (1e-5, 1e-5, 1e-2) : (2e-4, 1e-2, 5e-2)
+      moments = isExact ? 1e-3 : 2e-2
+    }
+  }
+
+  @Test("Five iterations: losses, gradients, weights, average, moments", arguments: KernelMode.allCases)
+  func fiveIterations(mode: KernelMode) throws { try KernelSet.with(mode) { try fiveIterations(Tolerance(mode)) } }
+
+  private func fiveIterations(_ tolerance: Tolerance) throws {
     let recorded = try Recorded("golden/sid/trajectory_a.h5")
     let start = try Network(recorded: recorded, weights: "initial_weights")
     let run = try Self.run(recorded, start: start)
@@ -100,30 +119,43 @@ struct TrajectoryTests {
         let norms = Distance(
           run.gradientNorms[phase]?[iteration] ?? [],
           try recorded.numbers("iteration_\(iteration)/\(name)_grad_l2_per_tensor"))
-        #expect(norms.relative <= (iteration == 0 ? 1e-5 : 1e-2), "iteration \(iteration), \(name): \(norms)")
+        let first = phase == .fakeScore ? tolerance.firstFakeNorms : tolerance.firstGeneratorNorms
+        #expect(
+          norms.relative <= (iteration == 0 ? first : tolerance.laterNorms), "iteration \(iteration), \(name): \(norms)"
+        )
       }
     }
-    Self.expectLosses(run.losses.fake, try recorded.numbers("losses/fake_score_last_round"), relative: 1e-5)
-    Self.expectLosses(run.losses.generator, try recorded.numbers("losses/generator_last_round"), relative: 1e-4)
+    Self.expectLosses(
+      run.losses.fake, try recorded.numbers("losses/fake_score_last_round"), relative: tolerance.fakeLoss)
+    Self.expectLosses(
+      run.losses.generator, try recorded.numbers("losses/generator_last_round"), relative: tolerance.generatorLoss)
     let state = run.state
-    try Self.expectClose(state.fakeScore, start: start, recorded, "final_weights/fake_score", learningRate: 2e-4)
-    try Self.expectClose(state.generator, start: start, recorded, "final_weights/generator", learningRate: 1e-4)
-    try Self.expectClose(state.generatorEMA, start: start, recorded, "final_weights/generator_ema", learningRate: 1e-4)
+    for (network, group, learningRate) in [
+      (state.fakeScore, "fake_score", 2e-4), (state.generator, "generator", 1e-4),
+      (state.generatorEMA, "generator_ema", 1e-4),
+    ] {
+      try Self.expectClose(
+        network, start: start, recorded, "final_weights/" + group, learningRate: learningRate, tolerance)
+    }
 
     for (adam, name) in [(state.fakeScoreAdam, "fake_score"), (state.generatorAdam, "generator")] {
       let seconds = zip(start.specifications, adam.moments).filter { $0.0.isTrainable }.compactMap(\.1)
       #expect(seconds.allSatisfy { $0.step == 5 && $0.first == nil })
       let norms = seconds.map { $0.second.values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
       let distance = Distance(norms, try recorded.numbers("final_adam_l2/\(name)/exp_avg_sq"))
-      #expect(distance.relative <= 1e-3, "\(name) second moments: \(distance)")
+      #expect(distance.relative <= tolerance.moments, "\(name) second moments: \(distance)")
     }
     // map_augment of the fake score never had a gradient.
     let augment = try #require(start.specifications.firstIndex { $0.name == "model.map_augment.weight" })
     #expect(state.fakeScoreAdam.moments[augment] == nil)
   }
 
-  @Test("An official training state goes on as the official loop does")
-  func officialResumption() throws {
+  @Test("An official training state goes on as the official loop does", arguments: KernelMode.allCases)
+  func officialResumption(mode: KernelMode) throws {
+    try KernelSet.with(mode) { try officialResumption(Tolerance(mode)) }
+  }
+
+  private func officialResumption(_ tolerance: Tolerance) throws {
     let recorded = try Recorded("golden/sid/trajectory_a_resumed.h5")
     let path = "golden/checkpoints/sid_a_training-state-000000.pt"
     let teacher = try loadNetwork("golden/checkpoints/sid_a_teacher.pkl")
@@ -158,13 +190,15 @@ struct TrajectoryTests {
       losses.fake.append(summary.fakeScoreObjective)
       losses.generator.append(summary.generatorObjective)
     }
-    Self.expectLosses(losses.fake, try recorded.numbers("losses/fake_score_last_round"), relative: 1e-5)
-    Self.expectLosses(losses.generator, try recorded.numbers("losses/generator_last_round"), relative: 1e-4)
+    Self.expectLosses(
+      losses.fake, try recorded.numbers("losses/fake_score_last_round"), relative: tolerance.fakeLoss)
+    Self.expectLosses(
+      losses.generator, try recorded.numbers("losses/generator_last_round"), relative: tolerance.generatorLoss)
     try Self.expectClose(
-      distiller.state.generator, start: generator, recorded, "final_weights/generator", learningRate: 1e-4)
+      distiller.state.generator, start: generator, recorded, "final_weights/generator", learningRate: 1e-4, tolerance)
     try Self.expectClose(
       distiller.state.generatorEMA, start: try loadNetwork(path, key: "G_ema"), recorded, "final_weights/generator_ema",
-      learningRate: 1e-4)
+      learningRate: 1e-4, tolerance)
   }
 
   @Test("The decay of the average equals the official table")

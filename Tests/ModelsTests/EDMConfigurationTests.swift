@@ -21,6 +21,7 @@ struct EDMConfigurationTests {
     arguments: [
       "edm_ddpmpp_uncond.pkl", "edm_ddpmpp_cond.pkl", "edm_ncsnpp_uncond.pkl", "edm_skip_extra.pkl",
       "edm_ddpmpp_uncond_published_style_names.pkl", "sid_a_teacher.pkl", "sid_b_teacher.pkl",
+      "edm_adm_cond.pkl",
     ])
   func fits(name: String) throws {
     let path = Fixtures.path("golden/checkpoints/" + name)
@@ -79,8 +80,10 @@ struct EDMConfigurationTests {
       }
     }
     #expect(refusal("VPPrecond").contains("VPPrecond"))
-    #expect(refusal("EDMPrecond", "DhariwalUNet").contains("DhariwalUNet"))
+    #expect(refusal("EDMPrecond", "OtherUNet").contains("OtherUNet"))
     #expect(refusal("EDMPrecond", "SongUNet", ["model_type": .text("DhariwalUNet")]).contains("SongUNet"))
+    #expect(
+      refusal("EDMPrecond", "DhariwalUNet", ["encoder_type": .text("standard")]).contains("\"encoder_type\""))
     #expect(refusal("EDMPrecond", "SongUNet", ["flux_capacitor": .integer(1)]).contains("\"flux_capacitor\""))
     #expect(refusal("EDMPrecond", "SongUNet", ["num_blocks": .text("many")]).contains("\"num_blocks\""))
     #expect(throws: Failure.self) {

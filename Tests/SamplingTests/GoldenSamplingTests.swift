@@ -31,8 +31,12 @@ struct GoldenSamplingTests {
       ("edm_ddpmpp_uncond", "edm_ddpmpp_uncond", ClassChoice.random),
       ("edm_ddpmpp_cond", "edm_ddpmpp_cond", .random),
       ("edm_ddpmpp_cond_class3", "edm_ddpmpp_cond", .fixed(3)),
-    ])
-  func oneStep(name: String, checkpoint: String, choice: ClassChoice) throws {
+    ], KernelMode.allCases)
+  func oneStep(_ c: (name: String, checkpoint: String, choice: ClassChoice), mode: KernelMode) throws {
+    try KernelSet.with(mode) { try oneStep(c.name, c.checkpoint, c.choice, mode) }
+  }
+
+  private func oneStep(_ name: String, _ checkpoint: String, _ choice: ClassChoice, _ mode: KernelMode) throws {
     let recorded = try Recorded("golden/onestep/\(name).h5")
     let network = try loadNetwork("golden/checkpoints/\(checkpoint).pkl")
     let latents = Latents(
@@ -40,17 +44,21 @@ struct GoldenSamplingTests {
       labelDim: network.labelDim, choice: choice)
     let sampler = OneStepSampler()
     let images = sampler(network, latents: latents.noise, classLabels: latents.classLabels)
-    #expect(Distance(images.values, try recorded.images("images_float").values).maximum <= 2e-5)
+    let distance = Distance(images.values, try recorded.images("images_float").values)
+    #expect(distance.maximum <= 2e-5 * (mode == .exact ? 1 : 4))
 
     let bytes = try #require(Sampler.oneStep(sampler).images(network, latents)).map(Double.init)
     let expected = try recorded.numbers("images_uint8_nhwc")
     let differences = zip(bytes, expected).map { abs($0 - $1) }
     #expect(bytes.count == expected.count)
     #expect(differences.allSatisfy { $0 <= 1 })
-    #expect(differences.count { $0 != 0 } * 1000 <= expected.count, "at least 99.9 % of the bytes are equal")
+    let perThousand = mode == .exact ? 1 : 5
+    #expect(differences.count { $0 != 0 } * 1000 <= expected.count * perThousand, "bytes that differ")
   }
 
-  @Test("Heun's sampler, 18 steps", arguments: ["edm_ddpmpp_uncond", "edm_ddpmpp_cond", "edm_ncsnpp_uncond"])
+  @Test(
+    "Heun's sampler, 18 steps",
+    arguments: ["edm_ddpmpp_uncond", "edm_ddpmpp_cond", "edm_ncsnpp_uncond", "edm_adm_cond"])
   func heun(name: String) throws {
     let recorded = try Recorded("golden/sampler/\(name).h5")
     let network = try loadNetwork("golden/checkpoints/\(name).pkl")

@@ -46,6 +46,8 @@ extension StageVocabulary {
         StageOption("reference", .input([.statistics]), leftOut: .latestWhenFlag("evaluate", [.statistics])),
         StageOption("labels", .input([])),
         StageOption("seed", .number),
+        StageOption("checkpoint-activations", .flag),
+        StageOption("kernels", .text),
       ]),
     StageVocabulary(
       "sample", program: "sid-sample", makes: .samples,
@@ -60,6 +62,8 @@ extension StageVocabulary {
         StageOption("rho", .number),
         StageOption("class", .text),
         StageOption("batch", .number),
+        StageOption("low-memory", .flag),
+        StageOption("kernels", .text),
         StageOption("rng", .text),
         StageOption("checkpoint-images", .number),
         StageOption("contact-sheet-columns", .number),

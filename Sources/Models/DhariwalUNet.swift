@@ -1,0 +1,114 @@
+import Autograd
+import Compute
+
+/// The U-Net of ADM (Dhariwal & Nichol 2021, arXiv 2105.05233) as EDM uses it (Karras et al. 2022, arXiv 2206.00364).
+struct DhariwalUNet: UNet {
+  let labelDim: Int
+  let noiseEmbedding: NoiseEmbedding
+  let mapAugment: Linear?
+  let mapLayer0: Linear, mapLayer1: Linear
+  let mapLabel: Linear?
+  let input: Convolution
+  let encoder: [UNetBlock]  // the output of each, and of `input`, goes on the stack of skip connections
+  let decoder: [UNetBlock]
+  let outputNorm: GroupNorm
+  let output: Convolution
+
+  /// - Parameter c: validated.
+  init(_ c: NetworkConfiguration, _ builder: ParameterBuilder, prefix: String) {
+    let embeddingChannels = c.modelChannels * c.channelMultEmb
+    labelDim = c.labelDim
+    noiseEmbedding = .positional(.dhariwal, channels: c.modelChannels)
+    mapAugment =
+      c.augmentDim > 0
+      ? Linear(builder, prefix + "map_augment", inputs: c.augmentDim, outputs: c.modelChannels, bias: false) : nil
+    mapLayer0 = Linear(builder, prefix + "map_layer0", inputs: c.modelChannels, outputs: embeddingChannels)
+    mapLayer1 = Linear(builder, prefix + "map_layer1", inputs: embeddingChannels, outputs: embeddingChannels)
+    mapLabel =
+      c.labelDim > 0
+      ? Linear(builder, prefix + "map_label", inputs: c.labelDim, outputs: embeddingChannels, bias: false) : nil
+
+    func block(
+      _ name: String, _ inputs: Int, _ outputs: Int, _ resampling: Convolution.Resampling = .none,
+      attention: Bool = false
+    ) -> UNetBlock {
+      UNetBlock(
+        builder, prefix + name, .dhariwal, inputs: inputs, outputs: outputs, embedding: embeddingChannels,
+        resampling: resampling, attention: attention, filter: [1, 1])
+    }
+
+    // Encoder, full resolution first.
+    var channels = c.modelChannels * c.channelMult[0]
+    var skipChannels = [channels]
+    var encoder: [UNetBlock] = []
+    input = Convolution(
+      builder, prefix + "enc.\(c.imgResolution)x\(c.imgResolution)_conv", inputs: c.imgChannels, outputs: channels,
+      kernel: 3)
+    for (level, multiplier) in c.channelMult.enumerated() {
+      let resolution = c.imgResolution >> level
+      let size = "enc.\(resolution)x\(resolution)"
+      if level > 0 {
+        encoder.append(block(size + "_down", channels, channels, .down))
+        skipChannels.append(channels)
+      }
+      for index in 0..<c.numBlocks {
+        let outputs = c.modelChannels * multiplier
+        encoder.append(
+          block("\(size)_block\(index)", channels, outputs, attention: c.attnResolutions.contains(resolution)))
+        channels = outputs
+        skipChannels.append(channels)
+      }
+    }
+    self.encoder = encoder
+
+    // Decoder, deepest level first.
+    var decoder: [UNetBlock] = []
+    for (level, multiplier) in c.channelMult.enumerated().reversed() {
+      let resolution = c.imgResolution >> level
+      let size = "dec.\(resolution)x\(resolution)"
+      if level == c.channelMult.count - 1 {
+        decoder.append(block(size + "_in0", channels, channels, attention: true))
+        decoder.append(block(size + "_in1", channels, channels))
+      } else {
+        decoder.append(block(size + "_up", channels, channels, .up))
+      }
+      for index in 0...c.numBlocks {
+        let inputs = channels + (skipChannels.popLast() ?? 0)
+        channels = c.modelChannels * multiplier
+        decoder.append(
+          block("\(size)_block\(index)", inputs, channels, attention: c.attnResolutions.contains(resolution)))
+      }
+    }
+    self.decoder = decoder
+    outputNorm = GroupNorm(builder, prefix + "out_norm", channels: channels, epsilon: 1e-5)
+    output = Convolution(builder, prefix + "out_conv", inputs: channels, outputs: c.imgChannels, kernel: 3)
+  }
+
+  func callAsFunction(_ x: Variable, noise: [Float], classLabels: Tensor?, augmentLabels: Tensor?, _ pass: ForwardPass)
+    -> Variable
+  {
+    var embedding = noiseEmbedding(noise, pass)
+    if let mapAugment, let augmentLabels {
+      embedding = addScaled(embedding, mapAugment(Variable(augmentLabels), pass))
+    }
+    embedding = silu(mapLayer0(embedding, pass))
+    embedding = mapLayer1(embedding, pass)
+    if let mapLabel {
+      let labels = classLabels ?? Tensor(shape: [noise.count, labelDim])
+      embedding = addScaled(embedding, mapLabel(Variable(labels), pass))
+    }
+    embedding = silu(embedding)
+
+    var features = input(x, pass)
+    var skips = [features]
+    for block in encoder {
+      features = block(features, embedding, pass)
+      skips.append(features)
+    }
+    for block in decoder {
+      let skip = features.shape[3] == block.inputs ? nil : skips.popLast()
+      features = block(features, joining: skip, embedding, pass)
+    }
+    return output(outputNorm(features, silu: true, pass), pass)
+  }
+}
