@@ -28,14 +28,9 @@ extension NetworkConfiguration {
         $0.dropout = 0.05
       }
     case "imagenet64":
-      NetworkConfiguration(precond: "EDMPrecond", modelType: "DhariwalUNet", imgResolution: 64, imgChannels: 3).with {
-        $0.labelDim = 1000
-        $0.modelChannels = 192
-        $0.channelMult = [1, 2, 3, 4]
-        $0.numBlocks = 3
-        $0.attnResolutions = [32, 16, 8]
-        $0.dropout = 0.1
-      }
+      NetworkConfiguration(
+        defaultsOf: "DhariwalUNet", precond: "EDMPrecond", imgResolution: 64, imgChannels: 3
+      ).with { $0.labelDim = 1000 }
     case "digits":
       NetworkConfiguration(precond: "EDMPrecond", modelType: "SongUNet", imgResolution: 8, imgChannels: 1).with {
         $0.labelDim = 10

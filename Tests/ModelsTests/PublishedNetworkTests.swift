@@ -1,6 +1,5 @@
 import Checkpoints
 import Compute
-import Foundation
 import TestSupport
 import Testing
 
@@ -17,11 +16,6 @@ struct PublishedNetworkTests {
     ("imagenet64", "imagenet_64x64_cond_adm", 295_899_267),
   ]
 
-  private func specifications(_ name: String) throws -> [ParameterSpecification] {
-    let configuration = try #require(NetworkConfiguration.published(name))
-    return try Network.specifications(of: configuration, origin: name)
-  }
-
   @Test("Every name has an architecture, and no other text has")
   func names() {
     #expect(Set(NetworkConfiguration.publishedNames) == Set(Self.official.map(\.name) + ["digits"]))
@@ -29,22 +23,12 @@ struct PublishedNetworkTests {
     #expect(NetworkConfiguration.published("cifar") == nil)
   }
 
-  @Test("They have the tensors of the published networks", arguments: official)
-  func tensors(name: String, recorded: String, parameters: Int) throws {
-    let specifications = try specifications(name)
-    #expect(
-      specifications.filter(\.isTrainable).reduce(0) { $0 + $1.shape.reduce(1, *) } == parameters)
-
-    let path = Fixtures.path("golden/full_size_networks_names_and_shapes.json")
-    let document = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(fileURLWithPath: path)))
-    let networks = try #require(document as? [String: [String: Any]])
-    let tensors = try #require(networks[recorded]?["tensors"] as? [[Any]])
-    var shapes: [String: [Int]] = [:]
-    for tensor in tensors { shapes[try #require(tensor[0] as? String)] = try #require(tensor[1] as? [Int]) }
-    #expect(specifications.count == shapes.count)
-    for specification in specifications {
-      #expect(shapes[specification.name] == specification.shape, "\(specification.name)")
-    }
+  @Test("They are the published networks, whose tensors are held to the recorded ones", arguments: official)
+  func configurations(name: String, recorded: String, parameters: Int) throws {
+    let configuration = try #require(NetworkConfiguration.published(name))
+    #expect(try FullSizeNetworkTests.published()[recorded]?.configuration == configuration)
+    let specifications = try Network.specifications(of: configuration, origin: name)
+    #expect(specifications.filter(\.isTrainable).reduce(0) { $0 + $1.shape.reduce(1, *) } == parameters)
   }
 
   @Test("digits is the teacher of the example")

@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--network", required=True, help="a file of peer.py --save")
     parser.add_argument("--output", required=True)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--format", default="channels_last")
+    parser.add_argument("--format", choices=["contiguous", "channels_last"], default="contiguous")
     options = parser.parse_args()
 
     import torch
@@ -32,9 +32,9 @@ def main():
     from networks import denoiser
 
     torch.set_num_threads(options.threads)
-    format = getattr(torch, options.format + "_format" if options.format == "contiguous" else options.format)
+    format = torch.channels_last if options.format == "channels_last" else torch.contiguous_format
     stored = torch.load(options.network, mmap=True, weights_only=True)
-    network = denoiser(stored["config"], stored["parameters"]).to(memory_format=format)
+    network = denoiser(stored["config"], stored.pop("parameters")).to(memory_format=format)
     c = network.config
     # As the official script draws them: one generator for each seed, the latents first, then the class.
     generator = torch.Generator().manual_seed(0)

@@ -96,8 +96,9 @@ def main():
     config, tensors = read_network(options.network_file)
     if options.save:
         return torch.save({"config": config, "parameters": tensors}, options.save)
-    network = denoiser(config, tensors).to(memory_format=FORMATS[options.format])
-    del tensors
+    network = denoiser(config, tensors)
+    del tensors  # so that the parameters are in memory once
+    network.to(memory_format=FORMATS[options.format])
     kind = Distilling if options.work == "distill-step" else Sampling
     compiled = compiler(kind) if options.mode == "compile" else lambda network: network
     work = kind(network, FORMATS[options.format], options.batch, compiled)
