@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Memory for tensors, kept for the next tensor of about the same size.
@@ -28,8 +29,29 @@ enum BufferPool {
       }
       if let address, let pointer = UnsafeMutableRawPointer(bitPattern: address) { return pointer }
     }
-    return .allocate(byteCount: size, alignment: 64)
+    return size >= mappedBytes ? map(size) : .allocate(byteCount: size, alignment: 64)
   }
+
+  /// Large buffers come from the system in huge pages where it has them: tiles and panels are read in dozens of places at
+  /// once, and small pages would not all be found by the processor.
+  private static let mappedBytes = 1 << 20
+  private static let hugePageBytes = 2 << 20
+
+  private static func map(_ size: Int) -> UnsafeMutableRawPointer {
+    let room = size + hugePageBytes
+    guard let start = mmap(nil, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), start != MAP_FAILED
+    else { preconditionFailure("the system has no \(size) bytes of memory left") }
+    // What lies before the first and after the last whole page goes back.
+    let before = (hugePageBytes - Int(bitPattern: start) % hugePageBytes) % hugePageBytes
+    let pointer = start + before
+    if before > 0 { munmap(start, before) }
+    if room > before + mappedSize(size) { munmap(pointer + mappedSize(size), room - before - mappedSize(size)) }
+    madvise(pointer, mappedSize(size), MADV_HUGEPAGE)
+    return pointer
+  }
+
+  /// Whole small pages.
+  private static func mappedSize(_ size: Int) -> Int { (size + 4095) / 4096 * 4096 }
 
   /// Takes back what `take` gave for the same number of bytes.
   static func give(_ pointer: UnsafeMutableRawPointer, bytes: Int) {
@@ -43,7 +65,7 @@ enum BufferPool {
       }
       if isKept { return }
     }
-    pointer.deallocate()
+    if size >= mappedBytes { munmap(pointer, mappedSize(size)) } else { pointer.deallocate() }
   }
 
   /// Sizes in steps of an eighth of a power of two, so that at most an eighth is wasted.

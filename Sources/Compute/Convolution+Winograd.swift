@@ -1,7 +1,8 @@
 import Kernels
 
-/// Panels of outputs that are multiplied before their results are transformed back: 256 columns.
-private let groupPanels = max(1, 256 / MatrixMultiply.panelColumns)
+/// Panels of outputs that are multiplied before their results are transformed back: 128 columns, whose products stay in
+/// the second cache.
+private let groupPanels = max(1, 128 / MatrixMultiply.panelColumns)
 
 /// y = (x * weight + bias + residual) * scale in Winograd tiles.
 ///
