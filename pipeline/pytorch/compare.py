@@ -9,6 +9,7 @@ import argparse
 import json
 import math
 import os
+import signal
 import statistics
 import struct
 import subprocess
@@ -396,6 +397,14 @@ def results(sides, work):
         yield work, {"first-image": first_image, "threads": threads}.get(work, lambda s: compared(s, work))(sides)
 
 
+def measured(sides, work):
+    """`results`, where a side that fails ends the program with what it said."""
+    try:
+        yield from results(sides, work)
+    except Broken as failure:
+        raise SystemExit(f"{sides.network} {work}: {failure}") from None
+
+
 def row(r):
     return (
         f"{r['network']:11}{r['work']:20}{r['ratio_median']:6.2f}x  {r['ratio_min']:5.2f} to {r['ratio_max']:5.2f}"
@@ -434,6 +443,8 @@ def main():
     parser.add_argument("--json", help="write the results to this file")
     options = parser.parse_args()
 
+    # Asked to stop, it ends the workers and removes its files.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     everything = []
     print(HEADING, flush=True)
     with tempfile.TemporaryDirectory(prefix="sid-bench-") as folder:
@@ -441,7 +452,7 @@ def main():
             sides = Sides(options, network, folder)
             for work in options.works:
                 note(f"{network} {work}")
-                for name, result in results(sides, work):
+                for name, result in measured(sides, work):
                     everything.append({"network": network, "work": name, "threads": options.threads} | result)
                     print(row(everything[-1]), flush=True)
                     if options.json:
