@@ -12,8 +12,41 @@ enum BufferPool {
   private static let smallestBytes = 4 << 10
 
   private struct Shelves {
+    /// Addresses of idle buffers by size.
     var buffers: [Int: [UInt]] = [:]
     var idleBytes = 0
+    /// Sizes of the large buffers that are out, which may be larger than what was asked for.
+    var largeSizes: [UInt: Int] = [:]
+
+    /// Takes an idle buffer: of this very size, or, among large ones, of up to twice the size, since the system clears
+    /// every page that it gives out.
+    mutating func take(_ size: Int, isLarge: Bool) -> UInt? {
+      var found = size
+      if buffers[size]?.isEmpty ?? true {
+        guard isLarge, let next = buffers.keys.filter({ $0 > size && $0 <= 2 * size }).min() else { return nil }
+        found = next
+      }
+      guard let address = buffers[found]?.popLast() else { return nil }
+      if buffers[found]?.isEmpty == true { buffers[found] = nil }
+      idleBytes -= found
+      if isLarge { largeSizes[address] = found }
+      return address
+    }
+
+    /// Keeps a buffer, and names those that have to go for it: the largest that are not of its size.
+    mutating func give(_ address: UInt, _ size: Int, limit: Int) -> [(address: UInt, size: Int)] {
+      var leaving: [(UInt, Int)] = []
+      while idleBytes + size > limit, let other = buffers.keys.filter({ $0 != size }).max() {
+        guard let gone = buffers[other]?.popLast() else { break }
+        if buffers[other]?.isEmpty == true { buffers[other] = nil }
+        idleBytes -= other
+        leaving.append((gone, other))
+      }
+      if idleBytes + size > limit { return leaving + [(address, size)] }
+      buffers[size, default: []].append(address)
+      idleBytes += size
+      return leaving
+    }
   }
 
   private static let shelves = Mutex(Shelves())
@@ -21,15 +54,17 @@ enum BufferPool {
   /// Uninitialized memory, aligned to a cache line.
   static func take(bytes: Int) -> UnsafeMutableRawPointer {
     let size = shelfSize(bytes)
-    if size >= smallestBytes {
-      let address = shelves.withLock { shelves -> UInt? in
-        guard let address = shelves.buffers[size]?.popLast() else { return nil }
-        shelves.idleBytes -= size
-        return address
-      }
-      if let address, let pointer = UnsafeMutableRawPointer(bitPattern: address) { return pointer }
+    guard size >= smallestBytes else { return .allocate(byteCount: size, alignment: 64) }
+    let isLarge = size >= mappedBytes
+    if let address = shelves.withLock({ $0.take(size, isLarge: isLarge) }),
+      let pointer = UnsafeMutableRawPointer(bitPattern: address)
+    {
+      return pointer
     }
-    return size >= mappedBytes ? map(size) : .allocate(byteCount: size, alignment: 64)
+    guard isLarge else { return .allocate(byteCount: size, alignment: 64) }
+    let pointer = map(size)
+    shelves.withLock { $0.largeSizes[UInt(bitPattern: pointer)] = size }
+    return pointer
   }
 
   /// Large buffers come from the system in huge pages where it has them: tiles and panels are read in dozens of places at
@@ -55,17 +90,17 @@ enum BufferPool {
 
   /// Takes back what `take` gave for the same number of bytes.
   static func give(_ pointer: UnsafeMutableRawPointer, bytes: Int) {
-    let size = shelfSize(bytes)
-    if size >= smallestBytes {
-      let isKept = shelves.withLock { shelves in
-        guard shelves.idleBytes + size <= idleLimitBytes else { return false }
-        shelves.buffers[size, default: []].append(UInt(bitPattern: pointer))
-        shelves.idleBytes += size
-        return true
-      }
-      if isKept { return }
+    let asked = shelfSize(bytes)
+    guard asked >= smallestBytes else { return pointer.deallocate() }
+    let leaving = shelves.withLock { shelves in
+      let address = UInt(bitPattern: pointer)
+      let size = shelves.largeSizes.removeValue(forKey: address) ?? asked
+      return shelves.give(address, size, limit: idleLimitBytes)
     }
-    if size >= mappedBytes { munmap(pointer, mappedSize(size)) } else { pointer.deallocate() }
+    for (address, size) in leaving {
+      guard let pointer = UnsafeMutableRawPointer(bitPattern: address) else { continue }
+      if size >= mappedBytes { munmap(pointer, mappedSize(size)) } else { pointer.deallocate() }
+    }
   }
 
   /// Sizes in steps of an eighth of a power of two, so that at most an eighth is wasted.
