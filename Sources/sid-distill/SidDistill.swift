@@ -62,7 +62,7 @@ struct TrainingOptions: ParsableArguments {
 
   @Flag(
     help:
-      "Compute what blocks hold inside again for the gradients: a fraction of the memory for a third more time, the same numbers."
+      "Compute what blocks hold inside again for the gradients: less memory for one more forward pass, the same numbers."
   )
   var checkpointActivations = false
 

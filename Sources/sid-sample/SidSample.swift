@@ -105,7 +105,7 @@ struct WorkOptions: ParsableArguments {
   var batch: Int?
 
   @Flag(
-    help: "Transform weights anew for every batch instead of keeping them: a fifth of the memory, a tenth slower.")
+    help: "Transform weights anew for every batch instead of keeping them transformed: less memory, slower.")
   var lowMemory = false
 
   @Option(
