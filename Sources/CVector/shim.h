@@ -14,11 +14,7 @@ SID_INLINE sid_float16 sid_fma16(sid_float16 a, sid_float16 b, sid_float16 c) {
   return __builtin_elementwise_fma(a, b, c);
 }
 
-/// The larger and the smaller of each pair of lanes, by one instruction; what it gives for numbers that are none is not
-/// promised.
-SID_INLINE sid_float8 sid_max8(sid_float8 a, sid_float8 b) { return a > b ? a : b; }
-SID_INLINE sid_float8 sid_min8(sid_float8 a, sid_float8 b) { return a < b ? a : b; }
-
+/// The square root of each lane.
 SID_INLINE sid_float8 sid_sqrt8(sid_float8 a) { return __builtin_elementwise_sqrt(a); }
 
 /// Asks for a cache line that will soon be read.

@@ -69,9 +69,6 @@ public enum WeightCache {
     set { limit.store(max(newValue, 0), ordering: .relaxed) }
   }
 
-  /// Bytes that are kept now.
-  public static var usedBytes: Int { used.load(ordering: .relaxed) }
-
   static func reserve(_ bytes: Int) -> Bool {
     let total = used.wrappingAdd(bytes, ordering: .relaxed).newValue
     if total <= limitBytes { return true }
