@@ -106,7 +106,7 @@ public func dropout(_ x: Tensor, probability: Float, key: UInt64, firstImage: In
 
 extension Tensor {
   /// Whether every element is a finite number.
-  public var isFinite: Bool { Elementwise.allFinite(count, pointer) }
+  public var isFinite: Bool { deferred?.isFinite ?? Elementwise.allFinite(count, pointer) }
 
   /// Adds another tensor of the same shape in place.
   public mutating func add(_ other: Tensor) {

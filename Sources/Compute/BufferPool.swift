@@ -6,7 +6,7 @@ import Synchronization
 /// A training step allocates and frees the same sizes again and again; memory that comes fresh from the system costs a
 /// page fault for every 4 KiB, which is more than most elementwise operations on it.
 enum BufferPool {
-  /// Bytes that may lie idle; more goes back to the system.
+  /// Bytes that may lie idle in any case.
   private static let idleLimitBytes = 1 << 30
   /// Smaller buffers are left to the allocator, which handles them without system calls.
   private static let smallestBytes = 4 << 10
@@ -15,6 +15,10 @@ enum BufferPool {
     /// Addresses of idle buffers by size.
     var buffers: [Int: [UInt]] = [:]
     var idleBytes = 0
+    /// Bytes that are out, and the most that ever were. A pass that has ended leaves its memory to the next: what was in
+    /// use at once before may lie idle, so that a process keeps what it needs at its height and no more.
+    var usedBytes = 0
+    var mostUsedBytes = 0
     /// Sizes of the large buffers that are out, which may be larger than what was asked for.
     var largeSizes: [UInt: Int] = [:]
 
@@ -30,11 +34,20 @@ enum BufferPool {
       if buffers[found]?.isEmpty == true { buffers[found] = nil }
       idleBytes -= found
       if isLarge { largeSizes[address] = found }
+      use(found)
       return address
     }
 
+    /// Counts a buffer that goes out.
+    mutating func use(_ size: Int) {
+      usedBytes += size
+      mostUsedBytes = max(mostUsedBytes, usedBytes)
+    }
+
     /// Keeps a buffer, and names those that have to go for it: the largest that are not of its size.
-    mutating func give(_ address: UInt, _ size: Int, limit: Int) -> [(address: UInt, size: Int)] {
+    mutating func give(_ address: UInt, _ size: Int) -> [(address: UInt, size: Int)] {
+      usedBytes -= size
+      let limit = max(idleLimitBytes, mostUsedBytes - usedBytes)
       var leaving: [(UInt, Int)] = []
       while idleBytes + size > limit, let other = buffers.keys.filter({ $0 != size }).max() {
         guard let gone = buffers[other]?.popLast() else { break }
@@ -61,9 +74,11 @@ enum BufferPool {
     {
       return pointer
     }
-    guard isLarge else { return .allocate(byteCount: size, alignment: 64) }
-    let pointer = map(size)
-    shelves.withLock { $0.largeSizes[UInt(bitPattern: pointer)] = size }
+    let pointer = isLarge ? map(size) : .allocate(byteCount: size, alignment: 64)
+    shelves.withLock { shelves in
+      if isLarge { shelves.largeSizes[UInt(bitPattern: pointer)] = size }
+      shelves.use(size)
+    }
     return pointer
   }
 
@@ -95,7 +110,7 @@ enum BufferPool {
     let leaving = shelves.withLock { shelves in
       let address = UInt(bitPattern: pointer)
       let size = shelves.largeSizes.removeValue(forKey: address) ?? asked
-      return shelves.give(address, size, limit: idleLimitBytes)
+      return shelves.give(address, size)
     }
     for (address, size) in leaving {
       guard let pointer = UnsafeMutableRawPointer(bitPattern: address) else { continue }

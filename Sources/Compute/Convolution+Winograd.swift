@@ -61,15 +61,28 @@ private func winogradBlockTiles(_ tiles: Int) -> Int {
 func winogradWeights(_ weight: Tensor, _ shape: WinogradShape, adjoint: Bool) -> PreparedWeights {
   let form = PreparedWeights.Form.winograd(tileOutputs: shape.tileOutputs, adjoint: adjoint)
   return .of(weight, form, count: shape.weightCount) { packed in
+    let row = shape.outputs
     func transform(_ source: UnsafePointer<Float>) {
       forEachRange(shape.inputs, grain: 16) { rows in
-        Winograd.transformWeights(shape, source, rows: rows, into: packed)
+        Winograd.transformWeights(
+          shape, source + rows.lowerBound * row, tapStride: shape.inputs * row, rows: rows, into: packed)
       }
     }
     if adjoint {
       withScratch(weight.count) { rotated in
         rotateWeights(weight, into: rotated)
         transform(rotated)
+      }
+    } else if let deferred = weight.deferred {
+      // They are brought into memory's order bit by bit and go to their panels from the cache.
+      withScratch(weight.count) { elements in
+        deferred.read(into: elements)
+        forEachRange(shape.inputs, grain: 16) { rows in
+          withScratch(9 * rows.count * row) { some in
+            deferred.arrange(elements, inputs: rows, into: some)
+            Winograd.transformWeights(shape, some, tapStride: rows.count * row, rows: rows, into: packed)
+          }
+        }
       }
     } else {
       transform(weight.pointer)

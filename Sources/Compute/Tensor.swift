@@ -19,17 +19,48 @@ public struct Tensor: Sendable {
   /// Written only while a single `Tensor` refers to it (`mutablePointer` copies otherwise) or by the kernel that
   /// creates it, before anyone else sees it; read-only from then on. That makes sharing between threads safe.
   package final class Storage: @unchecked Sendable {
-    let pointer: UnsafeMutablePointer<Float>
     let count: Int
+    private let buffer: Atomic<UnsafeMutableRawPointer?>
+    /// Where the numbers come from when they are first asked for.
+    private let deferred: DeferredWeights?
+    private let arranging = Mutex<Void>(())
     /// What convolutions made of these numbers, for as long as they stay as they are.
     private let preparedForms = Mutex<[PreparedWeights.Form: PreparedWeights]>([:])
 
+    private var bytes: Int { max(count, 1) * 4 }
+
     init(count: Int) {
       self.count = count
-      pointer = BufferPool.take(bytes: max(count, 1) * 4).bindMemory(to: Float.self, capacity: max(count, 1))
+      buffer = Atomic(BufferPool.take(bytes: max(count, 1) * 4))
+      deferred = nil
     }
 
-    deinit { BufferPool.give(UnsafeMutableRawPointer(pointer), bytes: max(count, 1) * 4) }
+    init(_ weights: DeferredWeights) {
+      count = weights.count
+      buffer = Atomic(nil)
+      deferred = weights
+    }
+
+    deinit {
+      if let memory = buffer.load(ordering: .acquiring) { BufferPool.give(memory, bytes: bytes) }
+    }
+
+    var pointer: UnsafeMutablePointer<Float> {
+      (buffer.load(ordering: .acquiring) ?? arranged()).assumingMemoryBound(to: Float.self)
+    }
+
+    /// The weights, as long as nobody has asked for them in memory's order.
+    var stillDeferred: DeferredWeights? { buffer.load(ordering: .acquiring) == nil ? deferred : nil }
+
+    private func arranged() -> UnsafeMutableRawPointer {
+      arranging.withLock { _ in
+        if let memory = buffer.load(ordering: .acquiring) { return memory }
+        let memory = BufferPool.take(bytes: bytes)
+        deferred?.arrange(into: memory.assumingMemoryBound(to: Float.self))
+        buffer.store(memory, ordering: .releasing)
+        return memory
+      }
+    }
 
     func prepared(_ form: PreparedWeights.Form) -> PreparedWeights? { preparedForms.withLock { $0[form] } }
 
@@ -65,6 +96,24 @@ public struct Tensor: Sendable {
       if let base = source.baseAddress { storage.pointer.update(from: base, count: count) }
     }
   }
+
+  /// A tensor whose elements `fill` writes, every one.
+  public init(shape: [Int], filledBy fill: (UnsafeMutablePointer<Float>) throws -> Void) rethrows {
+    self.init(uninitialized: shape)
+    try fill(storage.pointer)
+  }
+
+  /// Weights of a convolution, [kernel, kernel, inputs, outputs], which are read when they are needed.
+  package init(_ weights: DeferredWeights) {
+    let kernel = Int(Double(weights.taps).squareRoot())
+    self.init(shape: [kernel, kernel, weights.inputs, weights.outputs], storage: Storage(weights))
+  }
+
+  /// Whether the elements are still where they are stored.
+  package var isDeferred: Bool { deferred != nil }
+
+  /// The weights, as long as nobody has asked for them in memory's order.
+  var deferred: DeferredWeights? { storage.stillDeferred }
 
   private init(shape: [Int], storage: Storage) {
     self.shape = shape
@@ -125,6 +174,15 @@ extension Tensor {
     return transposedInner(rows: shape[1], columns: shape[2] * shape[3]).reshaped([
       shape[0], shape[2], shape[3], shape[1],
     ])
+  }
+
+  /// Weights of a convolution, [taps, inputs, outputs], from [outputs, inputs, taps]. On the calling thread.
+  package func convolutionWeights(outputs: Int, inputs: Int, taps: Int) -> Tensor {
+    precondition(count == outputs * inputs * taps, "\(shape) for \(outputs) x \(inputs) x \(taps) weights")
+    let result = Tensor(uninitialized: [taps, inputs, outputs])
+    TransposeKernel.convolution(
+      outputs: outputs, inputs: 0..<inputs, totalInputs: inputs, taps: taps, pointer, into: result.mutable)
+    return result
   }
 
   /// Transposes each [rows, columns] matrix of a [count, rows, columns] array.

@@ -7,4 +7,11 @@ public protocol TensorSource {
   /// The elements of one tensor, widened to float32.
   /// - Throws: a `Failure` naming the file and the tensor where it is missing or cannot be read.
   func tensor(_ name: String) throws -> Tensor
+  /// Whether `tensor` may be called from several threads at once, and gains by it.
+  var isConcurrent: Bool { get }
+}
+
+extension TensorSource {
+  /// One tensor after the other, unless a source says that it can do more.
+  public var isConcurrent: Bool { false }
 }

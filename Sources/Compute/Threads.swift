@@ -54,6 +54,31 @@ public enum Threads {
     }
   }
 
+  /// `transform` of each element, in order, on up to `count` threads.
+  ///
+  /// - Parameters:
+  ///   - oneAfterTheOther: whether to stay on the calling thread, in order, and stop at the first error.
+  ///   - transform: may run for several elements at once.
+  /// - Throws: what `transform` throws for the first element, in their order, that it throws for.
+  package static func map<Element, Value, Problem: Error>(
+    _ elements: [Element], oneAfterTheOther: Bool = false, _ transform: (Element) throws(Problem) -> Value
+  ) throws(Problem) -> [Value] {
+    if oneAfterTheOther { return try elements.map(transform) }
+    var results = [Result<Value, Problem>?](repeating: nil, count: elements.count)
+    results.withUnsafeMutableBufferPointer { slots in
+      let slots = slots
+      forEach(elements.count) { index in
+        do throws(Problem) { slots[index] = .success(try transform(elements[index])) } catch {
+          slots[index] = .failure(error)
+        }
+      }
+    }
+    var values: [Value] = []
+    values.reserveCapacity(elements.count)
+    for result in results { if let result { values.append(try result.get()) } }
+    return values
+  }
+
   private final class Counter: Sendable {
     private let value = Atomic<Int>(0)
     func take() -> Int { value.wrappingAdd(1, ordering: .relaxed).oldValue }

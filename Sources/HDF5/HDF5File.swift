@@ -90,6 +90,13 @@ public final class HDF5File {
 
   var isReadOnly: Bool { sizeBytes != nil }
 
+  /// The descriptor under the library, open as long as this file. Call with the library locked.
+  var descriptor: Int32? {
+    var address: UnsafeMutableRawPointer?
+    guard H5Fget_vfd_handle(handle.id, 0, &address) >= 0, let address else { return nil }
+    return address.load(as: Int32.self)
+  }
+
   private static func create(_ partial: String, finalPath: String) throws -> HDF5File {
     try Library.locked {
       // Closing the file closes what was opened from it, so that nothing is left to be written after the rename.

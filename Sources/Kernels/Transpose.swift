@@ -24,4 +24,29 @@ public enum TransposeKernel {
       firstRow &+= side
     }
   }
+
+  /// Weights of a convolution from [outputs, totalInputs, taps] to [taps, inputs, outputs].
+  ///
+  /// A column of x, which is one tap of one input, becomes a row of y. Sixteen rows of x are read side by side, each in
+  /// order, and give one cache line of y.
+  /// - Parameter inputs: which inputs.
+  public static func convolution(
+    outputs: Int, inputs: Range<Int>, totalInputs: Int, taps: Int, _ x: Source, into y: Target
+  ) {
+    let side = 16
+    let stride = totalInputs &* taps
+    var first = 0
+    while first < outputs {
+      let last = min(first &+ side, outputs)
+      var source = x + inputs.lowerBound &* taps
+      for input in 0..<inputs.count {
+        for tap in 0..<taps {
+          let target = y + (tap &* inputs.count &+ input) &* outputs
+          for output in first..<last { target[output] = source[output &* stride] }
+          source += 1
+        }
+      }
+      first &+= side
+    }
+  }
 }

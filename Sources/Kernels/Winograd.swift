@@ -25,22 +25,24 @@ public enum Winograd {
   /// Transforms weights into panels: packed[position][panel][input][column].
   ///
   /// - Parameters:
-  ///   - weight: [3, 3, inputs, outputs].
+  ///   - weight: [3, 3, rows, outputs], from the first of `rows` on.
+  ///   - tapStride: floats from one tap to the next.
   ///   - rows: the inputs to transform; disjoint ranges may run on different threads.
-  public static func transformWeights(_ shape: WinogradShape, _ weight: Source, rows: Range<Int>, into packed: Target) {
+  public static func transformWeights(
+    _ shape: WinogradShape, _ weight: Source, tapStride: Int, rows: Range<Int>, into packed: Target
+  ) {
     if shape.tileOutputs == 4 {
-      transformWeights(WinogradTiling4.self, shape, weight, rows: rows, into: packed)
+      transformWeights(WinogradTiling4.self, shape, weight, tapStride: tapStride, rows: rows, into: packed)
     } else {
-      transformWeights(WinogradTiling2.self, shape, weight, rows: rows, into: packed)
+      transformWeights(WinogradTiling2.self, shape, weight, tapStride: tapStride, rows: rows, into: packed)
     }
   }
 
   @inline(__always)
   private static func transformWeights<Tiling: WinogradTiling>(
-    _: Tiling.Type, _ shape: WinogradShape, _ weight: Source, rows: Range<Int>, into packed: Target
+    _: Tiling.Type, _ shape: WinogradShape, _ weight: Source, tapStride: Int, rows: Range<Int>, into packed: Target
   ) {
     let (n, width, stride) = (Tiling.points, MatrixMultiply.panelColumns, shape.weightStride)
-    let tap = shape.inputs * shape.outputs
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 9 + 3 * n) { memory in
       guard let taps = memory.baseAddress else { return }
       let half = taps + 9
@@ -52,8 +54,8 @@ public enum Winograd {
             let target = packed + (panel * shape.inputs + row) * width + offset
             if column < shape.outputs {
               let count = min(8, shape.outputs - column)
-              let source = weight + row * shape.outputs + column
-              for i in 0..<9 { taps[i] = read(source + i * tap, count) }
+              let source = weight + (row - rows.lowerBound) * shape.outputs + column
+              for i in 0..<9 { taps[i] = read(source + i * tapStride, count) }
               for x in 0..<3 { Tiling.weight(Line(taps + x, 3), Line(half + x, 3)) }
               for y in 0..<n {
                 Tiling.weight(Line(half + 3 * y, 1), MutableFloatLine(target + y * n * stride, stride))

@@ -5,7 +5,7 @@ import HDF5
 
 /// Tensors stored as the data sets of one HDF5 group.
 public struct HDF5Tensors: TensorSource {
-  private let group: HDF5Group
+  private let datasets: [String: Result<HDF5Dataset, any Error>]
   private let path: String
   /// The names of the data sets, in stored order.
   public let tensorNames: [String]
@@ -14,24 +14,40 @@ public struct HDF5Tensors: TensorSource {
   ///   - group: holds one data set per tensor.
   ///   - path: the file that errors name.
   public init(_ group: HDF5Group, path: String) {
-    self.group = group
     self.path = path
     tensorNames = group.names
+    datasets = Dictionary(tensorNames.map { name in (name, Result { try group.dataset(name) }) }) { first, _ in first }
   }
 
+  /// What is stored plainly is read by all threads at once.
+  public var isConcurrent: Bool { true }
+
   /// The shape of one data set; nil where there is none of that name.
-  public func shape(of name: String) -> [Int]? {
-    guard group.contains(name) else { return nil }
-    return try? group.dataset(name).shape
+  public func shape(of name: String) -> [Int]? { try? datasets[name]?.get().shape }
+
+  /// The weights of a large 3x3 convolution, left in the file.
+  func deferredWeights(_ name: String) -> DeferredWeights? {
+    guard let dataset = try? datasets[name]?.get(), dataset.shape.count == 4, dataset.shape[2...] == [3, 3],
+      dataset.count >= 1 << 16, let stored = dataset.storedFloats
+    else { return nil }
+    let row = dataset.shape[1] * 9
+    return DeferredWeights(outputs: dataset.shape[0], inputs: dataset.shape[1], taps: 9) { outputs, target in
+      let range = outputs.lowerBound * row..<outputs.upperBound * row
+      do { try stored.read(range, into: target) } catch { target.update(repeating: .nan, count: range.count) }
+    }
   }
 
   /// The numbers of one data set.
   /// - Throws: a `Failure` where it is missing or holds no numbers.
   public func tensor(_ name: String) throws -> Tensor {
-    guard group.contains(name) else { throw Failure(.dataError, path, "tensor \"\(name)\" is missing") }
-    let dataset = try group.dataset(name)
+    guard let dataset = try datasets[name]?.get() else {
+      throw Failure(.dataError, path, "tensor \"\(name)\" is missing")
+    }
     guard dataset.isFloatingPoint else {
       throw Failure(.dataError, path, "tensor \"\(name)\" holds integers, not numbers")
+    }
+    if let stored = dataset.storedFloats {
+      return try Tensor(shape: dataset.shape) { try stored.read(0..<stored.count, into: $0) }
     }
     return Tensor(try dataset.read(Float.self), shape: dataset.shape)
   }
@@ -42,13 +58,18 @@ extension Network {
   public static let format = "sid-network"
 
   /// Reads a network file (`sid-network`).
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - deferringWeights: leaves the large weights in the file until a layer needs them: for sampling, which reads each
+  ///     once. The file must stay as it is; what can no longer be read becomes NaN.
   /// - Throws: a `Failure` naming the file and what in it is missing, unknown, of another shape or not finite.
-  public init(contentsOf path: String) throws {
+  public init(contentsOf path: String, deferringWeights: Bool = false) throws {
     let file = try HDF5File.open(path)
     try file.requireFormat(Self.format)
-    try self.init(
-      configuration: try Self.configuration(of: file.root, path: path),
-      source: HDF5Tensors(try file.root.group("parameters"), path: path), origin: path)
+    let tensors = HDF5Tensors(try file.root.group("parameters"), path: path)
+    try self.init(configuration: try Self.configuration(of: file.root, path: path), source: tensors, origin: path) {
+      deferringWeights ? tensors.deferredWeights($0) : nil
+    }
     if let name = firstNonFiniteParameter {
       throw Failure(.dataError, path, "tensor \"\(name)\" holds numbers that are not finite")
     }

@@ -23,12 +23,20 @@ public struct Network: Sendable {
   ///   - origin: the file that errors name.
   /// - Throws: a `Failure` naming the first option that is not known, tensor that is missing, unknown or of another shape.
   public init(configuration: NetworkConfiguration, source: some TensorSource, origin: String) throws {
+    try self.init(configuration: configuration, source: source, origin: origin) { _ in nil }
+  }
+
+  /// - Parameter deferring: large weights that may stay where they are until they are needed, by name.
+  init(
+    configuration: NetworkConfiguration, source: some TensorSource, origin: String,
+    deferring: (String) -> DeferredWeights?
+  ) throws {
     let builder = ParameterBuilder()
     unet = try Self.architecture(configuration, builder, origin: origin)
     preconditioner = .edm(sigmaData: configuration.sigmaData)
     self.configuration = configuration
     specifications = builder.specifications
-    parameters = try Self.read(builder, from: source, origin: origin)
+    parameters = try Self.read(builder, from: source, origin: origin, deferring: deferring)
   }
 
   /// Every entry of the state_dict of an architecture, in its order.
@@ -66,9 +74,10 @@ public struct Network: Sendable {
     return unet
   }
 
-  private static func read(_ builder: ParameterBuilder, from source: some TensorSource, origin: String) throws
-    -> [Tensor]
-  {
+  private static func read(
+    _ builder: ParameterBuilder, from source: some TensorSource, origin: String,
+    deferring: (String) -> DeferredWeights?
+  ) throws -> [Tensor] {
     let known = Set(builder.specifications.map(\.name))
     if let unknown = source.tensorNames.first(where: { !known.contains($0) }) {
       throw Failure(
@@ -87,9 +96,10 @@ public struct Network: Sendable {
           "tensor \"\(specification.name)\" has shape \(shape); the architecture needs \(specification.shape)")
       }
     }
-    return try builder.specifications.map { specification in
+    return try Threads.map(builder.specifications, oneAfterTheOther: !source.isConcurrent) { specification in
       let expected = builder.derived[specification.name].map { Tensor($0, shape: specification.shape) }
       guard source.shape(of: specification.name) != nil else { return expected ?? Tensor(shape: specification.shape) }
+      if specification.layout == .convolution, let deferred = deferring(specification.name) { return Tensor(deferred) }
       let tensor = try source.tensor(specification.name)
       if let expected, zip(tensor.values, expected.values).contains(where: { !(abs($0 - $1) <= 1e-6) }) {
         throw Failure(
@@ -127,7 +137,8 @@ public struct Network: Sendable {
 
   /// The first parameter that holds a number that is not finite, or nil.
   public var firstNonFiniteParameter: String? {
-    zip(specifications, parameters).first { !$1.isFinite }?.0.name
+    let isFinite = Threads.map(parameters, \.isFinite)
+    return zip(specifications, isFinite).first { !$1 }?.0.name
   }
 
   /// The noise level that the network was trained for nearest to `sigma`; EDM's takes any.

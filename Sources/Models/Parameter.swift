@@ -60,8 +60,8 @@ public enum ParameterLayout: Sendable, Equatable {
 
   private func convolutionArranged(_ tensor: Tensor) -> Tensor {
     let s = tensor.shape
-    return transposed(tensor, rows: s[0] * s[1], columns: s[2] * s[3])
-      .reshaped([s[2] * s[3], s[0], s[1]]).transposedEach.reshaped([s[2], s[3], s[1], s[0]])
+    return tensor.convolutionWeights(outputs: s[0], inputs: s[1], taps: s[2] * s[3])
+      .reshaped([s[2], s[3], s[1], s[0]])
   }
 
   private func convolutionRestored(_ tensor: Tensor, shape s: [Int]) -> Tensor {

@@ -117,7 +117,7 @@ public struct SampleArchive<Network: Denoiser>: Sendable {
       guard let bytes = sampler.images(network, latents) else {
         throw Failure(
           .dataError, networkPath, "it gives numbers that are not finite for a seed of \(describe(range))",
-          remedy: "check where this network comes from")
+          remedy: "check where this network comes from, and that nobody changed the file meanwhile")
       }
       images += bytes
       labels += (latents.classes ?? []).map(Int64.init)

@@ -18,17 +18,22 @@ struct SampleStage {
   func run() throws {
     let seeds = try SeedList(command.seeds)
     try command.images.rng.validate(seeds)
-    let network = try Network(contentsOf: command.network)
+    Threads.use(context.threads)
+    let path = command.network
+    // The digest takes about as long as reading the network.
+    let digest = Background { try SHA256.hexDigest(ofFile: path) }
+    let network = try Network(contentsOf: path, deferringWeights: true)
     let archive = try SampleArchive(
       network: network, networkPath: command.network, sampler: command.images.chosenSampler, seeds: seeds,
       classChoice: command.images.classChoice, batch: command.work.batch ?? Self.batch(network),
       checkpointImages: command.work.checkpointImages)
-    Threads.use(context.threads)
     KernelSet.use(named: command.kernels.kernels.rawValue)
-    WeightCache.limitBytes = command.work.lowMemory ? 0 : WeightCache.samplingLimitBytes
+    // Transformed weights that no second batch would use are not worth their memory.
+    let isSingle = archive.seeds.count <= archive.batch && archive.sampler.evaluations == 1
+    WeightCache.limitBytes = command.work.lowMemory || isSingle ? 0 : WeightCache.samplingLimitBytes
     if context.options.dryRun { return estimate(archive).print() }
 
-    let provenance = try provenance(archive)
+    let provenance = try provenance(archive, networkDigest: digest.value())
     let state = try FinishedOutput.check(output, wanted: provenance, overwrite: context.options.overwrite) {
       try HDF5File.open($0).root.stringAttribute("provenance")
     }
@@ -95,14 +100,15 @@ struct SampleStage {
 
   private func name(_ path: String) -> String { (path as NSString).lastPathComponent }
 
-  private func provenance(_ archive: SampleArchive<Network>) throws -> Provenance {
+  private func provenance(_ archive: SampleArchive<Network>, networkDigest: String) throws -> Provenance {
     var options = archive.sampler.options
     options["seeds"] = archive.seeds.description
     options["class"] = archive.classChoice.description
     options["rng"] = command.images.rng.rawValue
     options.merge(command.kernels.record) { $1 }
     return Provenance(
-      program: context.program, inputs: ["network": try .init(command.network)], options: options,
+      program: context.program, inputs: ["network": try .init(command.network, sha256: networkDigest)],
+      options: options,
       kernels: KernelSet.name)
   }
 

@@ -36,6 +36,33 @@ import TestSupport
     #expect(try roundTrip([UInt64.min, .max], storage: storage) == [.min, .max])
   }
 
+  @Test("Plain float32 can be read without the library; anything else cannot")
+  func storedFloats() throws {
+    let path = folder.file("a.h5")
+    let values = (0..<600).map { Float($0) / 7 }
+    try HDF5File.publish(path) { file in
+      try file.root.write(values, shape: [20, 30], to: "plain")
+      try file.root.write(
+        values, shape: [20, 30], to: "chunked", storage: .chunked(rows: 4, checksum: true, deflate: nil))
+      try file.root.write(values.map(Double.init), shape: [20, 30], to: "double")
+      try file.root.write([Float](), shape: [0], to: "empty")
+      #expect(try file.root.dataset("plain").storedFloats == nil)
+    }
+    let root = try HDF5File.open(path).root
+    for name in ["chunked", "double", "empty"] { #expect(try root.dataset(name).storedFloats == nil) }
+    let stored = try #require(try root.dataset("plain").storedFloats)
+    #expect(stored.count == 600)
+    var some = [Float](repeating: 0, count: 100)
+    try some.withUnsafeMutableBufferPointer { try stored.read(50..<150, into: #require($0.baseAddress)) }
+    #expect(some == Array(values[50..<150]))
+    // The file shrinks under the reader.
+    #expect(truncate(path, 1000) == 0)
+    let failure = #expect(throws: Failure.self) {
+      try some.withUnsafeMutableBufferPointer { try stored.read(500..<600, into: #require($0.baseAddress)) }
+    }
+    #expect(failure?.status == .dataError)
+  }
+
   @Test("A scalar, an empty axis and their attributes come back")
   func scalarAndEmpty() throws {
     let path = folder.file("a.h5")
