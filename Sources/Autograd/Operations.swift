@@ -68,10 +68,10 @@ public func downsample(_ x: Variable, _ filter: ResamplingFilter, padding: Int? 
 }
 
 /// Twice the resolution; shapes as in `Compute.upsample`.
-public func upsample(_ x: Variable, _ filter: ResamplingFilter) -> Variable {
+public func upsample(_ x: Variable, _ filter: ResamplingFilter, padding: Int? = nil) -> Variable {
   let (dx, shape) = (x.sink, x.shape)
-  return .record(Compute.upsample(x.value, filter), from: [x]) { dy in
-    dx.accumulate(upsampleGradient(dy, filter, inputShape: shape))
+  return .record(Compute.upsample(x.value, filter, padding: padding), from: [x]) { dy in
+    dx.accumulate(upsampleGradient(dy, filter, inputShape: shape, padding: padding))
   }
 }
 
@@ -96,6 +96,15 @@ public func concatenateChannels(_ a: Variable, _ b: Variable) -> Variable {
   return .record(Compute.concatenateChannels(a.value, b.value), from: [a, b]) { dy in
     da.accumulate(channels(dy, 0..<left))
     db.accumulate(channels(dy, left..<total))
+  }
+}
+
+/// The first channels of an image: x itself where it has no others.
+public func firstChannels(_ x: Variable, _ count: Int) -> Variable {
+  let (dx, others) = (x.sink, x.shape[3] - count)
+  guard others > 0 else { return x }
+  return .record(channels(x.value, 0..<count), from: [x]) { dy in
+    dx.accumulate(Compute.concatenateChannels(dy, Tensor(shape: Array(dy.shape.dropLast()) + [others])))
   }
 }
 

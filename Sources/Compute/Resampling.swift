@@ -39,15 +39,19 @@ public func downsampleGradient(_ dy: Tensor, _ filter: ResamplingFilter, inputSh
 }
 
 /// Transposed depthwise filtering with stride 2: [N, H, W, C] to twice the resolution, mean preserved.
-public func upsample(_ x: Tensor, _ filter: ResamplingFilter) -> Tensor {
-  let grow = filter.taps.count - 2 - 2 * filter.padding
+/// - Parameter padding: what is cut off at each border; the filter's own unless given.
+public func upsample(_ x: Tensor, _ filter: ResamplingFilter, padding: Int? = nil) -> Tensor {
+  let padding = padding ?? filter.padding
+  let grow = filter.taps.count - 2 - 2 * padding
   let out = [x.shape[0], 2 * x.shape[1] + grow, 2 * x.shape[2] + grow, x.shape[3]]
-  return spread(x, to: out, taps: filter.doubled, padding: filter.padding)
+  return spread(x, to: out, taps: filter.doubled, padding: padding)
 }
 
 /// The gradient of `upsample`.
-public func upsampleGradient(_ dy: Tensor, _ filter: ResamplingFilter, inputShape: [Int]) -> Tensor {
-  reduce(dy, to: inputShape, taps: filter.doubled, padding: filter.padding)
+public func upsampleGradient(_ dy: Tensor, _ filter: ResamplingFilter, inputShape: [Int], padding: Int? = nil)
+  -> Tensor
+{
+  reduce(dy, to: inputShape, taps: filter.doubled, padding: padding ?? filter.padding)
 }
 
 private func reduce(_ x: Tensor, to shape: [Int], taps: [Float], padding: Int) -> Tensor {

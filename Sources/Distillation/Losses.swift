@@ -16,53 +16,34 @@ public enum NoiseSchedule {
   /// ln sigma ~ N(-1.2, 1.2^2): the levels at which EDM trains (Karras et al. 2022, arXiv 2206.00364, table 1).
   public static func trainingSigma(normal: Float) -> Float { Float(exp(Double(normal * 1.2 - 1.2))) }
 
-  /// The level at time u * tmax / 1000 of EDM's schedule with rho = 7 between 0.002 (u = 0) and 80.
-  public static func generatorSigma(uniform: Float, tmax: Double) -> Float {
-    let (high, low) = (pow(80.0, 1 / 7.0), pow(0.002, 1 / 7.0))
+  /// The level at time u * tmax / 1000 of EDM's schedule with rho = 7 between 0.002 (u = 0) and 80, both cut to the range
+  /// of the network.
+  public static func generatorSigma(
+    uniform: Float, tmax: Double, range: ClosedRange<Double> = 0...Double.infinity
+  ) -> Float {
+    let (high, low) = (pow(min(80, range.upperBound), 1 / 7.0), pow(max(0.002, range.lowerBound), 1 / 7.0))
     let time = Double(uniform) * (tmax / 1000)
     return Float(pow(high + (1 - time) * (low - high), 7))
   }
 }
 
-/// EDM's denoising loss of the fake score on generated images: weight * (D(y + sigma n; sigma) - y)^2.
+/// EDM's denoising loss of the fake score on generated images.
 ///
 /// - Parameters:
 ///   - fakeScore: bound to the tape whose gradients are wanted.
 ///   - images: y, [N, H, W, C].
 ///   - draws: levels are the unit normals from which sigma follows.
+///   - augmentLabels: what an augmentation did to the images, [N, augmentDim]; nil leaves that input out.
 ///   - scale: factor of the loss.
 ///   - batch: the divisor, images of the whole batch.
 /// - Returns: the objective; its gradients are on the fake score's variables.
 public func fakeScoreLoss(
-  _ fakeScore: BoundNetwork, tape: Tape, images: Tensor, draws: StepDraws, sigmaData: Float, scale: Float, batch: Int
+  _ fakeScore: BoundNetwork, tape: Tape, images: Tensor, draws: StepDraws, augmentLabels: Tensor? = nil,
+  sigmaData: Float, scale: Float, batch: Int
 ) -> LossValue {
-  let sigma = draws.levels.map { NoiseSchedule.trainingSigma(normal: $0) }
-  let noisy = combinedRows(images, sigma.map { _ in 1 }, draws.noise, sigma)
-  let output = fakeScore(Variable(noisy), sigma: sigma, classLabels: draws.classLabels, dropout: draws.dropout)
-  var gradient = Tensor(shape: images.shape)
-  var sum = 0.0
-  var counted = 0
-  let size = images.count / sigma.count
-  output.value.withUnsafeBufferPointer { d in
-    images.withUnsafeBufferPointer { y in
-      gradient.withUnsafeMutableBufferPointer { g in
-        for (n, s) in sigma.enumerated() {
-          let range = n * size..<(n + 1) * size
-          if range.contains(where: { d[$0].isNaN || y[$0].isNaN }) { continue }
-          counted += 1
-          let weight = (s * s + sigmaData * sigmaData) / (s * sigmaData * (s * sigmaData))
-          let factor = 2 * weight * scale / Float(batch)
-          for i in range {
-            let difference = d[i] - y[i]
-            sum += Double(weight * (difference * difference))
-            g[i] = factor * difference
-          }
-        }
-      }
-    }
-  }
-  tape.backward(from: output, gradient: gradient)
-  return LossValue(objective: sum * Double(scale) / Double(batch), countedImages: counted)
+  denoisingLoss(
+    fakeScore, tape: tape, images: images, training: .edm(sigmaData: sigmaData), draws: draws,
+    augmentLabels: augmentLabels, scale: scale, batch: batch)
 }
 
 /// What the generator's loss is made of, for inspection by tests.
@@ -92,7 +73,9 @@ public func generatorLoss(
   tmax: Double,
   scale: Float, batch: Int, inspect: ((GeneratorLossParts) -> Void)? = nil
 ) -> LossValue {
-  let sigma = draws.levels.map { NoiseSchedule.generatorSigma(uniform: $0, tmax: tmax) }
+  let sigma = draws.levels.map {
+    trueScore.nearestSigma(NoiseSchedule.generatorSigma(uniform: $0, tmax: tmax, range: trueScore.sigmaRange))
+  }
   let noisy = adding(images, constant: scaledRows(draws.noise, by: sigma))
   let real = trueScore(noisy, sigma: sigma, classLabels: draws.classLabels)
   let fake = fakeScore(noisy, sigma: sigma, classLabels: draws.classLabels)

@@ -3,11 +3,10 @@ import Compute
 
 /// The U-Net of ADM (Dhariwal & Nichol 2021, arXiv 2105.05233) as EDM uses it (Karras et al. 2022, arXiv 2206.00364).
 struct DhariwalUNet: UNet {
-  let labelDim: Int
   let noiseEmbedding: NoiseEmbedding
   let mapAugment: Linear?
   let mapLayer0: Linear, mapLayer1: Linear
-  let mapLabel: Linear?
+  let mapLabel: ClassEmbedding?
   let input: Convolution
   let encoder: [UNetBlock]  // the output of each, and of `input`, goes on the stack of skip connections
   let decoder: [UNetBlock]
@@ -17,16 +16,14 @@ struct DhariwalUNet: UNet {
   /// - Parameter c: validated.
   init(_ c: NetworkConfiguration, _ builder: ParameterBuilder, prefix: String) {
     let embeddingChannels = c.modelChannels * c.channelMultEmb
-    labelDim = c.labelDim
     noiseEmbedding = .positional(.dhariwal, channels: c.modelChannels)
     mapAugment =
       c.augmentDim > 0
       ? Linear(builder, prefix + "map_augment", inputs: c.augmentDim, outputs: c.modelChannels, bias: false) : nil
     mapLayer0 = Linear(builder, prefix + "map_layer0", inputs: c.modelChannels, outputs: embeddingChannels)
     mapLayer1 = Linear(builder, prefix + "map_layer1", inputs: embeddingChannels, outputs: embeddingChannels)
-    mapLabel =
-      c.labelDim > 0
-      ? Linear(builder, prefix + "map_label", inputs: c.labelDim, outputs: embeddingChannels, bias: false) : nil
+    mapLabel = ClassEmbedding(
+      builder, prefix + "map_label", classes: c.labelDim, outputs: embeddingChannels, bias: false, scale: 1)
 
     func block(
       _ name: String, _ inputs: Int, _ outputs: Int, _ resampling: Convolution.Resampling = .none,
@@ -81,7 +78,7 @@ struct DhariwalUNet: UNet {
     }
     self.decoder = decoder
     outputNorm = GroupNorm(builder, prefix + "out_norm", channels: channels, epsilon: 1e-5)
-    output = Convolution(builder, prefix + "out_conv", inputs: channels, outputs: c.imgChannels, kernel: 3)
+    output = Convolution(builder, prefix + "out_conv", inputs: channels, outputs: c.outputChannels, kernel: 3)
   }
 
   func callAsFunction(_ x: Variable, noise: [Float], classLabels: Tensor?, augmentLabels: Tensor?, _ pass: ForwardPass)
@@ -93,10 +90,7 @@ struct DhariwalUNet: UNet {
     }
     embedding = silu(mapLayer0(embedding, pass))
     embedding = mapLayer1(embedding, pass)
-    if let mapLabel {
-      let labels = classLabels ?? Tensor(shape: [noise.count, labelDim])
-      embedding = addScaled(embedding, mapLabel(Variable(labels), pass))
-    }
+    if let mapLabel { embedding = addScaled(embedding, mapLabel(classLabels, images: noise.count, pass)) }
     embedding = silu(embedding)
 
     var features = input(x, pass)

@@ -3,14 +3,14 @@ import Compute
 import Foundation
 
 /// The noise level as a vector of sines and cosines.
-enum NoiseEmbedding: Sendable {
+package enum NoiseEmbedding: Sendable {
   /// Fixed frequencies (Vaswani et al. 2017).
   case positional(Positions, channels: Int)
   /// Random frequencies stored with the network (Tancik et al. 2020), sines first.
   case fourier(frequencies: ParameterIndex, channels: Int)
 
   /// The two conventions for fixed frequencies.
-  enum Positions: Sendable {
+  package enum Positions: Sendable {
     /// 10000^(-i / (n/2 - 1)), sines first.
     case song
     /// 10000^(-i / (n/2)), cosines first.
@@ -19,7 +19,7 @@ enum NoiseEmbedding: Sendable {
 
   /// - Parameter noise: c_noise of each sample, [N].
   /// - Returns: [N, channels].
-  func callAsFunction(_ noise: [Float], _ pass: ForwardPass) -> Variable {
+  package func callAsFunction(_ noise: [Float], _ pass: ForwardPass) -> Variable {
     let frequencies: [Float]
     let channels: Int
     var startsWithCosines = false

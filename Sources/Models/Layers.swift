@@ -9,6 +9,8 @@ package struct ForwardPass {
   var dropout: (key: UInt64, firstImage: Int)?
   /// Probability of dropping an element in training.
   var dropoutProbability: Float = 0
+  /// Probability of dropping the class of an image in training.
+  var labelDropout: Float = 0
   /// Is shown the output of every module; what is otherwise fused with its successor is then computed apart.
   var observe: ((String, Tensor) -> Void)?
 
@@ -38,12 +40,12 @@ package struct ForwardPass {
 }
 
 /// y = x W^T + b.
-struct Linear: Sendable {
+package struct Linear: Sendable {
   let name: String
   let weight: ParameterIndex  // [in, out] in memory
   let bias: ParameterIndex?  // [out]
 
-  init(_ builder: ParameterBuilder, _ name: String, inputs: Int, outputs: Int, bias hasBias: Bool = true) {
+  package init(_ builder: ParameterBuilder, _ name: String, inputs: Int, outputs: Int, bias hasBias: Bool = true) {
     self.name = name
     weight = builder.add(name + ".weight", [outputs, inputs], .linear)
     bias = hasBias ? builder.add(name + ".bias", [outputs], .vector) : nil
@@ -51,7 +53,7 @@ struct Linear: Sendable {
 
   /// - Parameter x: [N, in].
   /// - Returns: [N, out].
-  func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {
+  package func callAsFunction(_ x: Variable, _ pass: ForwardPass) -> Variable {
     pass.show(name, linear(x, weight: pass[weight], bias: bias.map { pass[$0] }))
   }
 }
@@ -59,14 +61,14 @@ struct Linear: Sendable {
 /// Group normalization over the channel groups of each image, then a learned scale and shift per channel.
 ///
 /// y = (x - mean_g) / sqrt(var_g + epsilon) * weight + bias, biased variance (Wu & He 2018, arXiv 1803.08494).
-struct GroupNorm: Sendable {
+package struct GroupNorm: Sendable {
   let name: String
-  let groups: Int  // min(32, C / 4)
+  package let groups: Int  // min(32, C / 4)
   let epsilon: Float  // 1e-6 in SongUNet, 1e-5 in DhariwalUNet
   let weight: ParameterIndex  // [C]
   let bias: ParameterIndex  // [C]
 
-  init(_ builder: ParameterBuilder, _ name: String, channels: Int, epsilon: Float) {
+  package init(_ builder: ParameterBuilder, _ name: String, channels: Int, epsilon: Float) {
     self.name = name
     self.epsilon = epsilon
     groups = min(32, channels / 4)
@@ -83,7 +85,7 @@ struct GroupNorm: Sendable {
   ///   - modulation: [N, 2 C], scale and shift of the result y: y * (scale + 1) + shift.
   ///   - silu: whether SiLU follows.
   /// - Returns: the shape of x.
-  func callAsFunction(
+  package func callAsFunction(
     _ x: Variable, shift: Variable? = nil, modulation: Variable? = nil, silu: Bool, _ pass: ForwardPass
   ) -> Variable {
     if let observe = pass.observe {
@@ -108,11 +110,11 @@ package struct Convolution: Sendable {
   let kernel: Int  // 0: resampling alone
   let filter: ResamplingFilter
   let isShown: Bool  // its output is in PyTorch's order of channels
-  let isFused: Bool  // the convolution runs at full resolution on a padded image, the filter after it
+  let isFused: Bool  // filter and kernel share their zeros at the borders; down, the kernel comes first
   let weight: ParameterIndex?  // [k, k, in, out] in memory
   let bias: ParameterIndex?  // [out]
 
-  init(
+  package init(
     _ builder: ParameterBuilder, _ name: String, inputs: Int, outputs: Int, kernel: Int, resampling: Resampling = .none,
     filter taps: [Float] = [1, 1], fused: Bool = false, layout: ParameterLayout = .convolution,
     biasLayout: ParameterLayout = .vector
@@ -129,7 +131,8 @@ package struct Convolution: Sendable {
     if resampling != .none {
       let sum = taps.reduce(0, +)
       let outer = taps.flatMap { row in taps.map { row * $0 / (sum * sum) } }
-      builder.addDerivedBuffer(name + ".resample_filter", [1, 1, taps.count, taps.count], outer)
+      builder.addDerivedBuffer(
+        name + ".resample_filter", [1, 1, taps.count, taps.count], outer, from: "resample_filter")
     }
   }
 
@@ -137,19 +140,24 @@ package struct Convolution: Sendable {
   ///   - x: [N, H, W, in].
   ///   - residual: [N, H', W', out], added to the result before `scale`.
   /// - Returns: [N, H', W', out].
-  func callAsFunction(_ x: Variable, residual: Variable? = nil, scale: Float = 1, _ pass: ForwardPass) -> Variable {
+  package func callAsFunction(_ x: Variable, residual: Variable? = nil, scale: Float = 1, _ pass: ForwardPass)
+    -> Variable
+  {
     var x = x
     if isFused, resampling == .down, let weight {
       let wide = convolution(x, weight: pass[weight], bias: bias.map { pass[$0] }, padding: kernel / 2 + filter.padding)
       return pass.show(name, downsample(wide, filter, padding: 0))
     }
+    let joint = isFused ? filter.padding - kernel / 2 : 0  // zeros that the filter and the kernel share
     switch resampling {
     case .none: break
-    case .up: x = upsample(x, filter)
+    case .up: x = upsample(x, filter, padding: isFused ? max(joint, 0) : nil)
     case .down: x = downsample(x, filter)
     }
     guard let weight else { return pass.show(name, x) }
-    let y = convolution(x, weight: pass[weight], bias: bias.map { pass[$0] }, residual: residual, scale: scale)
+    let y = convolution(
+      x, weight: pass[weight], bias: bias.map { pass[$0] }, residual: residual, scale: scale,
+      padding: isFused ? max(-joint, 0) : nil)
     return isShown && residual == nil && scale == 1 ? pass.show(name, y) : y
   }
 }

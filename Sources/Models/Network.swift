@@ -32,11 +32,13 @@ public struct Network: Sendable {
     deferring: (String) -> DeferredWeights?
   ) throws {
     let builder = ParameterBuilder()
-    unet = try Self.architecture(configuration, builder, origin: origin)
-    preconditioner = .edm(sigmaData: configuration.sigmaData)
+    let (table, unet) = try Self.architecture(configuration, builder, origin: origin)
+    self.unet = unet
     self.configuration = configuration
     specifications = builder.specifications
-    parameters = try Self.read(builder, from: source, origin: origin, deferring: deferring)
+    let parameters = try Self.read(builder, from: source, origin: origin, deferring: deferring)
+    self.parameters = parameters
+    preconditioner = Preconditioner(configuration, table: table.map { parameters[$0.position].values } ?? [])
   }
 
   /// Every entry of the state_dict of an architecture, in its order.
@@ -50,15 +52,10 @@ public struct Network: Sendable {
   }
 
   private static func architecture(_ configuration: NetworkConfiguration, _ builder: ParameterBuilder, origin: String)
-    throws -> any UNet
+    throws -> (table: ParameterIndex?, unet: any UNet)
   {
-    guard configuration.precond == "EDMPrecond" else {
-      throw Failure(.dataError, origin, "preconditioner \"\(configuration.precond)\" is not supported; EDMPrecond is")
-    }
-    guard configuration.sigmaData > 0, configuration.sigmaData.isFinite else {
-      throw Failure(.dataError, origin, "sigma_data \(configuration.sigmaData) is not a positive number")
-    }
     try configuration.validate(origin: origin)
+    let table = Preconditioner.addBuffer(configuration, builder)
     let unet: any UNet
     switch configuration.modelType {
     case "SongUNet": unet = SongUNet(configuration, builder, prefix: "model.")
@@ -71,7 +68,7 @@ public struct Network: Sendable {
     if let contradiction = builder.contradiction {
       throw Failure(.dataError, origin, "the configuration's widths do not go together: \(contradiction)")
     }
-    return unet
+    return (table, unet)
   }
 
   private static func read(
@@ -87,7 +84,7 @@ public struct Network: Sendable {
     // Shapes first: nothing is read of a file that does not fit.
     for specification in builder.specifications {
       guard let shape = source.shape(of: specification.name) else {
-        if builder.derived[specification.name] != nil { continue }
+        if specification.isDerived { continue }
         throw Failure(.dataError, origin, "tensor \"\(specification.name)\" is missing; the architecture needs it")
       }
       guard shape == specification.shape else {
@@ -97,14 +94,15 @@ public struct Network: Sendable {
       }
     }
     return try Threads.map(builder.specifications, oneAfterTheOther: !source.isConcurrent) { specification in
-      let expected = builder.derived[specification.name].map { Tensor($0, shape: specification.shape) }
-      guard source.shape(of: specification.name) != nil else { return expected ?? Tensor(shape: specification.shape) }
+      let expected = builder.derived[specification.name]
+      if let expected, source.shape(of: specification.name) == nil {
+        return Tensor(expected.values, shape: specification.shape)
+      }
       if specification.layout == .convolution, let deferred = deferring(specification.name) { return Tensor(deferred) }
       let tensor = try source.tensor(specification.name)
-      if let expected, zip(tensor.values, expected.values).contains(where: { !(abs($0 - $1) <= 1e-6) }) {
+      if let expected, !expected.agrees(with: tensor) {
         throw Failure(
-          .dataError, origin,
-          "\"\(specification.name)\" is not the filter that the configuration's resample_filter gives")
+          .dataError, origin, "\"\(specification.name)\" is not what the configuration's \(expected.options) give")
       }
       return specification.layout.arranged(tensor)
     }
@@ -141,8 +139,8 @@ public struct Network: Sendable {
     return zip(specifications, isFinite).first { !$1 }?.0.name
   }
 
-  /// The noise level that the network was trained for nearest to `sigma`; EDM's takes any.
-  public func roundSigma(_ sigma: Double) -> Double { sigma }
+  /// The noise level that the network was trained for nearest to `sigma`; all but iDDPM's take any.
+  public func roundSigma(_ sigma: Double) -> Double { preconditioner.roundSigma(sigma) }
 
   /// The denoised images D(x; sigma, class).
   ///
@@ -178,10 +176,19 @@ public struct BoundNetwork {
   let variables: [Variable]
   let checkpointsActivations: Bool
 
+  /// The noise levels that the network supports.
+  public var sigmaRange: ClosedRange<Double> { configuration.sigmaRange }
+
+  /// The noise level nearest to `sigma` that the network was made for: in its range, and one of its own if it has few.
+  public func nearestSigma(_ sigma: Float) -> Float {
+    Float(preconditioner.roundSigma(min(max(Double(sigma), sigmaRange.lowerBound), sigmaRange.upperBound)))
+  }
+
   /// D(x; sigma, class); shapes as in `Network.denoise`.
   ///
   /// - Parameters:
-  ///   - dropout: set in training mode; every dropout mask follows from the key and the number of the first image.
+  ///   - dropout: set in training mode; every dropout mask, that of the class labels included, follows from the key and
+  ///     the number of the first image.
   ///   - observe: is shown `c_in_x`, `c_noise` and `F_x`, NHWC.
   ///   - observeModules: is shown the output of every module by name, NHWC; what is otherwise fused is then computed
   ///     apart.
@@ -200,6 +207,7 @@ public struct BoundNetwork {
     var pass = ForwardPass(parameters: variables, observe: observeModules)
     pass.dropout = dropout
     pass.dropoutProbability = configuration.dropout
+    pass.labelDropout = configuration.labelDropout
     pass.checkpointsActivations = checkpointsActivations
     let input = scaledRows(x, by: coefficients.map(\.input))
     observe?("c_in_x", input.value)
@@ -208,7 +216,8 @@ public struct BoundNetwork {
       input, noise: coefficients.map(\.noise), classLabels: classLabels,
       augmentLabels: configuration.augmentDim > 0 ? augmentLabels : nil, pass)
     observe?("F_x", output.value)
-    return combinedRows(x, coefficients.map(\.skip), output, coefficients.map(\.out))
+    return combinedRows(
+      x, coefficients.map(\.skip), firstChannels(output, configuration.imgChannels), coefficients.map(\.out))
   }
 
   /// The gradients after a backward pass, in the order of the network's parameters; nil where none flowed.

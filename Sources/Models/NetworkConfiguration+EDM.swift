@@ -7,7 +7,7 @@ extension NetworkConfiguration {
   /// The keyword arguments the object was made with describe it; what the object says of itself now, in its
   /// attributes, wins over them. What neither says has the default of the class.
   /// - Parameters:
-  ///   - className: the preconditioner's class, `EDMPrecond`.
+  ///   - className: the preconditioner's class, `EDMPrecond`, `VPPrecond`, `VEPrecond` or `iDDPMPrecond`.
   ///   - modelClassName: the inner network's class, `SongUNet` or `DhariwalUNet`.
   ///   - initKeywords: the keyword arguments of the preconditioner, which hands those it does not know to the network.
   ///   - attributes: the preconditioner's attributes; those that are no options are ignored.
@@ -18,9 +18,11 @@ extension NetworkConfiguration {
     attributes: [String: PlainValue] = [:],
     origin: String
   ) throws {
-    guard className == "EDMPrecond" else {
+    guard Preconditioner.names.contains(className) else {
       throw Failure(
-        .dataError, origin, "the network's class is \(className); of the preconditioners EDMPrecond is supported")
+        .dataError, origin,
+        "the network's class is \(className); the preconditioners \(Preconditioner.names.joined(separator: ", ")) are known"
+      )
     }
     var options = initKeywords
     for (name, value) in attributes where Self.optionsInAttributes.contains(name) { options[name] = value }
@@ -57,17 +59,38 @@ extension NetworkConfiguration {
       decoderType = try reader.text("decoder_type", or: decoderType)
       resampleFilter = try reader.integers("resample_filter", or: resampleFilter)
     }
-    sigmaData = Float(try reader.real("sigma_data", or: 0.5))
-    sigmaMin = try reader.real("sigma_min", or: 0)
-    sigmaMax = try reader.real("sigma_max", or: .infinity)
+    try readNoiseLevels(&reader)
     if let unknown = reader.options.keys.min() {
       throw Failure(
-        .dataError, origin, "the network was made with the option \"\(unknown)\", which \(model) of EDM does not have")
+        .dataError, origin,
+        "the network was made with the option \"\(unknown)\", which neither \(className) nor \(model) of EDM has")
     }
   }
 
+  /// The options of the preconditioner.
+  private mutating func readNoiseLevels(_ reader: inout OptionReader) throws {
+    switch precond {
+    case "VPPrecond":
+      betaD = try reader.real("beta_d", or: betaD)
+      betaMin = try reader.real("beta_min", or: betaMin)
+      epsilonT = try reader.real("epsilon_t", or: epsilonT)
+      noiseSteps = try reader.integer("M", or: noiseSteps)
+    case "VEPrecond": break
+    case "iDDPMPrecond":
+      c1 = try reader.real("C_1", or: c1)
+      c2 = try reader.real("C_2", or: c2)
+      noiseSteps = try reader.integer("M", or: noiseSteps)
+    default:
+      sigmaData = Float(try reader.real("sigma_data", or: Double(sigmaData)))
+    }
+    (sigmaMin, sigmaMax) = Preconditioner.standardSigmaRange(self)
+    sigmaMin = try reader.real("sigma_min", or: sigmaMin)
+    sigmaMax = try reader.real("sigma_max", or: sigmaMax)
+  }
+
   private static let optionsInAttributes: Set = [
-    "img_resolution", "img_channels", "label_dim", "label_dropout", "sigma_min", "sigma_max", "sigma_data",
+    "img_resolution", "img_channels", "label_dim", "label_dropout", "sigma_min", "sigma_max", "sigma_data", "beta_d",
+    "beta_min", "epsilon_t", "M", "C_1", "C_2",
   ]
 }
 

@@ -3,10 +3,13 @@ import Diagnostics
 extension NetworkConfiguration {
   /// Checks every field's range, so that an architecture can be laid out without a file's numbers being trusted.
   /// - Throws: a `Failure` (`dataError`) naming the field.
-  func validate(origin: String) throws {
+  public func validate(origin: String) throws {
     func require(_ condition: Bool, _ problem: String) throws {
       if !condition { throw Failure(.dataError, origin, problem) }
     }
+    try require(
+      Preconditioner.names.contains(precond),
+      "preconditioner \"\(precond)\" is not known; \(Preconditioner.names.joined(separator: ", ")) are")
     try require(
       ["positional", "fourier"].contains(embeddingType),
       "embedding_type \"\(embeddingType)\" is not positional or fourier")
@@ -39,8 +42,20 @@ extension NetworkConfiguration {
         && resampleFilter.reduce(0, { ($0 + $1) }) > 0,
       "resample_filter \(resampleFilter) is not symmetric, of even length and positive sum")
     try require(
+      sigmaData > 0 && sigmaData.isFinite, "sigma_data \(sigmaData) is not a positive number")
+    try require(
+      betaD > 0 && betaD <= 1000 && betaMin >= 0 && betaMin <= 1000,
+      "beta_d \(betaD) and beta_min \(betaMin) are not rates of noise up to 1000")
+    try require((0..<1).contains(epsilonT), "epsilon_t \(epsilonT) is outside 0..<1")
+    try require(
+      Preconditioner.stepLimits.contains(noiseSteps), "M \(noiseSteps) is outside \(Preconditioner.stepLimits)")
+    try require(c1 > 0 && c1 < 1, "C_1 \(c1) is not between 0 and 1")
+    try require(c2 >= 0 && c2 <= 1, "C_2 \(c2) is outside 0...1")
+    try require(
       !sigmaMin.isNaN && !sigmaMax.isNaN && sigmaMin <= sigmaMax,
       "sigma_min \(sigmaMin) and sigma_max \(sigmaMax) are not a range")
-    try require(dropout >= 0 && dropout < 1, "dropout \(dropout) is outside 0..<1")
+    try require(sigmaMin >= 0, "sigma_min \(sigmaMin) is negative")
+    try require((0..<1).contains(dropout), "dropout \(dropout) is outside 0..<1")
+    try require((0...1).contains(labelDropout), "label_dropout \(labelDropout) is outside 0...1")
   }
 }

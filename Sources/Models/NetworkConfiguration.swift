@@ -40,14 +40,32 @@ public struct NetworkConfiguration: Codable, Sendable, Equatable {
   public var resampleFilter: [Int] = [1, 1]
   /// Standard deviation of the training images (EDMPrecond).
   public var sigmaData: Float = 0.5
+  /// Growth of the noise rate, beta_d (VPPrecond).
+  public var betaD: Double = 19.9
+  /// Noise rate at the beginning, beta_min (VPPrecond).
+  public var betaMin: Double = 0.1
+  /// The first time of training, epsilon_t (VPPrecond).
+  public var epsilonT: Double = 1e-5
+  /// Steps of the original time scale, M (VPPrecond, iDDPMPrecond).
+  public var noiseSteps: Int = 1000
+  /// Least ratio of successive signal levels, C_1 (iDDPMPrecond).
+  public var c1: Double = 0.001
+  /// Offset of the cosine schedule, C_2 (iDDPMPrecond).
+  public var c2: Double = 0.008
   /// Smallest supported noise level.
   public var sigmaMin: Double = 0
   /// Largest supported noise level; infinity is not stored.
   public var sigmaMax: Double = .infinity
+
+  /// The noise levels that the network supports.
+  public var sigmaRange: ClosedRange<Double> { sigmaMin...max(sigmaMin, sigmaMax) }
+
+  /// Channels that the inner network gives: iDDPM's predict a variance as well, which is not used.
+  var outputChannels: Int { precond == "iDDPMPrecond" ? 2 * imgChannels : imgChannels }
 }
 
 extension NetworkConfiguration {
-  /// The defaults of EDM's class `modelType`.
+  /// The defaults of EDM's classes `modelType` and `precond`.
   init(defaultsOf modelType: String, precond: String, imgResolution: Int, imgChannels: Int) {
     self.init(precond: precond, modelType: modelType, imgResolution: imgResolution, imgChannels: imgChannels)
     if modelType == "DhariwalUNet" {
@@ -56,6 +74,12 @@ extension NetworkConfiguration {
       numBlocks = 3
       attnResolutions = [32, 16, 8]
     }
+    (sigmaMin, sigmaMax) = Preconditioner.standardSigmaRange(self)
+  }
+
+  /// The process that VPPrecond stands for.
+  var variancePreserving: VariancePreserving {
+    VariancePreserving(betaD: betaD, betaMin: betaMin, steps: noiseSteps, firstTime: epsilonT)
   }
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
@@ -78,6 +102,12 @@ extension NetworkConfiguration {
     case decoderType = "decoder_type"
     case resampleFilter = "resample_filter"
     case sigmaData = "sigma_data"
+    case betaD = "beta_d"
+    case betaMin = "beta_min"
+    case epsilonT = "epsilon_t"
+    case noiseSteps = "M"
+    case c1 = "C_1"
+    case c2 = "C_2"
     case sigmaMin = "sigma_min"
     case sigmaMax = "sigma_max"
   }
@@ -108,11 +138,18 @@ extension NetworkConfiguration {
     decoderType = try value(.decoderType, or: decoderType)
     resampleFilter = try value(.resampleFilter, or: resampleFilter)
     sigmaData = try value(.sigmaData, or: sigmaData)
+    betaD = try value(.betaD, or: betaD)
+    betaMin = try value(.betaMin, or: betaMin)
+    epsilonT = try value(.epsilonT, or: epsilonT)
+    noiseSteps = try value(.noiseSteps, or: noiseSteps)
+    c1 = try value(.c1, or: c1)
+    c2 = try value(.c2, or: c2)
+    (sigmaMin, sigmaMax) = Preconditioner.standardSigmaRange(self)
     sigmaMin = try value(.sigmaMin, or: sigmaMin)
     sigmaMax = try value(.sigmaMax, or: sigmaMax)
   }
 
-  /// Writes every field that the architecture has by EDM's name; an infinite `sigma_max` is left out.
+  /// Writes every field that the two classes have by EDM's name; an infinite `sigma_max` is left out.
   public func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: CodingKeys.self)
     try fields.encode(precond, forKey: .precond)
@@ -135,7 +172,19 @@ extension NetworkConfiguration {
       try fields.encode(decoderType, forKey: .decoderType)
       try fields.encode(resampleFilter, forKey: .resampleFilter)
     }
-    try fields.encode(sigmaData, forKey: .sigmaData)
+    switch precond {
+    case "VPPrecond":
+      try fields.encode(betaD, forKey: .betaD)
+      try fields.encode(betaMin, forKey: .betaMin)
+      try fields.encode(epsilonT, forKey: .epsilonT)
+      try fields.encode(noiseSteps, forKey: .noiseSteps)
+    case "iDDPMPrecond":
+      try fields.encode(c1, forKey: .c1)
+      try fields.encode(c2, forKey: .c2)
+      try fields.encode(noiseSteps, forKey: .noiseSteps)
+    case "VEPrecond": break
+    default: try fields.encode(sigmaData, forKey: .sigmaData)
+    }
     try fields.encode(sigmaMin, forKey: .sigmaMin)
     if sigmaMax.isFinite { try fields.encode(sigmaMax, forKey: .sigmaMax) }
   }

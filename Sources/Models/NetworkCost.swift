@@ -39,11 +39,22 @@ private struct CostSum {
   /// Height and width of the image where the sum has arrived.
   var resolution: Int
 
-  mutating func convolution(_ kernel: Int, _ inputs: Int, _ outputs: Int, at resolution: Int? = nil) {
-    let side = resolution ?? self.resolution
-    let pixels = side * side
+  mutating func convolution(_ kernel: Int, _ inputs: Int, _ outputs: Int) {
+    let pixels = resolution * resolution
     total.flops += 2 * Double(pixels) * Double(kernel * kernel * inputs) * Double(outputs)
     total.keptFloats += pixels * (inputs + outputs)
+  }
+
+  /// A convolution outside of the blocks; one that halves or doubles the resolution ends at that of the sum.
+  mutating func convolution(_ c: Convolution) {
+    guard c.kernel > 0 else { return }  // filters keep nothing
+    guard c.isFused, c.resampling == .down else { return convolution(c.kernel, c.inputs, c.outputs) }
+    // The kernel runs over the larger image and its margin, the filter after it.
+    let (side, wide) = (2 * resolution, 2 * resolution + 2 * c.filter.padding)
+    total.flops += 2 * Double(wide * wide) * Double(c.kernel * c.kernel * c.inputs) * Double(c.outputs)
+    let kept = side * side * c.inputs + resolution * resolution * c.outputs
+    total.keptFloats += kept
+    total.largestBlockFloats = max(total.largestBlockFloats, kept + wide * wide * c.outputs)
   }
 
   mutating func block(_ b: UNetBlock) {
@@ -84,18 +95,19 @@ extension SongUNet {
     var sum = CostSum(resolution: c.imgResolution)
     for step in encoder {
       switch step {
-      case .convolution: sum.convolution(3, c.imgChannels, c.modelChannels)
-      case .block(let b): sum.block(b)
-      case .auxiliarySkip(_, let projection): sum.convolution(1, c.imgChannels, projection.outputs)
-      case .auxiliaryResidual(let residual):
-        sum.convolution(3, residual.inputs, residual.outputs, at: 2 * sum.resolution)
+      case .convolution(let convolution): sum.convolution(convolution)
+      case .block(let block): sum.block(block)
+      case .auxiliarySkip(let down, let projection):
+        sum.convolution(down)
+        sum.convolution(projection)
+      case .auxiliaryResidual(let residual): sum.convolution(residual)
       }
     }
     for step in decoder {
       switch step {
-      case .block(let b): sum.block(b)
-      case .auxiliaryUp: break
-      case .auxiliaryOutput(_, let output): sum.convolution(3, output.inputs, output.outputs)
+      case .block(let block): sum.block(block)
+      case .auxiliaryUp(let up): sum.convolution(up)
+      case .auxiliaryOutput(_, let output): sum.convolution(output)
       }
     }
     return sum.total
@@ -105,9 +117,9 @@ extension SongUNet {
 extension DhariwalUNet {
   func cost(_ c: NetworkConfiguration) -> NetworkCost {
     var sum = CostSum(resolution: c.imgResolution)
-    sum.convolution(3, input.inputs, input.outputs)
+    sum.convolution(input)
     for block in encoder + decoder { sum.block(block) }
-    sum.convolution(3, output.inputs, output.outputs)
+    sum.convolution(output)
     return sum.total
   }
 }

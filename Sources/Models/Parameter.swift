@@ -1,7 +1,7 @@
 import Compute
 
 /// The place of one parameter or buffer in a network's list, in state_dict order.
-struct ParameterIndex: Sendable {
+package struct ParameterIndex: Sendable {
   let position: Int
 }
 
@@ -13,6 +13,9 @@ public struct ParameterSpecification: Sendable, Equatable {
   public let shape: [Int]
   /// How the elements are arranged in memory here.
   public let layout: ParameterLayout
+
+  /// Whether it is a buffer that follows from the configuration, such as a filter: a file may leave it out.
+  public internal(set) var isDerived = false
 
   /// Whether training changes it; buffers such as filters and frequencies stay as they are.
   public var isTrainable: Bool { layout != .buffer }
@@ -107,18 +110,39 @@ package final class ParameterBuilder {
   /// The first layer whose widths do not go together, and why.
   var contradiction: String?
   /// Values of buffers that follow from the configuration.
-  private(set) var derived: [String: [Float]] = [:]
+  private(set) var derived: [String: DerivedBuffer] = [:]
+
+  /// What the configuration says of a buffer.
+  struct DerivedBuffer {
+    let values: [Float]
+    /// The options from which it follows, for errors.
+    let options: String
+    /// How far a file's numbers may be off, relative to 1 and to each number.
+    let absoluteTolerance: Float, relativeTolerance: Float
+
+    func agrees(with tensor: Tensor) -> Bool {
+      zip(tensor.values, values).allSatisfy { abs($0 - $1) <= absoluteTolerance + relativeTolerance * abs($1) }
+    }
+  }
 
   package init() {}
 
-  func add(_ name: String, _ shape: [Int], _ layout: ParameterLayout) -> ParameterIndex {
-    specifications.append(ParameterSpecification(name: name, shape: shape, layout: layout))
+  package func add(_ name: String, _ shape: [Int], _ layout: ParameterLayout) -> ParameterIndex {
+    add(ParameterSpecification(name: name, shape: shape, layout: layout))
+  }
+
+  private func add(_ specification: ParameterSpecification) -> ParameterIndex {
+    specifications.append(specification)
     return ParameterIndex(position: specifications.count - 1)
   }
 
   /// A buffer whose value the configuration determines; a source must agree.
-  func addDerivedBuffer(_ name: String, _ shape: [Int], _ values: [Float]) {
-    _ = add(name, shape, .buffer)
-    derived[name] = values
+  @discardableResult
+  func addDerivedBuffer(
+    _ name: String, _ shape: [Int], _ values: [Float], from options: String, relativeTolerance: Float = 0
+  ) -> ParameterIndex {
+    derived[name] = DerivedBuffer(
+      values: values, options: options, absoluteTolerance: 1e-6, relativeTolerance: relativeTolerance)
+    return add(ParameterSpecification(name: name, shape: shape, layout: .buffer, isDerived: true))
   }
 }

@@ -20,12 +20,12 @@ public struct RandomParameters: TensorSource {
     generator = Philox(seed: seed)
   }
 
-  /// Every parameter and buffer but the resampling filters, which follow from the architecture.
-  public var tensorNames: [String] { specifications.map(\.name).filter { !isFilter($0) } }
+  /// Every parameter and buffer but those that follow from the architecture.
+  public var tensorNames: [String] { specifications.filter { !$0.isDerived }.map(\.name) }
 
-  /// The shape of one parameter; nil for a filter and for what the architecture does not have.
+  /// The shape of one parameter; nil for what is not drawn.
   public func shape(of name: String) -> [Int]? {
-    isFilter(name) ? nil : places[name].map { specifications[$0].shape }
+    places[name].flatMap { specifications[$0].isDerived ? nil : specifications[$0].shape }
   }
 
   /// Draws one parameter.
@@ -46,8 +46,6 @@ public struct RandomParameters: TensorSource {
     }
     return tensor
   }
-
-  private func isFilter(_ name: String) -> Bool { name.hasSuffix(".resample_filter") }
 
   private func distribution(of specification: ParameterSpecification) -> (mean: Float, deviation: Float) {
     switch specification.layout {

@@ -17,17 +17,28 @@ public struct RecordedVectors {
     /// L2 norm of the difference over the L2 norm of the record.
     public let relativeL2Error: Double
 
-    /// Whether both errors are within the tolerance.
+    /// What is accepted.
+    public let tolerance: Tolerance
+
+    /// Whether the errors are within the tolerance.
     public var isAccepted: Bool {
-      maxAbsoluteError <= RecordedVectors.maxAbsoluteTolerance && relativeL2Error <= RecordedVectors.relativeL2Tolerance
+      maxAbsoluteError <= tolerance.maxAbsolute && relativeL2Error <= tolerance.relativeL2
     }
   }
 
-  /// About ten times the distance between float32 and float64 results of EDM networks, because another order of
-  /// summation is legitimate.
-  public static let maxAbsoluteTolerance = 2e-5
-  /// The same for the relative L2 distance.
-  public static let relativeL2Tolerance = 5e-6
+  /// How far an output may be from its record: about ten times the distance between float32 and float64 results of the
+  /// official implementation, because another order of summation is legitimate.
+  public struct Tolerance: Sendable {
+    /// Largest absolute difference; infinite where the values' own size has no limit.
+    public let maxAbsolute: Double
+    /// Relative L2 distance.
+    public let relativeL2: Double
+
+    /// EDM's networks, whose values are images.
+    public static let edm = Tolerance(maxAbsolute: 2e-5, relativeL2: 5e-6)
+    /// The other preconditioners, whose values reach the noise level.
+    public static let others = Tolerance(maxAbsolute: .infinity, relativeL2: 1e-5)
+  }
 
   /// The outputs that are compared, in the order of the computation.
   public static let knownOutputs = [
@@ -42,6 +53,7 @@ public struct RecordedVectors {
   private let classLabels: Tensor?
   private let augmentLabels: Tensor?
   private let outputs: [(name: String, values: [Double])]
+  private let tolerance: Tolerance
 
   /// Reads a file of vectors.
   /// - Throws: a `Failure` (`dataError`) naming the data set that is missing or does not fit the network.
@@ -82,7 +94,12 @@ public struct RecordedVectors {
     var outputs: [(name: String, values: [Double])] = []
     for name in Self.knownOutputs where recorded.contains(name) {
       let dataset = try recorded.dataset(name)
-      let expected = name == "c_noise" ? [count] : images.shape
+      let expected =
+        switch name {
+        case "c_noise": [count]
+        case "F_x": [count, configuration.outputChannels, resolution, resolution]
+        default: images.shape
+        }
       guard dataset.shape == expected else {
         throw Failure(.dataError, path, "outputs/\(name) has shape \(dataset.shape); \(expected) is expected")
       }
@@ -92,6 +109,7 @@ public struct RecordedVectors {
       throw Failure(.dataError, path, "outputs/D_x is missing")
     }
     self.outputs = outputs
+    tolerance = configuration.precond == "EDMPrecond" ? .edm : .others
   }
 
   /// The number of passes through the network that `compare` makes.
@@ -132,11 +150,13 @@ public struct RecordedVectors {
         passes += 1
         progress(passes)
       }
-      return Self.difference(name, tensor.values, recorded)
+      return Self.difference(name, tensor.values, recorded, tolerance)
     }
   }
 
-  private static func difference(_ name: String, _ values: [Float], _ recorded: [Double]) -> Comparison {
+  private static func difference(
+    _ name: String, _ values: [Float], _ recorded: [Double], _ tolerance: Tolerance
+  ) -> Comparison {
     var largest = 0.0
     var squares = 0.0
     var reference = 0.0
@@ -148,6 +168,7 @@ public struct RecordedVectors {
     }
     let relative = squares == 0 ? 0 : (squares / reference).squareRoot()
     return Comparison(
-      name: name, maxAbsoluteError: largest, relativeL2Error: relative.isFinite ? relative : .infinity)
+      name: name, maxAbsoluteError: largest, relativeL2Error: relative.isFinite ? relative : .infinity,
+      tolerance: tolerance)
   }
 }

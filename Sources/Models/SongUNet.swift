@@ -20,9 +20,8 @@ struct SongUNet: UNet {
     case auxiliaryOutput(norm: GroupNorm, convolution: Convolution)
   }
 
-  let labelDim: Int
   let noiseEmbedding: NoiseEmbedding
-  let mapLabel: Linear?
+  let mapLabel: ClassEmbedding?
   let mapAugment: Linear?
   let mapLayer0: Linear, mapLayer1: Linear
   let encoder: [EncoderStep]
@@ -33,7 +32,6 @@ struct SongUNet: UNet {
     let embeddingChannels = c.modelChannels * c.channelMultEmb
     let noiseChannels = c.modelChannels * c.channelMultNoise
     let filter = c.resampleFilter.map(Float.init)
-    labelDim = c.labelDim
 
     if c.embeddingType == "fourier" {
       let frequencies = builder.add(prefix + "map_noise.freqs", [noiseChannels / 2], .buffer)
@@ -41,7 +39,9 @@ struct SongUNet: UNet {
     } else {
       noiseEmbedding = .positional(.song, channels: noiseChannels)
     }
-    mapLabel = c.labelDim > 0 ? Linear(builder, prefix + "map_label", inputs: c.labelDim, outputs: noiseChannels) : nil
+    mapLabel = ClassEmbedding(
+      builder, prefix + "map_label", classes: c.labelDim, outputs: noiseChannels, bias: true,
+      scale: Float(Double(c.labelDim).squareRoot()))
     mapAugment =
       c.augmentDim > 0
       ? Linear(builder, prefix + "map_augment", inputs: c.augmentDim, outputs: noiseChannels, bias: false) : nil
@@ -124,13 +124,13 @@ struct SongUNet: UNet {
           decoder.append(
             .auxiliaryUp(
               Convolution(
-                builder, prefix + size + "_aux_up", inputs: c.imgChannels, outputs: c.imgChannels, kernel: 0,
+                builder, prefix + size + "_aux_up", inputs: c.outputChannels, outputs: c.outputChannels, kernel: 0,
                 resampling: .up,
                 filter: filter)))
         }
         let norm = GroupNorm(builder, prefix + size + "_aux_norm", channels: channels, epsilon: 1e-6)
         let output = Convolution(
-          builder, prefix + size + "_aux_conv", inputs: channels, outputs: c.imgChannels, kernel: 3)
+          builder, prefix + size + "_aux_conv", inputs: channels, outputs: c.outputChannels, kernel: 3)
         decoder.append(.auxiliaryOutput(norm: norm, convolution: output))
       }
     }
@@ -141,11 +141,7 @@ struct SongUNet: UNet {
     -> Variable
   {
     var embedding = noiseEmbedding(noise, pass)
-    if let mapLabel {
-      let labels = classLabels ?? Tensor(shape: [noise.count, labelDim])
-      embedding = addScaled(
-        embedding, mapLabel(Variable(scaled(labels, by: Float(Double(labelDim).squareRoot()))), pass))
-    }
+    if let mapLabel { embedding = addScaled(embedding, mapLabel(classLabels, images: noise.count, pass)) }
     if let mapAugment, let augmentLabels {
       embedding = addScaled(embedding, mapAugment(Variable(augmentLabels), pass))
     }

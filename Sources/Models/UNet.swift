@@ -8,7 +8,7 @@ protocol UNet: Sendable {
   ///   - noise: c_noise, [N].
   ///   - classLabels: [N, labelDim], one-hot; nil is all zeros.
   ///   - augmentLabels: [N, augmentDim]; nil leaves that input out.
-  /// - Returns: F, [N, H, W, C].
+  /// - Returns: F, [N, H, W, C'] with C' = C, or 2 C for iDDPM.
   func callAsFunction(
     _ x: Variable, noise: [Float], classLabels: Tensor?, augmentLabels: Tensor?, _ pass: ForwardPass
   ) -> Variable

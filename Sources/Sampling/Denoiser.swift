@@ -27,9 +27,7 @@ extension Network: Denoiser {
   public var labelDim: Int { configuration.labelDim }
 
   /// The noise levels of the preconditioner.
-  public var sigmaRange: ClosedRange<Double> {
-    configuration.sigmaMin...max(configuration.sigmaMin, configuration.sigmaMax)
-  }
+  public var sigmaRange: ClosedRange<Double> { configuration.sigmaRange }
 
   /// The denoised images, augmentation labels left out.
   public func denoise(_ x: Tensor, sigma: [Float], classLabels: Tensor?) -> Tensor {

@@ -42,6 +42,7 @@ public struct SampleArchive<Network: Denoiser>: Sendable {
   ) throws {
     precondition(batch > 0 && checkpointImages ?? 1 > 0, "batch \(batch), checkpoint \(checkpointImages ?? 1)")
     try classChoice.validate(labelDim: network.labelDim, network: networkPath)
+    try sampler.validate(sigmaRange: network.sigmaRange, network: networkPath)
     self.network = network
     self.networkPath = networkPath
     self.sampler = sampler

@@ -1,4 +1,5 @@
 import Compute
+import Diagnostics
 
 /// One of the ways from latents to images.
 public enum Sampler: Sendable {
@@ -25,6 +26,24 @@ public enum Sampler: Sendable {
         "sampler": "heun", "steps": "\(sampler.steps)", "sigma-min": "\(sampler.sigmaMin)",
         "sigma-max": "\(sampler.sigmaMax)", "rho": "\(sampler.rho)",
       ]
+    }
+  }
+
+  /// Refuses noise levels that the network does not know.
+  /// - Throws: a `Failure` (`usage`).
+  public func validate(sigmaRange: ClosedRange<Double>, network: String) throws {
+    let (option, isKnown) =
+      switch self {
+      case .oneStep(let sampler): ("--init-sigma \(sampler.initSigma)", sigmaRange.contains(sampler.initSigma))
+      case .heun(let sampler):
+        (
+          "--sigma-min \(sampler.sigmaMin) --sigma-max \(sampler.sigmaMax)",
+          sampler.sigmaMin < sigmaRange.upperBound && sampler.sigmaMax > sigmaRange.lowerBound
+        )
+      }
+    guard isKnown else {
+      throw Failure(
+        .usage, option, "\(network) knows the noise levels \(sigmaRange.lowerBound) to \(sigmaRange.upperBound)")
     }
   }
 

@@ -39,7 +39,10 @@ enum ConfigurationFile {
         .configuration, origin, "\"precond\" is missing: the class of the preconditioner, such as EDMPrecond")
     }
     do {
-      return try NetworkConfiguration(className: precond, modelClassName: nil, initKeywords: options, origin: origin)
+      let configuration = try NetworkConfiguration(
+        className: precond, modelClassName: nil, initKeywords: options, origin: origin)
+      try configuration.validate(origin: origin)
+      return configuration
     } catch let failure as Failure {
       throw Failure(.configuration, failure.subject, failure.problem, remedy: failure.remedy)
     }

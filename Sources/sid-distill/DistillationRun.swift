@@ -22,10 +22,11 @@ struct DistillationRun {
 
   func run() throws {
     let teacher = try Network(contentsOf: command.teacher)
-    guard teacher.configuration.labelDropout == 0 else {
+    let range = teacher.configuration.sigmaRange
+    guard range.contains(Double(settings.initSigma)) else {
       throw Failure(
-        .dataError, command.teacher, "it was trained with label_dropout \(teacher.configuration.labelDropout)",
-        remedy: "distillation knows teachers without label dropout alone")
+        .usage, "--init-sigma \(settings.initSigma)",
+        "\(command.teacher) knows the noise levels \(range.lowerBound) to \(range.upperBound)")
     }
     KernelSet.use(named: command.kernels.kernels.rawValue)
     WeightCache.limitBytes = settings.checkpointsActivations ? 0 : WeightCache.trainingLimitBytes

@@ -21,7 +21,7 @@ struct EDMConfigurationTests {
     arguments: [
       "edm_ddpmpp_uncond.pkl", "edm_ddpmpp_cond.pkl", "edm_ncsnpp_uncond.pkl", "edm_skip_extra.pkl",
       "edm_ddpmpp_uncond_published_style_names.pkl", "sid_a_teacher.pkl", "sid_b_teacher.pkl",
-      "edm_adm_cond.pkl",
+      "edm_adm_cond.pkl", "vp_ddpmpp_uncond.pkl", "ve_ncsnpp_uncond.pkl", "iddpm_adm_cond.pkl",
     ])
   func fits(name: String) throws {
     let path = Fixtures.path("golden/checkpoints/" + name)
@@ -42,6 +42,14 @@ struct EDMConfigurationTests {
     #expect(ncsnpp.numBlocks == 1 && ncsnpp.attnResolutions == [8] && ncsnpp.dropout == 0.13)
     #expect(ncsnpp.embeddingType == "fourier" && ncsnpp.encoderType == "residual" && ncsnpp.decoderType == "standard")
     #expect(ncsnpp.resampleFilter == [1, 3, 3, 1] && ncsnpp.sigmaMin == 0 && ncsnpp.sigmaMax == .infinity)
+    let (vp, _) = try Self.configuration(Fixtures.path("golden/checkpoints/vp_ddpmpp_uncond.pkl"))
+    #expect(vp.precond == "VPPrecond" && vp.betaD == 19.9 && vp.betaMin == 0.1 && vp.noiseSteps == 1000)
+    #expect(vp.epsilonT == 1e-5 && vp.sigmaMin == 0.0009765625 && vp.sigmaMax == 152.16697692871094)
+    let (ve, _) = try Self.configuration(Fixtures.path("golden/checkpoints/ve_ncsnpp_uncond.pkl"))
+    #expect(ve.precond == "VEPrecond" && ve.sigmaMin == 0.02 && ve.sigmaMax == 100)
+    let (iddpm, _) = try Self.configuration(Fixtures.path("golden/checkpoints/iddpm_adm_cond.pkl"))
+    #expect(iddpm.precond == "iDDPMPrecond" && iddpm.c1 == 0.001 && iddpm.c2 == 0.008 && iddpm.noiseSteps == 1000)
+    #expect(iddpm.sigmaMin == 0.006422337144613266 && iddpm.sigmaMax == 20291.171875)
     let (digits, _) = try Self.configuration(Fixtures.digits("teacher.pkl"))
     #expect(digits.imgResolution == 8 && digits.imgChannels == 1 && digits.labelDim == 10 && digits.augmentDim == 0)
     let (state, module) = try Self.configuration(
@@ -79,7 +87,9 @@ struct EDMConfigurationTests {
         return "\(error)"
       }
     }
-    #expect(refusal("VPPrecond").contains("VPPrecond"))
+    #expect(refusal("SDEPrecond").contains("SDEPrecond"))
+    #expect(refusal("VPPrecond", "SongUNet", ["sigma_data": .real(0.5)]).contains("\"sigma_data\""))
+    #expect(refusal("EDMPrecond", "SongUNet", ["beta_d": .real(19.9)]).contains("\"beta_d\""))
     #expect(refusal("EDMPrecond", "OtherUNet").contains("OtherUNet"))
     #expect(refusal("EDMPrecond", "SongUNet", ["model_type": .text("DhariwalUNet")]).contains("SongUNet"))
     #expect(

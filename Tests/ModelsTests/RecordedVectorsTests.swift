@@ -16,7 +16,7 @@ struct RecordedVectorsTests {
 
   @Test(
     "Every golden network gives its recorded outputs",
-    arguments: ["edm_ddpmpp_uncond", "edm_ddpmpp_cond", "edm_ncsnpp_uncond", "edm_skip_extra", "edm_adm_cond"])
+    arguments: GoldenNetworkTests.names)
   func golden(name: String) throws {
     Threads.use(2)
     let network = try Self.network(name)

@@ -196,7 +196,10 @@ struct ConvertTests {
 
   @Test(
     "verify passes for every golden network and fails once a weight is altered",
-    arguments: ["edm_ddpmpp_uncond", "edm_ddpmpp_cond", "edm_ncsnpp_uncond", "edm_skip_extra", "edm_adm_cond"])
+    arguments: [
+      "edm_ddpmpp_uncond", "edm_ddpmpp_cond", "edm_ncsnpp_uncond", "edm_skip_extra", "edm_adm_cond",
+      "vp_ddpmpp_uncond", "ve_ncsnpp_uncond", "iddpm_adm_cond",
+    ])
   func verify(name: String) throws {
     let network = folder.file("n.h5")
     let vectors = Fixtures.path("golden/nets/\(name).h5")
