@@ -24,11 +24,12 @@ public enum NoiseSchedule {
   }
 }
 
-/// EDM's denoising loss of the fake score on generated images: weight * (D(y + sigma n; sigma) - y)^2.
+/// EDM's denoising loss of the fake score on generated images: weight * (D(y + sigma n; sigma) - y)^2, y the images after
+/// the augmentation that is drawn for them.
 ///
 /// - Parameters:
 ///   - fakeScore: bound to the tape whose gradients are wanted.
-///   - images: y, [N, H, W, C].
+///   - images: [N, H, W, C].
 ///   - draws: levels are the unit normals from which sigma follows.
 ///   - scale: factor of the loss.
 ///   - batch: the divisor, images of the whole batch.
@@ -37,8 +38,11 @@ public func fakeScoreLoss(
   _ fakeScore: BoundNetwork, tape: Tape, images: Tensor, draws: StepDraws, sigmaData: Float, scale: Float, batch: Int
 ) -> LossValue {
   let sigma = draws.levels.map { NoiseSchedule.trainingSigma(normal: $0) }
+  let images = draws.augmentation?(images) ?? images
   let noisy = combinedRows(images, sigma.map { _ in 1 }, draws.noise, sigma)
-  let output = fakeScore(Variable(noisy), sigma: sigma, classLabels: draws.classLabels, dropout: draws.dropout)
+  let output = fakeScore(
+    Variable(noisy), sigma: sigma, classLabels: draws.classLabels, augmentLabels: draws.augmentation?.labels,
+    dropout: draws.dropout)
   var gradient = Tensor(shape: images.shape)
   var sum = 0.0
   var counted = 0
