@@ -49,6 +49,13 @@ public struct Philox: Sendable {
     return Array(result.prefix(count))
   }
 
+  /// `count` numbers of a stream, uniform in [0, 1) with 24 bits.
+  public func uniforms(_ count: Int, stream: (UInt64, UInt32)) -> [Float] {
+    (0..<count).map { index in
+      Float(self(counter(UInt32(truncatingIfNeeded: index / 4), stream))[index % 4] >> 8) * 0x1p-24
+    }
+  }
+
   /// One number of a stream, uniform in [0, 1) with 24 bits.
   public func uniform(stream: (UInt64, UInt32)) -> Float {
     Float(self(counter(0, stream))[0] >> 8) * 0x1p-24

@@ -29,6 +29,8 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
   public var learningRateDecayFinal = 0.0
   /// Dropout probability of the trained networks.
   public var dropout: Float = 0.13
+  /// Probability of the augmentations of the fake score's images; 0 leaves the pipeline out.
+  public var augment: Float = 0.12
   /// Factor of the fake score's loss.
   public var fakeScoreLossScale: Float = 1
   /// Factor of the generator's loss.
@@ -83,6 +85,7 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
       (0...1).contains(learningRateDecayFinal), "--lr-decay-final", "\(learningRateDecayFinal) is outside 0...1")
     try require(learningRateDecayStartKimg.map { $0 >= 0 } ?? true, "--lr-decay-start-kimg", "it is negative")
     try require((0..<1).contains(dropout), "--dropout", "\(dropout) is outside 0..<1")
+    try require((0...1).contains(augment), "--augment", "\(augment) is outside 0...1")
     try require(
       fakeScoreLossScale.isFinite && generatorLossScale.isFinite, "--loss-scale", "a loss scale is not finite")
     try require(durationKimg > 0 && durationKimg <= 1e12, "--duration-kimg", "\(durationKimg) is not positive")

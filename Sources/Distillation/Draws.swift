@@ -19,15 +19,16 @@ public struct StepDraws: Sendable {
   public var noise: Tensor
   /// The key of all dropout masks of the step and the index of the first image within it.
   public var dropout: (key: UInt64, firstImage: Int)?
+  /// What is done to the images before the fake score sees them; nil for nothing.
+  public var augmentation: Augmentation?
 
   /// All draws of a micro-batch.
   public init(
     latents: Tensor, classLabels: Tensor?, levels: [Float], noise: Tensor,
-    dropout: (key: UInt64, firstImage: Int)? = nil
+    dropout: (key: UInt64, firstImage: Int)? = nil, augmentation: Augmentation? = nil
   ) {
-    (self.latents, self.classLabels, self.levels, self.noise, self.dropout) = (
-      latents, classLabels, levels, noise, dropout
-    )
+    (self.latents, self.classLabels, self.levels, self.noise) = (latents, classLabels, levels, noise)
+    (self.dropout, self.augmentation) = (dropout, augmentation)
   }
 }
 
@@ -47,16 +48,21 @@ public struct SeededDraws: DrawSource, Sendable {
   let seed: UInt64
   let imageShape: [Int]
   let labels: any LabelSource
+  let augmentations: SeededAugmentations?
 
   /// - Parameters:
   ///   - seed: of the whole training.
   ///   - imageShape: height, width, channels.
   ///   - labels: where class labels come from.
-  public init(seed: UInt64, imageShape: [Int], labels: any LabelSource) {
+  ///   - augmentations: what is done to the fake score's images; nil for nothing.
+  public init(
+    seed: UInt64, imageShape: [Int], labels: any LabelSource, augmentations: SeededAugmentations? = nil
+  ) {
     generator = Philox(seed: seed)
     self.seed = seed
     self.imageShape = imageShape
     self.labels = labels
+    self.augmentations = augmentations
   }
 
   private enum Purpose: UInt32 {
@@ -85,7 +91,9 @@ public struct SeededDraws: DrawSource, Sendable {
     return StepDraws(
       latents: normals(.latents), classLabels: labels.labels(phase, imagesSeen: imagesSeen, images: images),
       levels: levels,
-      noise: normals(.noise), dropout: (dropoutKey, images.lowerBound))
+      noise: normals(.noise), dropout: (dropoutKey, images.lowerBound),
+      augmentation: phase == .fakeScore
+        ? augmentations?.augmentation(imagesSeen: imagesSeen, images: images) : nil)
   }
 }
 

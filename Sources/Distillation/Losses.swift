@@ -27,23 +27,23 @@ public enum NoiseSchedule {
   }
 }
 
-/// EDM's denoising loss of the fake score on generated images.
+/// EDM's denoising loss of the fake score on generated images: weight * (D(y + sigma n; sigma) - y)^2, y the images after
+/// the augmentation that is drawn for them.
 ///
 /// - Parameters:
 ///   - fakeScore: bound to the tape whose gradients are wanted.
-///   - images: y, [N, H, W, C].
+///   - images: [N, H, W, C].
 ///   - draws: levels are the unit normals from which sigma follows.
-///   - augmentLabels: what an augmentation did to the images, [N, augmentDim]; nil leaves that input out.
 ///   - scale: factor of the loss.
 ///   - batch: the divisor, images of the whole batch.
 /// - Returns: the objective; its gradients are on the fake score's variables.
 public func fakeScoreLoss(
-  _ fakeScore: BoundNetwork, tape: Tape, images: Tensor, draws: StepDraws, augmentLabels: Tensor? = nil,
-  sigmaData: Float, scale: Float, batch: Int
+  _ fakeScore: BoundNetwork, tape: Tape, images: Tensor, draws: StepDraws, sigmaData: Float, scale: Float, batch: Int
 ) -> LossValue {
-  denoisingLoss(
+  let images = draws.augmentation?(images) ?? images
+  return denoisingLoss(
     fakeScore, tape: tape, images: images, training: .edm(sigmaData: sigmaData), draws: draws,
-    augmentLabels: augmentLabels, scale: scale, batch: batch)
+    augmentLabels: draws.augmentation?.labels, scale: scale, batch: batch)
 }
 
 /// What the generator's loss is made of, for inspection by tests.

@@ -64,8 +64,8 @@ public enum ResamplingKernel {
     }
   }
 
-  /// The pixels that one pixel of the output is made of, and their weights.
-  private struct Inputs {
+  /// The pixels, or whole lines of them, that one of the output is made of, and their weights.
+  struct Inputs {
     let pixels: UnsafeMutablePointer<Source>
     let weights: Target
     var count = 0
@@ -82,23 +82,31 @@ public enum ResamplingKernel {
   private static func forEachPixel(
     _ s: Shape, _ rows: Range<Int>, _ y: Target, _ gather: (Int, Int, inout Inputs) -> Void
   ) {
-    let most = s.taps.count &* s.taps.count
-    withUnsafeTemporaryAllocation(of: Source.self, capacity: most) { pixels in
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: most) { weights in
-        var inputs = Inputs(
-          pixels: pixels.baseAddress.unsafelyUnwrapped, weights: weights.baseAddress.unsafelyUnwrapped)
-        for oy in rows {
-          for ox in 0..<s.outWidth {
-            inputs.count = 0
-            gather(oy, ox, &inputs)
-            sum(s.channels, inputs, into: y + (oy &* s.outWidth &+ ox) &* s.channels)
-          }
+    withInputs(atMost: s.taps.count &* s.taps.count) { inputs in
+      for oy in rows {
+        for ox in 0..<s.outWidth {
+          inputs.count = 0
+          gather(oy, ox, &inputs)
+          sum(s.channels, inputs, into: y + (oy &* s.outWidth &+ ox) &* s.channels)
         }
       }
     }
   }
 
-  private static func sum(_ channels: Int, _ inputs: Inputs, into y: Target) {
+  /// Lends memory for a list of inputs.
+  @inline(__always)
+  static func withInputs(atMost most: Int, _ body: (inout Inputs) -> Void) {
+    withUnsafeTemporaryAllocation(of: Source.self, capacity: most) { pixels in
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: most) { weights in
+        var inputs = Inputs(
+          pixels: pixels.baseAddress.unsafelyUnwrapped, weights: weights.baseAddress.unsafelyUnwrapped)
+        body(&inputs)
+      }
+    }
+  }
+
+  /// The weighted sum of the inputs, `channels` floats of each.
+  static func sum(_ channels: Int, _ inputs: Inputs, into y: Target) {
     if inputs.count == 1 {
       let weight = Vector(repeating: inputs.weights[0])
       map(channels, inputs.pixels[0], into: y) { $0 * weight }

@@ -11,17 +11,20 @@ import Stage
 struct DistillationRun {
   private let command: SidDistill
   private let context: StageContext
+  private let teacher: Network
   private let settings: DistillationSettings
 
   init(_ command: SidDistill, _ context: StageContext) throws {
     self.command = command
     self.context = context
-    settings = try command.training.settings()
+    // Options that make no sense are refused before anything is read.
+    _ = try command.training.settings()
     try command.evaluation.check()
+    teacher = try Network(contentsOf: command.teacher)
+    settings = try command.training.settings(teacher, origin: command.teacher)
   }
 
   func run() throws {
-    let teacher = try Network(contentsOf: command.teacher)
     let range = teacher.configuration.sigmaRange
     guard range.contains(Double(settings.initSigma)) else {
       throw Failure(
@@ -30,20 +33,22 @@ struct DistillationRun {
     }
     KernelSet.use(named: command.kernels.kernels.rawValue)
     WeightCache.limitBytes = settings.checkpointsActivations ? 0 : WeightCache.trainingLimitBytes
-    if context.options.dryRun { return try estimate(teacher).print() }
+    if context.options.dryRun { return try estimate().print() }
     Threads.use(context.threads)
     let wanted = try provenance()
     let existing = try FinishedOutput.check(
       command.output, wanted: wanted, overwrite: context.options.overwrite, existingProvenance: Self.provenance(of:))
     if existing == .same { return context.note("\(command.output): already made from these inputs and options") }
     try Machine.requireMemory(
-      try estimate(teacher).peakMemoryBytes, for: "distilling \(command.teacher)",
+      try estimate().peakMemoryBytes, for: "distilling \(command.teacher)",
       remedy: "give a smaller --microbatch or --checkpoint-activations"
     )
-    var (state, progress) = try start(teacher, wanted)
+    var (state, progress) = try start(wanted)
     let distiller = Distiller(
       teacher: teacher, settings: settings, state: state ?? TrainingState(teacher: teacher, settings: settings),
-      draws: SeededDraws(seed: settings.seed, imageShape: teacher.imageShape, labels: try labels(teacher)))
+      draws: SeededDraws(
+        seed: settings.seed, imageShape: teacher.imageShape, labels: try labels(),
+        augmentations: SeededAugmentations(settings, imageShape: teacher.imageShape)))
     state = nil  // the distiller's copy must be the only one, or every update would copy
     try train(distiller, &progress, wanted)
     try publish(distiller.state, progress, wanted)
@@ -58,7 +63,7 @@ struct DistillationRun {
   }
 
   /// The state of a new run, or the saved one if there is one that this run may go on from.
-  private func start(_ teacher: Network, _ wanted: Provenance) throws -> (state: TrainingState?, progress: Progress) {
+  private func start(_ wanted: Provenance) throws -> (state: TrainingState?, progress: Progress) {
     let path = command.state
     guard access(path, F_OK) == 0, !command.options.overwrite else {
       return (TrainingState(teacher: teacher, settings: settings), Progress())
@@ -204,7 +209,7 @@ struct DistillationRun {
       network: network, batch: settings.microbatch, origin: command.teacher)
   }
 
-  private func labels(_ teacher: Network) throws -> any LabelSource {
+  private func labels() throws -> any LabelSource {
     let classes = teacher.configuration.labelDim
     guard let path = command.training.labels else { return UniformLabels(seed: settings.seed, classes: classes) }
     guard classes > 0 else { throw Failure(.usage, "--labels", "\(command.teacher) has no classes") }
@@ -279,7 +284,7 @@ struct DistillationRun {
   private func provenance() throws -> Provenance {
     let e = command.evaluation
     var inputs = ["teacher": try Provenance.Input(command.teacher)]
-    var options = command.training.record.merging(command.kernels.record) { $1 }
+    var options = command.training.record(settings).merging(command.kernels.record) { $1 }
     if let labels = command.training.labels { inputs["labels"] = try Provenance.Input(labels) }
     if e.evaluate, let features = e.features, let reference = e.reference {
       inputs["features"] = try Provenance.Input(features)
@@ -311,7 +316,7 @@ struct DistillationRun {
 
   /// Eleven forward passes' worth of work an image: one and three for the fake score's step; three, two and two for the
   /// generator's.
-  private func estimate(_ teacher: Network) throws -> Estimate {
+  private func estimate() throws -> Estimate {
     let cost = teacher.cost
     let weights = 4 * teacher.parameterCount
     let firstMoments = settings.generatorBeta1 > 0 ? 1 : 0
@@ -319,14 +324,18 @@ struct DistillationRun {
     let sets = 8 + firstMoments
     // Three networks, read forward and backward, in the form of the convolutions.
     let prepared = min(6 * teacher.preparedWeightBytes, WeightCache.limitBytes)
+    let shape = teacher.imageShape
+    let warp =
+      settings.augment > 0
+      ? warpCost(height: shape[0], width: shape[1], channels: shape[2]) : (flops: 0, scratchFloats: 0)
     // The generator's step keeps its own pass and those of both score networks.
     let activations =
       12 * Double(settings.microbatch) * Double(cost.keptFloats + teacher.configuration.labelDim)
-      + 4 * Double(cost.attentionGradientFloats * context.threads)
+      + 4 * Double(max(cost.attentionGradientFloats, warp.scratchFloats) * context.threads)
     // The state is written beside the old one; then come the generator, the best one and the snapshots.
     let stateSets = 2 * (6 + firstMoments)
     let snapshots = Int(min(settings.durationKimg / command.evaluation.snapshotKimg, 1e6))
-    let flops = 11 * cost.flops * Double(settings.durationImages)
+    let flops = (11 * cost.flops + warp.flops) * Double(settings.durationImages)
     return Estimate(
       work:
         "\(settings.durationImages) images of \(teacher.configuration.imgResolution)x\(teacher.configuration.imgResolution) pixels",

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Diagnostics
 import Distillation
+import Models
 import Stage
 
 /// Distills a teacher into a one-step generator by Score identity Distillation.
@@ -102,8 +103,11 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: "Dropout probability of the trained networks.")
   var dropout = Self.published.dropout
 
-  @Option(help: "Probability of EDM's augmentations; only 0 is available in this version.")
-  var augment: Float = 0.12
+  @Option(
+    help:
+      "Probability of EDM's augmentations of the fake score's images; 0 for none. (default: \(Self.published.augment), or 0 where the teacher takes no augmentation labels)"
+  )
+  var augment: Float?
 
   @Option(help: "Factor of the fake score's loss.")
   var lossScale = Self.published.fakeScoreLossScale
@@ -122,11 +126,6 @@ struct TrainingOptions: ParsableArguments {
 
   /// The settings, checked.
   func settings() throws -> DistillationSettings {
-    guard augment == 0 else {
-      throw Failure(
-        .usage, "--augment", "\(augment): the augmentation pipeline is not available in this version",
-        remedy: "give --augment 0")
-    }
     var s = DistillationSettings()
     s.batch = batch
     s.microbatch = min(microbatch ?? 64, batch)
@@ -141,6 +140,7 @@ struct TrainingOptions: ParsableArguments {
     s.learningRateDecayStartKimg = lrDecayStartKimg
     s.learningRateDecayFinal = lrDecayFinal
     s.dropout = dropout
+    s.augment = augment ?? s.augment
     s.fakeScoreLossScale = lossScale
     s.generatorLossScale = generatorLossScale
     s.durationKimg = durationKimg
@@ -150,14 +150,29 @@ struct TrainingOptions: ParsableArguments {
     return s
   }
 
+  /// The settings for a teacher: without augmentation labels it cannot tell augmented images from others.
+  ///
+  /// The official trainer augments for such a teacher all the same, and its generator learns the augmentations.
+  func settings(_ teacher: Network, origin: String) throws -> DistillationSettings {
+    var s = try settings()
+    let labels = teacher.configuration.augmentDim
+    if augment == nil && labels == 0 { s.augment = 0 }
+    guard s.augment == 0 || labels == AugmentationPipeline(probability: s.augment).labelCount else {
+      throw Failure(
+        .usage, "--augment", "\(origin) takes \(labels) augmentation labels, not those of EDM's pipeline",
+        remedy: "give --augment 0")
+    }
+    return s
+  }
+
   /// What changes the result, by option name, for the provenance.
-  var record: [String: String] {
+  func record(_ settings: DistillationSettings) -> [String: String] {
     [
-      "batch": "\(batch)", "microbatch": "\(min(microbatch ?? 64, batch))", "lr": "\(lr)", "glr": "\(glr)",
+      "batch": "\(batch)", "microbatch": "\(settings.microbatch)", "lr": "\(lr)", "glr": "\(glr)",
       "g-beta1": "\(generatorBeta1)",
       "alpha": "\(alpha)", "tmax": "\(tmax)", "init-sigma": "\(initSigma)", "ema-halflife-kimg": "\(emaHalfLifeKimg)",
       "ema-rampup-ratio": "\(emaRampupRatio)", "lr-decay-start-kimg": lrDecayStartKimg.map { "\($0)" } ?? "never",
-      "lr-decay-final": "\(lrDecayFinal)", "dropout": "\(dropout)", "augment": "\(augment)",
+      "lr-decay-final": "\(lrDecayFinal)", "dropout": "\(dropout)", "augment": "\(settings.augment)",
       "loss-scale": "\(lossScale)",
       "generator-loss-scale": "\(generatorLossScale)", "duration-kimg": "\(durationKimg)", "seed": "\(seed)",
     ]

@@ -9,8 +9,9 @@ import Testing
 
 @Suite("A training that was interrupted gives the same bits", .serialized)
 struct ResumptionTests {
-  static func settings(microbatch: Int, beta1: Double = 0) -> DistillationSettings {
+  static func settings(microbatch: Int, beta1: Double = 0, augment: Float = 0.5) -> DistillationSettings {
     var s = DistillationSettings()
+    s.augment = augment
     (s.batch, s.microbatch, s.durationKimg, s.generatorBeta1) = (10, microbatch, 0.03, beta1)
     (s.fakeScoreLearningRate, s.generatorLearningRate, s.dropout, s.seed) = (3e-4, 2e-4, 0.1, 12)
     s.learningRateDecayStartKimg = 0.01
@@ -21,7 +22,9 @@ struct ResumptionTests {
     let labels = UniformLabels(seed: settings.seed, classes: teacher.configuration.labelDim)
     return Distiller(
       teacher: teacher, settings: settings, state: state ?? TrainingState(teacher: teacher, settings: settings),
-      draws: SeededDraws(seed: settings.seed, imageShape: teacher.imageShape, labels: labels))
+      draws: SeededDraws(
+        seed: settings.seed, imageShape: teacher.imageShape, labels: labels,
+        augmentations: SeededAugmentations(settings, imageShape: teacher.imageShape)))
   }
 
   static func bits(_ network: Network) -> [[Float]] {
@@ -61,6 +64,7 @@ struct ResumptionTests {
 
   @Test("The size of a micro-batch changes nothing but rounding, and the threads nothing at all")
   func microbatches() throws {
+    // With augmentations, whose border is that of the batch.
     let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
     func gradients(_ microbatch: Int) throws -> [Float] {
       let distiller = Self.distiller(Self.settings(microbatch: microbatch), teacher: teacher)
@@ -80,6 +84,24 @@ struct ResumptionTests {
     let half = one.count / 2
     #expect(Distance(Array(parts.prefix(half)), Array(one.prefix(half))).relative < 3e-5)
     #expect(Distance(parts, one).relative < 3e-2)
+  }
+
+  @Test("Images of one channel are augmented too")
+  func grey() throws {
+    var configuration = try loadNetworkFile(Fixtures.digits("teacher.pkl")).configuration
+    configuration.augmentDim = 9
+    let teacher = try Network(configuration: configuration, randomSeed: 3, origin: "grey")
+    func gradients(_ augment: Float) throws -> [[Tensor?]] {
+      let distiller = Self.distiller(Self.settings(microbatch: 10, augment: augment), teacher: teacher)
+      var result: [[Tensor?]] = []
+      distiller.inspectGradients = { _, gradients in result.append(gradients) }
+      while result.isEmpty { _ = try distiller.advance() }
+      return result
+    }
+    let (augmented, plain) = (try gradients(0.5)[0], try gradients(0)[0])
+    let index = try #require(teacher.specifications.firstIndex { $0.name == "model.map_augment.weight" })
+    #expect(plain[index] == nil && augmented[index]?.isFinite == true)
+    #expect(augmented.last??.values != plain.last??.values)
   }
 
   @Test("A step that would leave the finite is refused with an error, and the state is as before")

@@ -9,11 +9,24 @@ import Testing
 /// Training, iteration by iteration, against the official training loop with the same random numbers.
 @Suite("The trajectory equals the official one", .serialized)
 struct TrajectoryTests {
-  static func settings() -> DistillationSettings {
-    var s = DistillationSettings()
-    (s.batch, s.microbatch, s.fakeScoreLearningRate, s.generatorLearningRate) = (4, 4, 2e-4, 1e-4)
-    s.dropout = 0
-    return s
+  /// The official runs: unconditional in one round; and conditional, augmented, in two rounds, from 1000 images on.
+  enum Course: String, CaseIterable {
+    case a, b
+
+    var settings: DistillationSettings {
+      var s = DistillationSettings()
+      (s.batch, s.fakeScoreLearningRate, s.generatorLearningRate, s.dropout) = (4, 2e-4, 1e-4, 0)
+      (s.microbatch, s.alpha, s.augment) = self == .a ? (4, 1.2, 0) : (2, 1, 0.12)
+      return s
+    }
+
+    var firstImage: Int { self == .a ? 0 : 1000 }
+
+    func start(_ recorded: Recorded) throws -> Network {
+      self == .a
+        ? try Network(recorded: recorded, weights: "initial_weights")
+        : try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
+    }
   }
 
   /// Distance of final weights to recorded ones, relative to how far training moved them, and the share of elements that
@@ -61,28 +74,36 @@ struct TrajectoryTests {
 
   /// What five iterations gave.
   struct Run {
+    /// Objectives of the last round: what the official loop logs.
     var losses: (fake: [Double], generator: [Double]) = ([], [])
     var gradientNorms: [DistillationPhase: [[Double]]] = [:]
     var state: TrainingState
   }
 
   /// Five iterations with the recorded draws.
-  static func run(_ recorded: Recorded, start: Network) throws -> Run {
-    let settings = Self.settings()
+  static func run(_ course: Course, _ recorded: Recorded, start: Network) throws -> Run {
+    let settings = course.settings
+    var state = TrainingState(teacher: start, settings: settings)
+    state.imagesSeen = course.firstImage
     let distiller = Distiller(
-      teacher: start, settings: settings, state: TrainingState(teacher: start, settings: settings),
-      draws: RecordedDraws(recorded: recorded, batch: 4, microbatch: 4, firstImage: 0))
-    var run = Run(state: distiller.state)
+      teacher: start, settings: settings, state: state,
+      draws: RecordedDraws(
+        recorded: recorded, batch: settings.batch, microbatch: settings.microbatch, firstImage: course.firstImage,
+        augment: settings.augment))
+    var run = Run(state: state)
     distiller.inspectGradients = { phase, gradients in
       let norms = zip(start.specifications, gradients).filter { $0.0.isTrainable }.map { _, gradient in
         (gradient?.values ?? []).reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
       }
       run.gradientNorms[phase, default: []].append(norms)
     }
-    while run.losses.fake.count < 5 {
-      guard let summary = try distiller.advance() else { continue }
-      run.losses.fake.append(summary.fakeScoreObjective)
-      run.losses.generator.append(summary.generatorObjective)
+    while run.losses.generator.count < 5 {
+      let before = distiller.state.pending
+      let summary = try distiller.advance()
+      if before.phase == .fakeScore, distiller.state.pending.phase == .generator {
+        run.losses.fake.append(distiller.state.fakeScoreObjective - before.objective)
+      }
+      if let summary { run.losses.generator.append(summary.generatorObjective - before.objective) }
     }
     run.state = distiller.state
     return run
@@ -105,16 +126,19 @@ struct TrajectoryTests {
     }
   }
 
-  @Test("Five iterations: losses, gradients, weights, average, moments", arguments: KernelMode.allCases)
-  func fiveIterations(mode: KernelMode) throws { try KernelSet.with(mode) { try fiveIterations(Tolerance(mode)) } }
+  @Test(
+    "Five iterations: losses, gradients, weights, average, moments", arguments: Course.allCases, KernelMode.allCases)
+  func fiveIterations(course: Course, mode: KernelMode) throws {
+    try KernelSet.with(mode) { try fiveIterations(course, Tolerance(mode)) }
+  }
 
-  private func fiveIterations(_ tolerance: Tolerance) throws {
-    let recorded = try Recorded("golden/sid/trajectory_a.h5")
-    let start = try Network(recorded: recorded, weights: "initial_weights")
-    let run = try Self.run(recorded, start: start)
+  private func fiveIterations(_ course: Course, _ tolerance: Tolerance) throws {
+    let recorded = try Recorded("golden/sid/trajectory_\(course.rawValue).h5")
+    let start = try course.start(recorded)
+    let run = try Self.run(course, recorded, start: start)
     for iteration in 0..<5 {
       let beta = try recorded.root.group("iteration_\(iteration)").doubleAttribute("ema_beta")
-      #expect(abs(Self.settings().emaBeta(beforeImages: iteration * 4) - beta) < 1e-12)
+      #expect(abs(course.settings.emaBeta(beforeImages: course.firstImage + iteration * 4) - beta) < 1e-12)
       for (phase, name) in [(DistillationPhase.fakeScore, "fake_score"), (.generator, "generator")] {
         let norms = Distance(
           run.gradientNorms[phase]?[iteration] ?? [],
@@ -145,9 +169,9 @@ struct TrajectoryTests {
       let distance = Distance(norms, try recorded.numbers("final_adam_l2/\(name)/exp_avg_sq"))
       #expect(distance.relative <= tolerance.moments, "\(name) second moments: \(distance)")
     }
-    // map_augment of the fake score never had a gradient.
+    // Without augmentation, map_augment of the fake score never had a gradient.
     let augment = try #require(start.specifications.firstIndex { $0.name == "model.map_augment.weight" })
-    #expect(state.fakeScoreAdam.moments[augment] == nil)
+    #expect((state.fakeScoreAdam.moments[augment] == nil) == (course == .a))
   }
 
   @Test("An official training state goes on as the official loop does", arguments: KernelMode.allCases)
@@ -160,7 +184,7 @@ struct TrajectoryTests {
     let path = "golden/checkpoints/sid_a_training-state-000000.pt"
     let teacher = try loadNetwork("golden/checkpoints/sid_a_teacher.pkl")
     let (fakeScore, generator) = (try loadNetwork(path, key: "fake_score"), try loadNetwork(path, key: "G"))
-    let settings = Self.settings()
+    let settings = Course.a.settings
     let trainable = generator.specifications.indices.filter { generator.specifications[$0].isTrainable }
     let checkpoint = try Checkpoint.open(Fixtures.path(path))
     func adam(_ key: String, _ network: Network) throws -> Adam {

@@ -16,8 +16,7 @@ struct DistillTests {
     [
       "--teacher", folder.file("teacher.h5"), "--output", folder.file(name + ".h5"), "--state",
       folder.file(name + ".state.h5"), "--batch", "16", "--microbatch", "4", "--lr", "1e-4", "--glr", "1e-4",
-      "--augment",
-      "0", "--duration-kimg", "0.96",
+      "--augment", "0.3", "--duration-kimg", "0.96",
     ] + more
   }
 
@@ -91,7 +90,7 @@ struct DistillTests {
   @Test(
     "Options that make no sense are refused by name",
     arguments: [
-      (["--augment", "0.12"], "--augment"), (["--lr", "-1"], "--lr"), (["--batch", "0"], "--batch"),
+      (["--augment", "1.5"], "--augment"), (["--lr", "-1"], "--lr"), (["--batch", "0"], "--batch"),
       (["--evaluate"], "--evaluate"), (["--tmax", "2000"], "--tmax"), (["--lr-decay-final", "2"], "--lr-decay-final"),
       (["--snapshot-kimg", "0.5"], "--snapshot-kimg"),
     ])
@@ -99,6 +98,22 @@ struct DistillTests {
     let outcome = try Programs.run("sid-distill", arguments("g", more))
     #expect(outcome.status == 64 && outcome.errors.contains(name), "\(outcome.errors)")
     #expect(!exists("g.h5") && !exists("g.state.h5"))
+  }
+
+  @Test("A teacher without augmentation labels, of one channel: --augment is 0 there, and more is refused")
+  func teacherWithoutAugmentation() throws {
+    try writeNetwork(try loadNetworkFile(Fixtures.digits("teacher.pkl")), folder.file("teacher.h5"))
+    func arguments(_ augment: [String]) -> [String] {
+      [
+        "--teacher", folder.file("teacher.h5"), "--output", folder.file("g.h5"), "--state", folder.file("g.state.h5"),
+        "--batch", "4", "--duration-kimg", "0.004",
+      ] + augment
+    }
+    let refused = try Programs.run("sid-distill", arguments(["--augment", "0.12"]))
+    #expect(refused.status == 64 && refused.errors.contains("takes 0 augmentation labels"), "\(refused.errors)")
+    let outcome = try Programs.run("sid-distill", arguments([]))
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(try HDF5File.open(folder.file("g.h5")).root.stringAttribute("provenance").contains(#""augment":"0.0""#))
   }
 
   @Test("Rates that are far too high end with an error that says so, and no state that is not finite is kept")

@@ -6,7 +6,11 @@ import Models
 
 /// The network that a fixture holds under `key`.
 public func loadNetwork(_ fixture: String, key: String = "ema") throws -> Network {
-  let path = Fixtures.path(fixture)
+  try loadNetworkFile(Fixtures.path(fixture), key: key)
+}
+
+/// The network that a checkpoint anywhere holds under `key`.
+public func loadNetworkFile(_ path: String, key: String = "ema") throws -> Network {
   let module = try Checkpoint.open(path).module(key)
   let configuration = try NetworkConfiguration(
     className: module.className, modelClassName: module.modelClassName, initKeywords: module.initKeywords,

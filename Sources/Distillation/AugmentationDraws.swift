@@ -1,0 +1,77 @@
+import Compute
+
+/// The random numbers of one image's augmentation, in the order of the official pipeline.
+///
+/// A chance is uniform in [0, 1): the transformation happens where it is below its probability.
+public struct AugmentationDraws: Sendable {
+  /// Whether the image is mirrored left to right.
+  public var xFlip = false
+  /// The chance of that.
+  public var xFlipChance: Float = 0
+  /// Whether the image is mirrored top to bottom.
+  public var yFlip = false
+  /// The chance of that.
+  public var yFlipChance: Float = 0
+  /// The normal from which the scale follows.
+  public var scale: Float = 0
+  /// The chance of the scaling.
+  public var scaleChance: Float = 0
+  /// The uniform from which the angle of the rotation follows.
+  public var rotation: Float = 0
+  /// The chance of the rotation.
+  public var rotationChance: Float = 0
+  /// The normal from which the stretching follows.
+  public var anisotropy: Float = 0
+  /// The uniform from which its direction follows.
+  public var anisotropyAngle: Float = 0
+  /// The chance of the stretching.
+  public var anisotropyChance: Float = 0
+  /// The chance of a direction other than along the axes.
+  public var anisotropyAngleChance: Float = 0
+  /// The normals from which the translation follows.
+  public var translation: (x: Float, y: Float) = (0, 0)
+  /// The chance of the translation.
+  public var translationChance: Float = 0
+
+  /// All zero.
+  public init() {}
+}
+
+/// Augmentations as a function of seed and image alone.
+///
+/// The official trainer pads the images of one accumulation round on one device by what the farthest of them needs. Here a
+/// round is the whole batch of an iteration, however small the micro-batches are: they only bound the memory.
+public struct SeededAugmentations: Sendable {
+  let generator: Philox
+  let pipeline: AugmentationPipeline
+  let batch: Int
+  let imageShape: [Int]
+
+  /// The augmentations of a training; nil where it has none.
+  /// - Parameter imageShape: height, width, channels.
+  public init?(_ settings: DistillationSettings, imageShape: [Int]) {
+    guard settings.augment > 0 else { return nil }
+    generator = Philox(seed: settings.seed)
+    pipeline = AugmentationPipeline(probability: settings.augment)
+    (batch, self.imageShape) = (settings.batch, imageShape)
+  }
+
+  /// What is done to the images `images` of the iteration that begins after `imagesSeen`.
+  public func augmentation(imagesSeen: Int, images: Range<Int>) -> Augmentation {
+    pipeline((0..<batch).map { draws(image: imagesSeen + $0) }, imageShape: imageShape).images(images)
+  }
+
+  func draws(image: Int) -> AugmentationDraws {
+    let normals = generator.normals(4, stream: (UInt64(image), 0x200))
+    let uniforms = generator.uniforms(11, stream: (UInt64(image), 0x201))
+    var d = AugmentationDraws()
+    (d.xFlip, d.xFlipChance) = (uniforms[0] < 0.5, uniforms[1])
+    (d.yFlip, d.yFlipChance) = (uniforms[2] < 0.5, uniforms[3])
+    (d.scale, d.scaleChance) = (normals[0], uniforms[4])
+    (d.rotation, d.rotationChance) = (uniforms[5], uniforms[6])
+    (d.anisotropy, d.anisotropyAngle) = (normals[1], uniforms[7])
+    (d.anisotropyChance, d.anisotropyAngleChance) = (uniforms[8], uniforms[9])
+    (d.translation, d.translationChance) = ((normals[2], normals[3]), uniforms[10])
+    return d
+  }
+}
