@@ -86,8 +86,9 @@ struct GoldenDenoisingLossTests {
     func run(_ labels: Tensor?) -> (loss: Double, gradient: Tensor?) {
       let tape = Tape()
       let bound = network.bound(to: tape)
-      let loss = fakeScoreLoss(
-        bound, tape: tape, images: images, draws: draws, augmentLabels: labels, sigmaData: 0.5, scale: 1, batch: 4)
+      let loss = denoisingLoss(
+        bound, tape: tape, images: images, training: .edm(sigmaData: 0.5), draws: draws, augmentLabels: labels, batch: 4
+      )
       let index = network.specifications.firstIndex { $0.name == "model.map_augment.weight" }
       return (loss.objective, index.flatMap { bound.gradients[$0] })
     }
