@@ -20,4 +20,13 @@ SID_INLINE sid_float8 sid_sqrt8(sid_float8 a) { return __builtin_elementwise_sqr
 /// Asks for a cache line that will soon be read.
 SID_INLINE void sid_prefetch(const void *address) { __builtin_prefetch(address); }
 
+/// Tells the processor that this thread is waiting for another.
+SID_INLINE void sid_pause(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
 #endif

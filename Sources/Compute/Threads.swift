@@ -8,6 +8,7 @@ import Synchronization
 /// do not depend on the number of threads.
 public enum Threads {
   private static let limit = Atomic<Int>(1)
+  private static let pool = WorkerPool()
 
   /// The number of threads that operations use. OpenBLAS itself is held to one thread; ours run around it.
   public static var count: Int { limit.load(ordering: .relaxed) }
@@ -41,7 +42,9 @@ public enum Threads {
       return
     }
     withoutActuallyEscaping(body) { body in
-      // The closure runs only inside concurrentPerform, which returns after the last chunk.
+      if pool.run(chunks, helpers: workers - 1, body) { return }
+      // Another thread has the workers, or this is a chunk of theirs. The closure runs only inside concurrentPerform, which
+      // returns after the last chunk.
       let shared = Unchecked(body)
       let next = Counter()
       DispatchQueue.concurrentPerform(iterations: workers) { _ in
