@@ -40,6 +40,7 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
     .systemLibrary(name: "CLinux"),
@@ -53,7 +54,7 @@ let package = Package(
     // File formats.
     .target(name: "HDF5", dependencies: ["CHDF5", "Files", "Diagnostics"]),
     .target(name: "Images", dependencies: ["CPNG", "CArchive", "Files", "Diagnostics"]),
-    .target(name: "Checkpoints", dependencies: ["Compute", "Files", "Diagnostics"]),
+    .target(name: "Checkpoints", dependencies: ["CZlib", "Compute", "Files", "Diagnostics"]),
 
     // Numerics.
     .target(name: "Kernels", dependencies: ["CVector"], swiftSettings: kernelSettings),
@@ -77,7 +78,10 @@ let package = Package(
       ]),
     .executableTarget(
       name: "sid-convert",
-      dependencies: ["Checkpoints", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser, yams]),
+      dependencies: [
+        "Checkpoints", "Distillation", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser,
+        yams,
+      ]),
     .executableTarget(
       name: "sid-distill",
       dependencies: [

@@ -27,8 +27,9 @@ public struct Network: Sendable {
     unet = try Self.architecture(configuration, builder, origin: origin)
     preconditioner = .edm(sigmaData: configuration.sigmaData)
     self.configuration = configuration
-    specifications = builder.specifications
-    parameters = try Self.read(builder, from: source, origin: origin)
+    let state = try StateDictionary(builder, source: source, origin: origin)
+    specifications = state.specifications
+    parameters = try state.specifications.enumerated().map { $1.layout.arranged(try state.tensor($0)) }
   }
 
   /// Every entry of the state_dict of an architecture, in its order.
@@ -41,7 +42,7 @@ public struct Network: Sendable {
     return builder.specifications
   }
 
-  private static func architecture(_ configuration: NetworkConfiguration, _ builder: ParameterBuilder, origin: String)
+  static func architecture(_ configuration: NetworkConfiguration, _ builder: ParameterBuilder, origin: String)
     throws -> any UNet
   {
     guard configuration.precond == "EDMPrecond" else {
@@ -64,40 +65,6 @@ public struct Network: Sendable {
       throw Failure(.dataError, origin, "the configuration's widths do not go together: \(contradiction)")
     }
     return unet
-  }
-
-  private static func read(_ builder: ParameterBuilder, from source: some TensorSource, origin: String) throws
-    -> [Tensor]
-  {
-    let known = Set(builder.specifications.map(\.name))
-    if let unknown = source.tensorNames.first(where: { !known.contains($0) }) {
-      throw Failure(
-        .dataError, origin, "tensor \"\(unknown)\" does not belong to the architecture that the configuration describes"
-      )
-    }
-    // Shapes first: nothing is read of a file that does not fit.
-    for specification in builder.specifications {
-      guard let shape = source.shape(of: specification.name) else {
-        if builder.derived[specification.name] != nil { continue }
-        throw Failure(.dataError, origin, "tensor \"\(specification.name)\" is missing; the architecture needs it")
-      }
-      guard shape == specification.shape else {
-        throw Failure(
-          .dataError, origin,
-          "tensor \"\(specification.name)\" has shape \(shape); the architecture needs \(specification.shape)")
-      }
-    }
-    return try builder.specifications.map { specification in
-      let expected = builder.derived[specification.name].map { Tensor($0, shape: specification.shape) }
-      guard source.shape(of: specification.name) != nil else { return expected ?? Tensor(shape: specification.shape) }
-      let tensor = try source.tensor(specification.name)
-      if let expected, zip(tensor.values, expected.values).contains(where: { !(abs($0 - $1) <= 1e-6) }) {
-        throw Failure(
-          .dataError, origin,
-          "\"\(specification.name)\" is not the filter that the configuration's resample_filter gives")
-      }
-      return specification.layout.arranged(tensor)
-    }
   }
 
   /// Height, width and channels of an image.
