@@ -102,6 +102,15 @@ let package = Package(
     // Tests: one target per module; TestSupport finds the fixtures and the built programs.
     .target(
       name: "TestSupport", dependencies: ["HDF5", "Compute", "Checkpoints", "Models"], path: "Tests/TestSupport"),
+    // Changed files for every reader of untrusted files; sid-fuzz runs them for hours, FuzzTests for a moment.
+    .target(
+      name: "Fuzzing",
+      dependencies: [
+        "CZlib", "Checkpoints", "Compute", "Distillation", "Images", "Models", "Scoring", "HDF5", "Diagnostics",
+        "TestSupport",
+      ], path: "Tests/Fuzzing"),
+    .executableTarget(name: "sid-fuzz", dependencies: ["Fuzzing", argumentParser], path: "Tests/sid-fuzz"),
+    .testTarget(name: "FuzzTests", dependencies: ["Fuzzing", "TestSupport"]),
     .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"]),

@@ -5,7 +5,8 @@ import Foundation
 
 /// An HDF5 file that is open: an existing one for reading, or a new one being written.
 ///
-/// Existing files are not trusted. Links that leave the file, external and virtual storage, filters beyond the common
+/// Existing files are not trusted. A child process reads their structure first, which a file that makes libhdf5 crash ends
+/// in place of this one. Links that leave the file, external and virtual storage, filters beyond the common
 /// ones, and data sets that declare more than the file can hold are refused when they are opened, each with a
 /// `Failure` of status `dataError`.
 ///
@@ -38,6 +39,7 @@ public final class HDF5File {
         throw Failure(
           .dataError, path, status.st_size == 0 ? "an HDF5 file is expected, this one is empty" : "not an HDF5 file")
       }
+      try FileTrial.run(path)
       let access = try accessProperties(path, closing: H5F_CLOSE_WEAK)
       guard let handle = Handle(H5Fopen(path, sid_h5f_read_only(), access.id), release: H5Fclose) else {
         throw Library.failure(.dataError, path, "damaged or truncated HDF5 file")

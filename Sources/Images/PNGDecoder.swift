@@ -43,6 +43,10 @@ public enum PNGDecoder {
   /// - Throws: a `Failure` with status `dataError` where it is damaged, or neither 8-bit gray nor 8-bit RGB.
   public static func decode(_ data: [UInt8], subject: String) throws -> (shape: ImageShape, pixels: [UInt8]) {
     let shape = try shape(of: data, subject: subject)
+    // The most that deflate can reach.
+    guard shape.count / 1032 <= data.count else {
+      throw Failure(.dataError, subject, "declares \(shape), which its \(data.count) bytes cannot hold")
+    }
     var header = sid_png_header()
     let pixels = [UInt8](unsafeUninitializedCapacity: shape.count) { buffer, initialized in
       let isRead = sid_png_decode(

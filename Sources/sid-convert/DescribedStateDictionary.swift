@@ -41,6 +41,8 @@ struct DescribedStateDictionary {
     options.merge(given) { _, given in given }
     if let description { return try ConfigurationFile.network(options, origin: description.origin) }
     guard isKnown else {
+      // A damaged file is to be told from one that lacks a description.
+      try tensors.verifyChecksums()
       throw Failure(
         .dataError, checkpoint.path,
         "a \(checkpoint.kind.rawValue) that holds no network as an object (keys: \(keys))",

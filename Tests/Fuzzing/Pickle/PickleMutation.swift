@@ -5,7 +5,7 @@ enum PickleMutation {
   ///   - donor: another one, of which runs are taken over.
   static func apply(_ tokens: [PickleToken], donor: [PickleToken], _ random: inout FuzzRandom) -> [PickleToken] {
     var result = tokens
-    for _ in 0...random.below(4) {
+    for _ in 0...(random.oneIn(2) ? 0 : random.below(4)) {
       guard result.count > 2 else { return tokens }
       // Near the end, where the large structures are put together, as often as anywhere.
       let reach = random.oneIn(3) ? min(result.count, 40) : result.count
