@@ -2,7 +2,9 @@ import CHDF5
 import Diagnostics
 import Foundation
 
-/// Reads a file's structure in a child process first, because libhdf5 can be made to crash by a file.
+/// Reads a file of an old format in a child process first, because libhdf5 can be made to crash by a file.
+///
+/// `StructureCheck` knows the newer formats, and spares them the process.
 enum FileTrial {
   /// Far more than the structure of the largest file takes.
   private static let processorSeconds: UInt32 = 3

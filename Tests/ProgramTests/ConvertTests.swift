@@ -103,7 +103,7 @@ struct ConvertTests {
     let weight = try HDF5File.open(folder.file("nan.h5")).root.dataset("parameters/model.map_layer0.weight")
     #expect(try weight.read(Float.self).allSatisfy(\.isNaN))
     let listed = try convert("list", path)
-    #expect(listed.output.split(separator: "\n").contains { $0.contains("map_layer0.weight") && $0.hasSuffix(" 128") })
+    #expect(listed.output.split(separator: "\n").contains { $0.contains("map_layer0.weight") && $0.hasSuffix(" 64") })
   }
 
   @Test("A missing source is 66, a missing folder 73, a missing option 64")
