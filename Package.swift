@@ -52,7 +52,7 @@ let package = Package(
     .target(name: "Files", dependencies: ["COpenSSL", "Diagnostics"]),
 
     // File formats.
-    .target(name: "HDF5", dependencies: ["CHDF5", "Files", "Diagnostics"]),
+    .target(name: "HDF5", dependencies: ["CHDF5", "CZlib", "Files", "Diagnostics"]),
     .target(name: "Images", dependencies: ["CPNG", "CArchive", "Files", "Diagnostics"]),
     .target(name: "Checkpoints", dependencies: ["CZlib", "Compute", "Files", "Diagnostics"]),
 

@@ -125,7 +125,11 @@ public final class FuzzSession {
       (report.slowestSeconds, report.slowestBytes) = (seconds, bytes.count)
       if seconds > 0.5 { try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/\(parser.name).slowest")) }
     }
-    report.growthBytes = max(report.growthBytes, Self.peakBytes() - memory)
+    let growth = Self.peakBytes() - memory
+    if growth > report.growthBytes + 50_000_000 {
+      try Data(bytes).write(to: URL(fileURLWithPath: "\(folder)/\(parser.name).largest"))
+    }
+    report.growthBytes = max(report.growthBytes, growth)
     for record in Set(reached) where knownRecords.contains(record) { report.records[record, default: 0] += 1 }
     if report.outcomes.count < 3000 { report.outcomes[outcome.signature, default: 0] += 1 }
     if case .defect(let problem) = outcome { try end(.defect, problem) }

@@ -29,6 +29,15 @@ final class FileBytes {
     return FieldReader(bytes[...], file: self, what: "\(what) at byte \(start)")
   }
 
+  /// Compares the `count` bytes from `start` on with the checksum behind them.
+  ///
+  /// libhdf5 does too, but a block that fails it in the middle of a list makes it crash.
+  func verifyChecksum(_ start: UInt64, _ count: Int, _ what: String) throws {
+    var fields = try fields(start, count + 4, what)
+    let bytes = try fields.take(count)
+    try fields.require(try UInt32(fields.number(4)) == Checksum.of(bytes), "has a wrong checksum")
+  }
+
   func refuse(_ problem: String) -> Failure {
     Failure(.dataError, path, "damaged HDF5 structure: \(problem)", remedy: "make the file again")
   }

@@ -6,6 +6,9 @@ struct FractalHeapCheck {
   private let offsetBytes: Int
   private let lengthBytes: Int
   private let blockHead: Int
+  private let largestObject: Int
+  private let hasChecksums: Bool
+  private let managedBytes: UInt64
   /// The blocks: where they begin in the heap, their sizes, where they lie in the file.
   private var blocks: [(offset: UInt64, size: Int, address: UInt64)] = []
 
@@ -13,14 +16,17 @@ struct FractalHeapCheck {
     self.check = check
     var fields = try check.file.fields(address, 146, "a fractal heap")
     try fields.expect("FRHP")
+    try check.file.verifyChecksum(address, 142, "a fractal heap")
     try fields.require(try fields.byte() == 0, "has another version than 0")
     identifierBytes = try fields.small(2)
     try fields.require(try fields.number(2) == 0, "is filtered")
     let flags = try fields.byte()
-    let largestObject = try fields.small(4)
+    largestObject = try fields.small(4)
     _ = try fields.number(8)
     try fields.require(try fields.address() == undefinedAddress, "has huge objects")
-    _ = try fields.take(8 * 5)
+    _ = try fields.take(8 * 2)
+    managedBytes = try fields.number(8)
+    _ = try fields.take(8 * 2)
     let managed = try fields.number(8)
     try fields.require(try fields.number(8) == 0 && fields.number(8) == 0, "has huge objects")
     try fields.require(try fields.number(8) == 0 && fields.number(8) == 0, "has tiny objects")
@@ -40,6 +46,7 @@ struct FractalHeapCheck {
     // As libhdf5 counts: the smaller of what a direct block and the largest object need.
     func bytes(_ limit: Int) -> Int { (Int.bitWidth - limit.leadingZeroBitCount - 1) / 8 + 1 }
     lengthBytes = min(bytes(directSize), bytes(largestObject))
+    hasChecksums = flags & 2 != 0
     blockHead = 5 + 8 + offsetBytes + (flags & 2 != 0 ? 4 : 0)
     try fields.require(
       identifierBytes >= 1 + offsetBytes + lengthBytes && identifierBytes <= 64,
@@ -53,6 +60,7 @@ struct FractalHeapCheck {
     try fields.require(rows <= directRows, "has blocks of blocks of blocks")
     var table = try check.file.fields(root, 5 + 8 + offsetBytes + rows * width * 8 + 4, "a heap's table of blocks")
     try table.expect("FHIB")
+    try check.file.verifyChecksum(root, 5 + 8 + offsetBytes + rows * width * 8, "a heap's table of blocks")
     try table.require(
       try table.byte() == 0 && table.address() == address && table.number(min(offsetBytes, 8)) == 0,
       "is of another heap")
@@ -73,6 +81,14 @@ struct FractalHeapCheck {
     try fields.expect("FHDB")
     try fields.require(
       try fields.byte() == 0 && fields.address() == heap && fields.number(offsetBytes) == offset, "is of another heap")
+    if hasChecksums {
+      // It stands inside the block, and counts as zero.
+      var whole = try Array(check.file.fields(address, size, "a heap's block").rest)
+      let place = blockHead - 4
+      whole.replaceSubrange(place..<blockHead, with: [0, 0, 0, 0])
+      try fields.require(
+        try UInt32(fields.number(4)) == Checksum.of(whole[...]), "has a wrong checksum")
+    }
     blocks.append((offset, size, address))
   }
 
@@ -94,7 +110,9 @@ struct FractalHeapCheck {
 struct BTreeCheck {
   private let check: StructureCheck
   private let nodeBytes: Int, recordBytes: Int, identifierBytes: Int
-  private let depth: Int, root: UInt64, rootRecords: Int, total: UInt64
+  private let depth: Int, root: UInt64, rootRecords: Int
+  /// Records of all nodes.
+  let total: UInt64
   private let type: Int
   private let splitPercent: Int
 
@@ -102,6 +120,7 @@ struct BTreeCheck {
     (self.check, self.type, self.identifierBytes) = (check, type, identifierBytes)
     var fields = try check.file.fields(address, 38, "a B-tree")
     try fields.expect("BTHD")
+    try check.file.verifyChecksum(address, 34, "a B-tree")
     try fields.require(try fields.byte() == 0 && fields.byte() == UInt8(type), "is of another kind")
     nodeBytes = try fields.small(4)
     recordBytes = try fields.small(2)
@@ -164,6 +183,8 @@ struct BTreeCheck {
       try body(record.dropFirst(place).prefix(identifierBytes))
       count += 1
     }
+    let nodePointers = level > 0 ? (records + 1) * pointerBytes(level) : 0
+    try check.file.verifyChecksum(address, 6 + records * recordBytes + nodePointers, "a node of a B-tree")
     guard level > 0 else { return count }
     for _ in 0...records {
       let child = try fields.address()
@@ -174,51 +195,5 @@ struct BTreeCheck {
       count += found
     }
     return count
-  }
-}
-
-/// Checks the index of a data set's chunks: a B-tree of version 1.
-struct ChunkTreeCheck {
-  let check: StructureCheck
-  /// Extents of a chunk, the element's bytes last.
-  let chunk: [UInt64]
-  let extents: [UInt64]
-  let chunkBytes: UInt64
-  let isFiltered: Bool
-
-  /// The most entries of a node, as this package's files have it.
-  private static let capacity = 64
-
-  func run(_ address: UInt64, level: Int?) throws {
-    try check.step()
-    let keyBytes = 8 + 8 * chunk.count
-    let nodeBytes = 24 + Self.capacity * (keyBytes + 8) + keyBytes
-    var fields = try check.file.fields(address, nodeBytes, "an index of chunks")
-    try fields.expect("TREE")
-    try fields.require(try fields.byte() == 1, "is of another kind")
-    let found = try fields.small(1)
-    let count = try fields.small(2)
-    try fields.require(
-      (level ?? found) == found && found <= 8 && (1...Self.capacity).contains(count), "is inconsistent")
-    _ = try fields.take(16)
-    for _ in 0..<count {
-      try check.step()
-      let bytes = try fields.number(4)
-      let mask = try fields.number(4)
-      for (axis, extent) in chunk.enumerated() {
-        let place = try fields.number(8)
-        try fields.require(
-          axis == extents.count ? place == 0 : place % extent == 0 && place < max(extents[axis], 1),
-          "has a chunk at an impossible place")
-      }
-      let child = try fields.address()
-      if found > 0 {
-        try run(child, level: found - 1)
-        continue
-      }
-      try fields.require(mask == 0 && bytes > 0 && (isFiltered || bytes == chunkBytes), "has a chunk of \(bytes) bytes")
-      let end = child.addingReportingOverflow(bytes)
-      try fields.require(!end.overflow && end.partialValue <= UInt64(check.file.size), "has a chunk outside the file")
-    }
   }
 }

@@ -7,7 +7,7 @@ struct ObjectHeaderCheck {
   private var extents: [UInt64]?
   private var type: ElementTypeCheck?
   private var layout: Layout?
-  private var isFiltered = false
+  private var filters: [Int] = []
 
   private enum Layout {
     case contiguous(bytes: UInt64), compact(bytes: Int)
@@ -28,8 +28,8 @@ struct ObjectHeaderCheck {
     let size = try prefix.small(width)
     let start = address + 6 + UInt64(optional + width)
     var chunks: [(start: UInt64, size: Int)] = [(start, size)]
-    // The checksum stands behind the messages.
-    _ = try check.file.fields(start &+ UInt64(size), 4, "an object header's checksum")
+    try head.require(size <= 1 << 30, "is too long")
+    try check.file.verifyChecksum(address, 6 + optional + width + size, "an object header")
     var read = 0
     while read < chunks.count {
       let chunk = chunks[read]
@@ -51,6 +51,7 @@ struct ObjectHeaderCheck {
           var part = try check.file.fields(next, length, "a part of an object header")
           try part.expect("OCHK")
           try part.require(length >= 8, "is too short")
+          try check.file.verifyChecksum(next, length - 4, "a part of an object header")
           chunks.append((next + 4, length - 8))
         } else {
           try self.message(kind, &message)
@@ -77,7 +78,7 @@ struct ObjectHeaderCheck {
       try fields.require(try fields.byte() == 0, "has another version than 0")
       let flags = try fields.byte()
       _ = try fields.take((flags & 1 != 0 ? 4 : 0) + (flags & 2 != 0 ? 4 : 0))
-    case 11: try filters(&fields)
+    case 11: try filterList(&fields)
     case 12: try attribute(&fields)
     case 18: _ = try fields.take(8)
     case 21: try attributeInfo(&fields)
@@ -132,12 +133,17 @@ struct ObjectHeaderCheck {
     }
     try fields.require(indices[0].address != undefinedAddress, "has a heap and no index")
     let heap = try FractalHeapCheck(check, address: address)
+    var total: UInt64?
     for index in indices where index.address != undefinedAddress {
-      try BTreeCheck(check, address: index.address, type: index.type, identifierBytes: heap.identifierBytes)
-        .forEachIdentifier { identifier in
-          var object = try heap.object(identifier)
-          try body(&object)
-        }
+      let tree = try BTreeCheck(
+        check, address: index.address, type: index.type, identifierBytes: heap.identifierBytes)
+      try fields.require(total ?? tree.total == tree.total, "has indices of different lengths")
+      total = tree.total
+      try tree.forEachIdentifier { identifier in
+        var object = try heap.object(identifier)
+        try body(&object)
+        try object.require(object.remaining == 0, "is longer than what it holds")
+      }
     }
   }
 
@@ -201,10 +207,10 @@ struct ObjectHeaderCheck {
     }
   }
 
-  private mutating func filters(_ fields: inout FieldReader) throws {
+  private mutating func filterList(_ fields: inout FieldReader) throws {
     try fields.require(try fields.byte() == 2, "is no list of filters of version 2")
     let count = try fields.small(1)
-    try fields.require(count <= 8 && !isFiltered, "has \(count) filters")
+    try fields.require(count <= 8 && filters.isEmpty, "has \(count) filters")
     for _ in 0..<count {
       let filter = try fields.small(2)
       try fields.require((1...3).contains(filter), "has filter \(filter); deflate, shuffle and fletcher32 are known")
@@ -212,8 +218,8 @@ struct ObjectHeaderCheck {
       let values = try fields.small(2)
       try fields.require(values <= 8, "has a filter with \(values) values")
       _ = try fields.take(4 * values)
+      filters.append(filter)
     }
-    isFiltered = true
   }
 
   private func attribute(_ fields: inout FieldReader) throws {
@@ -270,7 +276,7 @@ struct ObjectHeaderCheck {
       }
       guard tree != undefinedAddress else { return }
       try ChunkTreeCheck(
-        check: check, chunk: chunk, extents: extents, chunkBytes: bytes, isFiltered: isFiltered
+        check: check, chunk: chunk, extents: extents, chunkBytes: bytes, filters: filters
       ).run(tree, level: nil)
     }
   }
