@@ -40,6 +40,7 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
     .systemLibrary(name: "CLinux"),
@@ -51,9 +52,9 @@ let package = Package(
     .target(name: "Files", dependencies: ["COpenSSL", "Diagnostics"]),
 
     // File formats.
-    .target(name: "HDF5", dependencies: ["CHDF5", "Files", "Diagnostics"]),
+    .target(name: "HDF5", dependencies: ["CHDF5", "CZlib", "Files", "Diagnostics"]),
     .target(name: "Images", dependencies: ["CPNG", "CArchive", "Files", "Diagnostics"]),
-    .target(name: "Checkpoints", dependencies: ["Compute", "Files", "Diagnostics"]),
+    .target(name: "Checkpoints", dependencies: ["CZlib", "Compute", "Files", "Diagnostics"]),
 
     // Numerics.
     .target(name: "Kernels", dependencies: ["CVector"], swiftSettings: kernelSettings),
@@ -77,7 +78,10 @@ let package = Package(
       ]),
     .executableTarget(
       name: "sid-convert",
-      dependencies: ["Checkpoints", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser, yams]),
+      dependencies: [
+        "Checkpoints", "Distillation", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser,
+        yams,
+      ]),
     .executableTarget(
       name: "sid-distill",
       dependencies: [
@@ -98,6 +102,15 @@ let package = Package(
     // Tests: one target per module; TestSupport finds the fixtures and the built programs.
     .target(
       name: "TestSupport", dependencies: ["HDF5", "Compute", "Checkpoints", "Models"], path: "Tests/TestSupport"),
+    // Changed files for every reader of untrusted files; sid-fuzz runs them for hours, FuzzTests for a moment.
+    .target(
+      name: "Fuzzing",
+      dependencies: [
+        "CZlib", "Checkpoints", "Compute", "Distillation", "Images", "Models", "Scoring", "HDF5", "Diagnostics",
+        "TestSupport",
+      ], path: "Tests/Fuzzing"),
+    .executableTarget(name: "sid-fuzz", dependencies: ["Fuzzing", argumentParser], path: "Tests/sid-fuzz"),
+    .testTarget(name: "FuzzTests", dependencies: ["Fuzzing", "TestSupport"]),
     .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"]),

@@ -1,5 +1,6 @@
 #pragma once
 #include <hdf5.h>
+#include "probe.h"
 
 /* Swift imports neither macros that call a function nor casts; each of these gives one its value. */
 

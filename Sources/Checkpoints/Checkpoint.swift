@@ -2,7 +2,7 @@ import Compute
 import Diagnostics
 import Files
 
-/// A file of weights as other programs save them: EDM and SiD pickles, torch.save archives, safetensors.
+/// A file of tensors as other programs save them: EDM and SiD pickles, torch.save archives, safetensors, numpy arrays.
 ///
 /// Opening reads the index alone; a tensor is read from the file when it is asked for, and not kept.
 public final class Checkpoint: Sendable {
@@ -15,12 +15,18 @@ public final class Checkpoint: Sendable {
     /// torch.save's old form.
     case torchLegacy = "torch archive of the old form"
     case safetensors = "safetensors file"
+    /// One array of numpy (`.npy`), named `array`.
+    case numpyArray = "numpy array"
+    /// A zip of numpy arrays (`.npz`).
+    case numpyArchive = "numpy archive"
   }
 
   /// The path it was opened by.
   public let path: String
   /// The container of the file.
   public let kind: Kind
+  /// Texts that the writer added: `__metadata__` of safetensors, the entries below `extra/` of a torch zip archive.
+  public let metadata: [String: String]
   private let file: CheckpointFile
   private let content: Content
 
@@ -29,8 +35,9 @@ public final class Checkpoint: Sendable {
     case tensors(CheckpointTensors)
   }
 
-  private init(file: CheckpointFile, kind: Kind, content: Content) {
+  private init(file: CheckpointFile, kind: Kind, metadata: [String: String] = [:], content: Content) {
     path = file.path
+    self.metadata = metadata
     self.file = file
     self.kind = kind
     self.content = content
@@ -43,17 +50,31 @@ public final class Checkpoint: Sendable {
     guard file.size > 0 else { throw file.refuse("the file is empty") }
     let beginning = try file.bytes(ByteRange(start: 0, count: min(file.size, 16)))
     if beginning.starts(with: ZipDirectory.signature) {
-      return try Checkpoint(file: file, kind: .torchZip, document: TorchZipArchive.read(file))
+      let directory = try ZipDirectory(file)
+      if NumpyArchive.matches(directory) {
+        let tensors = try CheckpointTensors(NumpyArchive.read(directory, in: file), file: file)
+        return Checkpoint(file: file, kind: .numpyArchive, content: .tensors(tensors))
+      }
+      let entries = try TorchZipArchive.contents(of: directory, in: file)
+      return try Checkpoint(
+        file: file, kind: .torchZip, metadata: TorchZipArchive.metadata(entries, in: file),
+        document: TorchZipArchive.read(entries, in: file))
+    }
+    if beginning.starts(with: NumpyHeader.magic) {
+      let tensors = try CheckpointTensors([("array", NumpyArchive.readArray(file))], file: file)
+      return Checkpoint(file: file, kind: .numpyArray, content: .tensors(tensors))
     }
     if beginning.starts(with: TorchLegacyArchive.magic) {
       return try Checkpoint(file: file, kind: .torchLegacy, document: TorchLegacyArchive.read(file, file.everything))
     }
     if Safetensors.matches(beginning) {
-      let tensors = try CheckpointTensors(Safetensors.read(file), file: file)
-      return Checkpoint(file: file, kind: .safetensors, content: .tensors(tensors))
+      let (tensors, metadata) = try Safetensors.read(file)
+      return Checkpoint(
+        file: file, kind: .safetensors, metadata: metadata,
+        content: .tensors(try CheckpointTensors(tensors, file: file)))
     }
     guard beginning[0] == 0x80 else {
-      throw file.refuse("neither a pickle, a torch archive nor a safetensors file")
+      throw file.refuse("neither a pickle, a torch archive, a safetensors file nor a numpy array")
     }
     var machine = PickleMachine(ByteCursor(file, file.everything), storages: .nested)
     let document = try machine.run()
@@ -63,11 +84,13 @@ public final class Checkpoint: Sendable {
     return try Checkpoint(file: file, kind: .pickle, document: document)
   }
 
-  private convenience init(file: CheckpointFile, kind: Kind, document: PickleDocument) throws {
+  private convenience init(
+    file: CheckpointFile, kind: Kind, metadata: [String: String] = [:], document: PickleDocument
+  ) throws {
     guard let root = document.dictionary(document.root) else {
       throw file.refuse("the \(kind.rawValue) does not hold a dictionary")
     }
-    self.init(file: file, kind: kind, content: .objects(document, root: root))
+    self.init(file: file, kind: kind, metadata: metadata, content: .objects(document, root: root))
   }
 
   /// The names of the top level: `ema`, `loss_fn`, ... of a snapshot; the tensor names of a state_dict.
@@ -113,7 +136,7 @@ public final class Checkpoint: Sendable {
   public func stateDictionary(key: String? = nil) throws -> CheckpointTensors {
     switch content {
     case .tensors(let tensors):
-      guard key == nil else { throw file.refuse("a safetensors file has no key \"\(key ?? "")\"") }
+      guard key == nil else { throw file.refuse("a \(kind.rawValue) has no key \"\(key ?? "")\"") }
       return tensors
     case .objects(let document, let root):
       var dictionary = root
@@ -138,7 +161,7 @@ public final class Checkpoint: Sendable {
   /// - Throws: `dataError` where there is none.
   public func optimizerState(_ key: String) throws -> OptimizerState {
     guard case .objects(let document, let root) = content else {
-      throw file.refuse("a safetensors file has no optimizer state")
+      throw file.refuse("a \(kind.rawValue) has no optimizer state")
     }
     return try OptimizerState(root[key], key: key, of: document, file: file)
   }

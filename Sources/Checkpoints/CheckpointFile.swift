@@ -87,15 +87,20 @@ package final class CheckpointFile: Sendable {
     }
   }
 
-  /// Compares the bytes of `range` with a CRC-32, once.
-  func verify(_ range: ByteRange, checksum: UInt32, name: String) throws {
-    if verified.withLock({ $0.contains(range.start) }) { return }
+  /// Compares the content of a zip entry with its size and its CRC-32, once.
+  func verify(_ entry: ZipDirectory.Entry) throws {
+    if verified.withLock({ $0.contains(entry.bytes.start) }) { return }
     var crc = CRC32()
-    try forEachBlock(of: range) { crc.update($0) }
-    guard crc.value == checksum else {
-      throw refuse("the checksum of \(name) is wrong: the content is damaged", remedy: "fetch the file again")
+    if entry.isDeflated {
+      try Inflation.forEachBlock(of: entry, in: self) { crc.update($0) }
+    } else {
+      try forEachBlock(of: entry.bytes) { crc.update($0) }
     }
-    _ = verified.withLock { $0.insert(range.start) }
+    guard crc.value == entry.checksum else {
+      throw refuse(
+        "the checksum of the zip entry \(entry.name) is wrong: the content is damaged", remedy: "fetch the file again")
+    }
+    _ = verified.withLock { $0.insert(entry.bytes.start) }
   }
 
   /// The failure for content that cannot be accepted.

@@ -30,4 +30,12 @@ public struct CheckpointTensors: TensorSource, Sendable {
     guard let tensor = tensors[name] else { throw file.refuse("there is no tensor \(name)") }
     return try tensor.read(from: file, name: name)
   }
+
+  /// Compares every tensor's data with the checksum that its container has, if it has one.
+  /// - Throws: `dataError` naming the entry that is damaged.
+  public func verifyChecksums() throws {
+    for name in tensorNames {
+      if let entry = tensors[name]?.storage.entry { try file.verify(entry) }
+    }
+  }
 }

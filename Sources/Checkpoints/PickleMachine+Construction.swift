@@ -84,7 +84,7 @@ extension PickleMachine {
         )
       }
       storage.bytes = entry.bytes
-      storage.checksum = entry.checksum
+      storage.entry = entry
     }
     return .storage(try self.storage(storage))
   }

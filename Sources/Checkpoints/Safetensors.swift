@@ -17,10 +17,15 @@ enum Safetensors {
     }
 
     var tensors: [(name: String, tensor: Tensor)] = []
+    var metadata: [String: String] = [:]
 
     init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: Name.self)
-      for name in container.allKeys where name.stringValue != "__metadata__" {
+      for name in container.allKeys {
+        if name.stringValue == "__metadata__" {
+          metadata = try container.decode([String: String].self, forKey: name)
+          continue
+        }
         tensors.append((name.stringValue, try container.decode(Tensor.self, forKey: name)))
       }
     }
@@ -29,11 +34,14 @@ enum Safetensors {
   /// Whether the file begins like one: a plausible length, then an opening brace.
   static func matches(_ beginning: [UInt8]) -> Bool { beginning.count >= 9 && beginning[8] == UInt8(ascii: "{") }
 
-  /// The tensors in the order of their data.
-  static func read(_ file: CheckpointFile) throws -> [(name: String, tensor: StoredTensor)] {
+  /// The tensors in the order of their data, and the texts that the writer added.
+  static func read(_ file: CheckpointFile) throws -> (
+    tensors: [(name: String, tensor: StoredTensor)], metadata: [String: String]
+  ) {
     var cursor = ByteCursor(file, file.everything)
     let length = try cursor.number(UInt64.self)
-    let limit = 100_000_000  // the format's own limit
+    // The format's own limit is 100 MB; a network of a hundred thousand tensors needs a sixth of that.
+    let limit = 1 << 24
     guard length <= UInt64(min(limit, cursor.remaining)) else {
       throw file.refuse(
         "a safetensors header of \(length) bytes in a file of \(file.size)", remedy: "the file is truncated or damaged")
@@ -65,7 +73,7 @@ enum Safetensors {
         )
       }
       let count = (entry.data_offsets[1] - position) / type.byteCount
-      guard let strides = rowMajorStrides(entry.shape),
+      guard let strides = StoredTensor.rowMajorStrides(entry.shape),
         entry.shape.reduce(1, *) * type.byteCount == entry.data_offsets[1] - position
       else {
         throw file.refuse(
@@ -80,26 +88,6 @@ enum Safetensors {
     guard position == data.count else {
       throw file.refuse("\(data.count - position) bytes of data belong to no tensor")
     }
-    return result
-  }
-
-  /// Strides of a dense tensor; nil where an extent is negative or the product, in bytes, overflows.
-  private static func rowMajorStrides(_ shape: [Int]) -> [Int]? {
-    // From the front as well: an extent of zero at the end would hide an overflow from the loop below.
-    var count = 1
-    for extent in shape {
-      let product = count.multipliedReportingOverflow(by: max(extent, 1))
-      guard !product.overflow, product.partialValue <= Int.max / 16 else { return nil }
-      count = product.partialValue
-    }
-    var strides: [Int] = []
-    var stride = 1
-    for extent in shape.reversed() {
-      strides.append(stride)
-      let product = stride.multipliedReportingOverflow(by: extent)
-      guard extent >= 0, !product.overflow, product.partialValue <= Int.max / 16 else { return nil }
-      stride = product.partialValue
-    }
-    return strides.reversed()
+    return (result, header.metadata)
   }
 }

@@ -8,10 +8,13 @@ struct Storage: Sendable {
   let type: ElementType
   /// Elements.
   let count: Int
-  /// Where the elements stand; nil until the archive has been read to its table of storages.
+  /// Where the elements stand; nil until the archive has been read to its table of storages, and where they are
+  /// compressed.
   var bytes: ByteRange?
-  /// CRC-32 of `bytes`, where the container has one.
-  var checksum: UInt32?
+  /// The zip entry that holds them, whose checksum covers them.
+  var entry: ZipDirectory.Entry?
+  /// Bytes of a compressed entry's content before the first element.
+  var entryOffset = 0
 }
 
 /// A tensor that stays in its file until it is asked for.
@@ -55,6 +58,26 @@ struct StoredTensor: Sendable {
     return nil
   }
 
+  /// Strides of a dense row-major tensor; nil where an extent is negative or the product, in bytes, overflows.
+  static func rowMajorStrides(_ shape: [Int]) -> [Int]? {
+    // From the front as well: an extent of zero at the end would hide an overflow from the loop below.
+    var count = 1
+    for extent in shape {
+      let product = count.multipliedReportingOverflow(by: max(extent, 1))
+      guard !product.overflow, product.partialValue <= Int.max / 16 else { return nil }
+      count = product.partialValue
+    }
+    var strides: [Int] = []
+    var stride = 1
+    for extent in shape.reversed() {
+      strides.append(stride)
+      let product = stride.multipliedReportingOverflow(by: extent)
+      guard extent >= 0, !product.overflow, product.partialValue <= Int.max / 16 else { return nil }
+      stride = product.partialValue
+    }
+    return strides.reversed()
+  }
+
   /// Whether the elements stand in row-major order without gaps.
   var isContiguous: Bool {
     var expected = 1
@@ -67,20 +90,20 @@ struct StoredTensor: Sendable {
 
   /// The elements, widened to float32, in row-major order.
   func read(from file: CheckpointFile, name: String) throws -> Tensor {
-    guard let bytes = storage.bytes else { throw file.refuse("tensor \(name) has no data") }
-    if let checksum = storage.checksum { try file.verify(bytes, checksum: checksum, name: "storage \(storage.key)") }
-    let count = count
+    if let entry = storage.entry { try file.verify(entry) }
     if count == 0 { return Tensor(shape: shape) }
     let width = storage.type.byteCount
-    var result = Tensor(uninitialized: shape)
+    guard let bytes = storage.bytes else {
+      guard let entry = storage.entry else { throw file.refuse("tensor \(name) has no data") }
+      let content = try Inflation.bytes(of: entry, in: file)
+      return content.withUnsafeBytes { widened(UnsafeRawBufferPointer(rebasing: $0[storage.entryOffset...])) }
+    }
     guard isContiguous else {
-      let gathered = try gather(from: file, start: bytes.start)
-      result.withUnsafeMutableBufferPointer { target in
-        for i in 0..<count { target[i] = gathered[i] }
-      }
-      return result
+      let span = ByteRange(start: bytes.start, count: (offset + span) * width)
+      return try file.bytes(span).withUnsafeBytes { widened($0) }
     }
     let range = ByteRange(start: bytes.start + offset * width, count: count * width)
+    var result = Tensor(uninitialized: shape)
     try result.withUnsafeMutableBufferPointer { target in
       guard let base = target.baseAddress else { return }
       if storage.type == .float32, UInt32(1).littleEndian == 1 {
@@ -96,29 +119,31 @@ struct StoredTensor: Sendable {
     return result
   }
 
-  /// The elements of a transposed or otherwise strided view.
-  private func gather(from file: CheckpointFile, start: Int) throws -> [Float] {
-    let span = zip(shape, strides).reduce(1) { $0 + ($1.0 - 1) * $1.1 }
+  /// Elements of the storage from the view's first to its last.
+  private var span: Int { zip(shape, strides).reduce(1) { $0 + ($1.0 - 1) * $1.1 } }
+
+  /// The view of a storage that is in memory.
+  private func widened(_ content: UnsafeRawBufferPointer) -> Tensor {
     let width = storage.type.byteCount
-    let raw = try file.bytes(ByteRange(start: start + offset * width, count: span * width))
-    var dense = [Float](repeating: 0, count: span)
-    raw.withUnsafeBytes { source in
-      dense.withUnsafeMutableBufferPointer { target in
-        if let base = target.baseAddress { storage.type.widen(source, count: span, into: base) }
-      }
-    }
-    var result: [Float] = []
-    result.reserveCapacity(count)
+    var result = Tensor(uninitialized: shape)
     var index = [Int](repeating: 0, count: shape.count)
-    var position = 0
-    for _ in 0..<count {
-      result.append(dense[position])
-      for axis in shape.indices.reversed() {
-        index[axis] += 1
-        position += strides[axis]
-        if index[axis] < shape[axis] { break }
-        position -= index[axis] * strides[axis]
-        index[axis] = 0
+    var position = offset
+    result.withUnsafeMutableBufferPointer { target in
+      guard let base = target.baseAddress else { return }
+      if isContiguous {
+        let part = UnsafeRawBufferPointer(rebasing: content[(offset * width)...])
+        return storage.type.widen(part, count: target.count, into: base)
+      }
+      for i in 0..<target.count {
+        let element = UnsafeRawBufferPointer(rebasing: content[(position * width)..<((position + 1) * width)])
+        storage.type.widen(element, count: 1, into: base + i)
+        for axis in shape.indices.reversed() {
+          index[axis] += 1
+          position += strides[axis]
+          if index[axis] < shape[axis] { break }
+          position -= index[axis] * strides[axis]
+          index[axis] = 0
+        }
       }
     }
     return result

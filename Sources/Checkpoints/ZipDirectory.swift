@@ -1,14 +1,19 @@
 import Diagnostics
 
-/// The table of contents of a torch.save zip archive.
+/// The table of contents of a zip archive: torch.save's, or numpy's.
 ///
-/// Stricter than zip: stored entries only, no encryption, no overlaps, no name twice, both headers of an entry equal,
-/// every size compared with the real file.
+/// Stricter than zip: entries are stored or deflated, no encryption, no overlaps, no name twice, both headers of an entry
+/// equal, every size compared with the real file or with what deflate can reach.
 struct ZipDirectory: Sendable {
   struct Entry: Sendable {
     let name: String
+    /// Where its bytes stand, as they are in the file.
     let bytes: ByteRange
+    /// CRC-32 of the content.
     let checksum: UInt32
+    /// Bytes of the content, as declared.
+    let size: Int
+    let isDeflated: Bool
   }
 
   let entries: [Entry]
@@ -111,9 +116,12 @@ struct ZipDirectory: Sendable {
     _ = try cursor.skip(commentCount, what: "a zip entry's comment")
 
     guard flags & 0x2041 == 0 else { throw file.refuse("the zip entry \(name) is encrypted") }
-    guard method == 0, stored == size else {
-      throw file.refuse(
-        "the zip entry \(name) is compressed; torch.save stores its entries", remedy: "save the file again")
+    guard method == 0 || method == 8 else {
+      throw file.refuse("the zip entry \(name) is compressed by method \(method); stored and deflated ones are read")
+    }
+    let isDeflated = method == 8
+    guard isDeflated || stored == size, size <= UInt64(Int.max / 2) else {
+      throw file.refuse("the zip entry \(name) declares \(size) bytes and stores \(stored)")
     }
     guard dataEnd >= 30, offset <= UInt64(dataEnd - 30) else {
       throw file.refuse("the zip entry \(name) lies outside the file")
@@ -121,12 +129,14 @@ struct ZipDirectory: Sendable {
     var local = ByteCursor(file, ByteRange(start: Int(offset), count: dataEnd - Int(offset)))
     guard try local.number(UInt32.self) == 0x0403_4B50 else { throw file.refuse("the zip entry \(name) has no header") }
     _ = try local.skip(4, what: "a zip header")
-    guard try local.number(UInt16.self) == 0 else { throw file.refuse("the zip entry \(name) has two methods") }
+    guard try local.number(UInt16.self) == method else { throw file.refuse("the zip entry \(name) has two methods") }
     _ = try local.skip(16, what: "a zip header")
     let localNameCount = try local.number(UInt16.self)
     let localExtraCount = try local.number(UInt16.self)
     guard try local.text(localNameCount) == name else { throw file.refuse("the zip entry \(name) has two names") }
     _ = try local.skip(localExtraCount, what: "a zip header's extra field")
-    return Entry(name: name, bytes: try local.skip(size, what: "the zip entry \(name)"), checksum: checksum)
+    return Entry(
+      name: name, bytes: try local.skip(stored, what: "the zip entry \(name)"), checksum: checksum, size: Int(size),
+      isDeflated: isDeflated)
   }
 }

@@ -13,8 +13,7 @@ extension TrainingState {
   /// Tensors are stored by state_dict names, in PyTorch's order of elements.
   public func write(to file: HDF5File) throws {
     let root = file.root
-    try root.setAttribute("format", Self.format)
-    try root.setAttribute("format_version", 1)
+    try Self.writeFormat(to: root)
     try root.setAttribute("images_seen", imagesSeen)
     try root.setAttribute("fake_score_objective", fakeScoreObjective)
     for (name, network) in [("fake_score", fakeScore), ("generator", generator), ("generator_ema", generatorEMA)] {
@@ -25,23 +24,23 @@ extension TrainingState {
     ] {
       try adam.write(to: try root.createGroup(name), names: network)
     }
-    let group = try root.createGroup("pending")
-    try group.setAttribute("phase", pending.phase.rawValue)
-    try group.setAttribute("images_done", pending.imagesDone)
-    try group.setAttribute("objective", pending.objective)
-    try group.setAttribute("counted_images", pending.countedImages)
     let network = pending.phase == .fakeScore ? fakeScore : generator
+    let group = try pending.write(to: root)
     for (index, gradient) in pending.gradients.enumerated() {
       guard let gradient else { continue }
-      let specification = network.specifications[index]
-      try group.write(
-        network.stateDictOrder(gradient, of: index).values, shape: specification.shape, to: specification.name)
+      try group.write(network.stateDictOrder(gradient, of: index), to: network.specifications[index].name)
     }
   }
 
-  /// Reads a state that `write(to:)` wrote.
+  static func writeFormat(to root: HDF5Group) throws {
+    try root.setAttribute("format", format)
+    try root.setAttribute("format_version", 1)
+  }
+
+  /// Reads a state that `write(to:)` or `ImportedTrainingState` wrote.
+  /// - Parameter batch: images per iteration, for a state whose trainer counted iterations alone.
   /// - Throws: a `Failure` naming the file and what in it is missing or does not fit.
-  public init(reading file: HDF5File) throws {
+  public init(reading file: HDF5File, batch: Int) throws {
     try file.requireFormat(Self.format)
     let (root, path) = (file.root, file.path)
     let fakeScore = try Network(reading: try root.group("fake_score"), path: path)
@@ -63,7 +62,7 @@ extension TrainingState {
       fakeScore: fakeScore, generator: generator, generatorEMA: generatorEMA,
       fakeScoreAdam: try Adam(reading: try root.group("fake_score_optimizer"), names: fakeScore, path: path),
       generatorAdam: try Adam(reading: try root.group("generator_optimizer"), names: generator, path: path),
-      imagesSeen: try root.intAttribute("images_seen"),
+      imagesSeen: try Self.imagesSeen(root, batch: batch, path: path),
       pending: PendingStep(
         phase: phase, imagesDone: try group.intAttribute("images_done"),
         objective: try group.doubleAttribute("objective"),
@@ -74,25 +73,54 @@ extension TrainingState {
       throw Failure(.dataError, path, "a counter of images is negative")
     }
   }
+
+  private static func imagesSeen(_ root: HDF5Group, batch: Int, path: String) throws -> Int {
+    if !root.hasAttribute("images_seen"), root.hasAttribute("iterations") {
+      let images = try root.intAttribute("iterations").multipliedReportingOverflow(by: batch)
+      guard !images.overflow else { throw Failure(.dataError, path, "a counter of iterations is too large") }
+      return images.partialValue
+    }
+    return try root.intAttribute("images_seen")
+  }
+}
+
+extension TrainingState.PendingStep {
+  /// Writes the counters. Returns the group, to which the gradients belong.
+  func write(to root: HDF5Group) throws -> HDF5Group {
+    let group = try root.createGroup("pending")
+    try group.setAttribute("phase", phase.rawValue)
+    try group.setAttribute("images_done", imagesDone)
+    try group.setAttribute("objective", objective)
+    try group.setAttribute("counted_images", countedImages)
+    return group
+  }
 }
 
 extension Adam {
   func write(to group: HDF5Group, names network: Network) throws {
+    try write(to: group, names: network.specifications) { index in
+      guard let state = moments[index] else { return nil }
+      return Moments(
+        step: state.step, first: state.first.map { network.stateDictOrder($0, of: index) },
+        second: network.stateDictOrder(state.second, of: index))
+    }
+  }
+
+  /// Writes options and moments; `moments` gives those of one parameter in PyTorch's order of elements, asked for once
+  /// each, in order.
+  func write(
+    to group: HDF5Group, names specifications: [ParameterSpecification], moments: (Int) throws -> Moments?
+  ) throws {
     try group.setAttribute("beta1", beta1)
     try group.setAttribute("beta2", beta2)
     try group.setAttribute("epsilon", epsilon)
     let second = try group.createGroup("second_moment")
     let first = try group.createGroup("first_moment")
-    for (index, state) in moments.enumerated() {
-      guard let state else { continue }
-      let specification = network.specifications[index]
-      try second.write(
-        network.stateDictOrder(state.second, of: index).values, shape: specification.shape, to: specification.name)
+    for (index, specification) in specifications.enumerated() {
+      guard let state = try moments(index) else { continue }
+      try second.write(state.second, to: specification.name)
       try second.dataset(specification.name).setAttribute("step", state.step)
-      if let moment = state.first {
-        try first.write(
-          network.stateDictOrder(moment, of: index).values, shape: specification.shape, to: specification.name)
-      }
+      if let moment = state.first { try first.write(moment, to: specification.name) }
     }
   }
 

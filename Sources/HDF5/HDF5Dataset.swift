@@ -72,9 +72,9 @@ public struct HDF5Dataset: HDF5Object {
     }
   }
 
-  func writeAll<T: HDF5Scalar>(_ values: [T]) throws {
+  func writeAll<T: HDF5Scalar>(_ values: UnsafeBufferPointer<T>) throws {
     try Library.locked {
-      guard values.isEmpty || H5Dwrite(handle.id, T.kind.memoryType, 0, 0, 0, values) >= 0 else {
+      guard values.isEmpty || H5Dwrite(handle.id, T.kind.memoryType, 0, 0, 0, values.baseAddress) >= 0 else {
         throw failure("cannot write data set `\(name)`")
       }
     }

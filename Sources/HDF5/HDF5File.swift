@@ -5,9 +5,10 @@ import Foundation
 
 /// An HDF5 file that is open: an existing one for reading, or a new one being written.
 ///
-/// Existing files are not trusted. Links that leave the file, external and virtual storage, filters beyond the common
-/// ones, and data sets that declare more than the file can hold are refused when they are opened, each with a
-/// `Failure` of status `dataError`.
+/// Existing files are not trusted. The structure of files such as this package writes is checked before libhdf5 sees it;
+/// older ones are read by a child process first, which a file that makes libhdf5 crash ends in place of this one. Links
+/// that leave the file, external and virtual storage, filters beyond the common ones, and data sets that declare more than
+/// the file can hold are refused when they are opened, each with a `Failure` of status `dataError`.
 ///
 /// Use one file from one thread at a time; several files on several threads take turns inside the library.
 public final class HDF5File {
@@ -38,6 +39,7 @@ public final class HDF5File {
         throw Failure(
           .dataError, path, status.st_size == 0 ? "an HDF5 file is expected, this one is empty" : "not an HDF5 file")
       }
+      if try !StructureCheck.run(path) { try FileTrial.run(path) }
       let access = try accessProperties(path, closing: H5F_CLOSE_WEAK)
       guard let handle = Handle(H5Fopen(path, sid_h5f_read_only(), access.id), release: H5Fclose) else {
         throw Library.failure(.dataError, path, "damaged or truncated HDF5 file")

@@ -83,6 +83,13 @@ public struct HDF5Group: HDF5Object {
   public func write<T: HDF5Scalar>(
     _ values: [T], shape: [Int], to name: String, storage: HDF5Storage = .contiguous
   ) throws {
+    try values.withUnsafeBufferPointer { try write($0, shape: shape, to: name, storage: storage) }
+  }
+
+  /// The same from memory that is no array; nothing is copied.
+  public func write<T: HDF5Scalar>(
+    _ values: UnsafeBufferPointer<T>, shape: [Int], to name: String, storage: HDF5Storage = .contiguous
+  ) throws {
     precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
     let dataset = try createDataset(name, of: T.self, shape: shape, storage: storage)
     try dataset.writeAll(values)

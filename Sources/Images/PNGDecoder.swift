@@ -43,6 +43,10 @@ public enum PNGDecoder {
   /// - Throws: a `Failure` with status `dataError` where it is damaged, or neither 8-bit gray nor 8-bit RGB.
   public static func decode(_ data: [UInt8], subject: String) throws -> (shape: ImageShape, pixels: [UInt8]) {
     let shape = try shape(of: data, subject: subject)
+    // The most that deflate can reach.
+    guard shape.count / 1032 <= data.count else {
+      throw Failure(.dataError, subject, "declares \(shape), which its \(data.count) bytes cannot hold")
+    }
     var header = sid_png_header()
     let pixels = [UInt8](unsafeUninitializedCapacity: shape.count) { buffer, initialized in
       let isRead = sid_png_decode(
@@ -57,6 +61,7 @@ public enum PNGDecoder {
   /// The shape that an image declares.
   /// - Throws: as `decode`.
   public static func shape(of data: [UInt8], subject: String) throws -> ImageShape {
+    try checkChunks(data, subject: subject)
     var header = sid_png_header()
     guard sid_png_decode(data, data.count, UInt32(maximumSide), &header, nil, 0, 0) == 1 else {
       throw damaged(subject, header)
@@ -68,6 +73,21 @@ public enum PNGDecoder {
     }
     return ImageShape(
       height: Int(header.height), width: Int(header.width), channels: header.color_type == 0 ? 1 : 3)
+  }
+
+  /// Compares the lengths that chunks declare with the bytes that are there: libpng allocates before it reads.
+  private static func checkChunks(_ data: [UInt8], subject: String) throws {
+    var place = 8
+    while place + 8 <= data.count {
+      let length = data[place..<(place + 4)].reduce(0) { $0 << 8 | Int($1) }
+      guard length <= data.count - place - 8 else {
+        throw Failure(
+          .dataError, subject,
+          "not an intact PNG image: a chunk of \(length) bytes where only \(data.count - place - 8) are left")
+      }
+      // Type and checksum stand around the data.
+      place += 12 + length
+    }
   }
 
   private static func kind(_ header: sid_png_header) -> String {

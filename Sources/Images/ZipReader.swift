@@ -70,21 +70,20 @@ final class ZipReader {
       throw Failure(
         .dataError, path, "entry \(entry.name) declares \(entry.sizeBytes) bytes, at most \(maximumBytes) are expected")
     }
-    // One byte more than declared, to notice an entry that is longer.
-    var count = 0
+    // Grows with what is really there: a declared size is a claim.
+    var content: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: min(entry.sizeBytes + 1, 1 << 18))
     var result: Int = 0
-    var content = [UInt8](repeating: 0, count: entry.sizeBytes + 1)
-    content.withUnsafeMutableBytes { buffer in
-      repeat {
-        result = buffer.baseAddress.map { archive_read_data(archive, $0 + count, buffer.count - count) } ?? -1
-        count += max(result, 0)
-      } while result > 0 && count < buffer.count
-    }
+    repeat {
+      result = block.withUnsafeMutableBytes { buffer in
+        buffer.baseAddress.map { archive_read_data(archive, $0, buffer.count) } ?? -1
+      }
+      content.append(contentsOf: block.prefix(max(result, 0)))
+    } while result > 0 && content.count <= entry.sizeBytes
     guard result >= 0 else { throw damaged("entry \(entry.name) is damaged") }
-    guard count == entry.sizeBytes else {
+    guard content.count == entry.sizeBytes else {
       throw Failure(.dataError, path, "entry \(entry.name) does not have the \(entry.sizeBytes) bytes that it declares")
     }
-    content.removeLast()
     return content
   }
 

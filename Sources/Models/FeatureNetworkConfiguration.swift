@@ -80,16 +80,15 @@ public struct FeatureNetworkConfiguration: Sendable, Equatable {
   }
 
   /// Reads the JSON text of a `config` attribute.
-  init(json: String, origin: String) throws {
-    let object = try? JSONSerialization.jsonObject(with: Data(json.utf8))
-    guard let object, case .dictionary(let options) = PlainValue(jsonObject: object) else {
+  public init(json: String, origin: String) throws {
+    guard case .dictionary(let options)? = PlainValue(json: json) else {
       throw Failure(.dataError, origin, "the attribute `config` is not a JSON object")
     }
     try self.init(options, origin: origin, status: .dataError)
   }
 
   /// The JSON text for a `config` attribute, keys sorted.
-  var json: String {
+  public var json: String {
     let layers = layers.map { layer -> [String: Any] in
       var fields: [String: Any] = [:]
       switch layer.operation {
@@ -197,8 +196,14 @@ private struct Fields {
 }
 
 extension PlainValue {
+  /// The value that a JSON text holds; nil where it is none.
+  public init?(json: String) {
+    guard let object = try? JSONSerialization.jsonObject(with: Data(json.utf8)) else { return nil }
+    self.init(jsonObject: object)
+  }
+
   /// The value of an object that Foundation's JSON reader made.
-  init(jsonObject: Any) {
+  private init(jsonObject: Any) {
     switch jsonObject {
     case let text as String: self = .text(text)
     case let items as [Any]: self = .list(items.map { PlainValue(jsonObject: $0) })

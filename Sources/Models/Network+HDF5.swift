@@ -76,7 +76,7 @@ extension Network {
   }
 
   /// The configuration in the `config` attribute of a group.
-  static func configuration(of group: HDF5Group, path: String) throws -> NetworkConfiguration {
+  public static func configuration(of group: HDF5Group, path: String) throws -> NetworkConfiguration {
     let text = try group.stringAttribute("config")
     do {
       return try JSONDecoder().decode(NetworkConfiguration.self, from: Data(text.utf8))
@@ -92,24 +92,6 @@ extension Network {
     case .typeMismatch(_, let context), .valueNotFound(_, let context):
       "\"\(context.codingPath.map(\.stringValue).joined(separator: "."))\" has another type"
     default: "it is not JSON"
-    }
-  }
-
-  /// Writes `format`, `format_version`, `config` and `/parameters` into a new file.
-  public func write(to file: HDF5File) throws {
-    try file.root.setAttribute("format", Self.format)
-    try file.root.setAttribute("format_version", 1)
-    try write(to: file.root)
-  }
-
-  /// Writes `config` and `parameters` into a group, state_dict names and PyTorch's order of elements.
-  public func write(to group: HDF5Group) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys]
-    try group.setAttribute("config", String(decoding: try encoder.encode(configuration), as: UTF8.self))
-    let parameters = try group.createGroup("parameters")
-    for (index, specification) in specifications.enumerated() {
-      try parameters.write(stateDictTensor(index).values, shape: specification.shape, to: specification.name)
     }
   }
 

@@ -35,8 +35,13 @@ public struct Network: Sendable {
     let (table, unet) = try Self.architecture(configuration, builder, origin: origin)
     self.unet = unet
     self.configuration = configuration
-    specifications = builder.specifications
-    let parameters = try Self.read(builder, from: source, origin: origin, deferring: deferring)
+    let state = try StateDictionary(builder, source: source, origin: origin)
+    specifications = state.specifications
+    let entries = Array(state.specifications.enumerated())
+    let parameters = try Threads.map(entries, oneAfterTheOther: !source.isConcurrent) { index, specification in
+      if specification.layout == .convolution, let deferred = deferring(specification.name) { return Tensor(deferred) }
+      return specification.layout.arranged(try state.tensor(index))
+    }
     self.parameters = parameters
     preconditioner = Preconditioner(configuration, table: table.map { parameters[$0.position].values } ?? [])
   }
@@ -51,7 +56,7 @@ public struct Network: Sendable {
     return builder.specifications
   }
 
-  private static func architecture(_ configuration: NetworkConfiguration, _ builder: ParameterBuilder, origin: String)
+  static func architecture(_ configuration: NetworkConfiguration, _ builder: ParameterBuilder, origin: String)
     throws -> (table: ParameterIndex?, unet: any UNet)
   {
     try configuration.validate(origin: origin)
@@ -69,43 +74,6 @@ public struct Network: Sendable {
       throw Failure(.dataError, origin, "the configuration's widths do not go together: \(contradiction)")
     }
     return (table, unet)
-  }
-
-  private static func read(
-    _ builder: ParameterBuilder, from source: some TensorSource, origin: String,
-    deferring: (String) -> DeferredWeights?
-  ) throws -> [Tensor] {
-    let known = Set(builder.specifications.map(\.name))
-    if let unknown = source.tensorNames.first(where: { !known.contains($0) }) {
-      throw Failure(
-        .dataError, origin, "tensor \"\(unknown)\" does not belong to the architecture that the configuration describes"
-      )
-    }
-    // Shapes first: nothing is read of a file that does not fit.
-    for specification in builder.specifications {
-      guard let shape = source.shape(of: specification.name) else {
-        if specification.isDerived { continue }
-        throw Failure(.dataError, origin, "tensor \"\(specification.name)\" is missing; the architecture needs it")
-      }
-      guard shape == specification.shape else {
-        throw Failure(
-          .dataError, origin,
-          "tensor \"\(specification.name)\" has shape \(shape); the architecture needs \(specification.shape)")
-      }
-    }
-    return try Threads.map(builder.specifications, oneAfterTheOther: !source.isConcurrent) { specification in
-      let expected = builder.derived[specification.name]
-      if let expected, source.shape(of: specification.name) == nil {
-        return Tensor(expected.values, shape: specification.shape)
-      }
-      if specification.layout == .convolution, let deferred = deferring(specification.name) { return Tensor(deferred) }
-      let tensor = try source.tensor(specification.name)
-      if let expected, !expected.agrees(with: tensor) {
-        throw Failure(
-          .dataError, origin, "\"\(specification.name)\" is not what the configuration's \(expected.options) give")
-      }
-      return specification.layout.arranged(tensor)
-    }
   }
 
   /// Height, width and channels of an image.

@@ -8,21 +8,37 @@ import HDF5
 import Models
 import Stage
 
+extension StateDictionaryFile.Format: ExpressibleByArgument {}
+
 /// `sid-convert SOURCE --output FILE`.
 struct Convert: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Convert a network (this is what happens without a subcommand).",
     discussion: """
       A source that holds its network as an object (.pkl of EDM and SiD, .pt of a SiD training run) says itself what \
-      the network is. A state_dict (.pt, .safetensors) does not: --config describes it.
+      the network is. A state_dict (.pt, .safetensors, .npz) tells most of it by names and shapes; --config says the \
+      rest, such as the preconditioner.
+
+      A training state of the official trainer (training-state-NNNNNN.pt) becomes one of this package, unless --key \
+      names one of its networks: give it to sid-distill as --state, with the options of the run, to go on.
       """)
 
   @Argument(
-    help: ArgumentHelp("The file to convert: .pkl, .pt or .safetensors; told by its content.", valueName: "source"))
+    help: ArgumentHelp(
+      "The file to convert: .pkl, .pt, .safetensors, .npz, or an .h5 of this package; told by its content.",
+      valueName: "source"))
   var source: String
 
-  @Option(help: ArgumentHelp("The HDF5 file to write; NAME.json beside it describes it.", valueName: "file"))
-  var output: String
+  @Option(
+    help: ArgumentHelp(
+      "The file to write. Beside an HDF5 file, NAME.json describes it. (default with --to: the source's name with the "
+        + "extension of the format)", valueName: "file"))
+  var output: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write a state_dict that PyTorch users load instead: safetensors, or torch for torch.load.", valueName: "format"))
+  var to: StateDictionaryFile.Format?
 
   @Option(
     help: ArgumentHelp(
@@ -31,66 +47,54 @@ struct Convert: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "YAML for a state_dict: the architecture by EDM's names (precond, model_type, img_resolution, ...), or a feature "
-        + "network's `layers`.", valueName: "yaml"))
+      "YAML for a state_dict: the architecture by EDM's names (precond, model_type, img_resolution, ...), as far as "
+        + "names and shapes leave it open, or a feature network's `layers`.", valueName: "yaml"))
   var config: String?
+
+  @Flag(
+    name: .customLong("allow-nonfinite"),
+    help: "Convert weights that are not finite numbers, to look into them; the other programs refuse such a network.")
+  var allowNonFinite = false
 
   @OptionGroup var stage: StageOptions
 
+  func validate() throws {
+    if output == nil, to == nil { throw ValidationError("Missing expected argument '--output <file>'") }
+  }
+
   func run() throws {
     StageProgram.run(SidConvert.program, options: stage) { context in
-      try requireOther(than: source)
-      if let config { try requireOther(than: config) }
-      let checkpoint = try Checkpoint.open(source)
-      let options = try config.map { try ConfigurationFile.read($0) }
+      let output = output ?? companion(of: source, extension: to?.fileExtension ?? "h5")
+      try requireOther(source, output)
+      if let config { try requireOther(config, output) }
+      let file = try SourceFile.open(source)
+      let description = try config.map { (options: try ConfigurationFile.read($0), origin: $0) }
       let provenance = try provenance()
-      let state = try FinishedOutput.check(output, wanted: provenance, overwrite: stage.overwrite) {
-        try HDF5File.open($0).root.stringAttribute("provenance")
-      }
+      let state = try FinishedOutput.check(
+        output, wanted: provenance, overwrite: stage.overwrite, existingProvenance: existingProvenance)
       if state == .same {
         context.note("\(output): made from the same source already; nothing to do")
         return
       }
       try AtomicFile.requireFolder(of: output)
-      let (network, tensors) = try contents(of: checkpoint, options: options)
-      try NetworkConversion(network: network, tensors: tensors, origin: source)
-        .run(output: output, provenance: provenance, context: context)
+      let conversion = Conversion(
+        content: try file.content(key: key, description: description), origin: source, output: output,
+        provenance: provenance, allowsNonFinite: allowNonFinite)
+      if let to {
+        try conversion.export(as: to, context)
+      } else {
+        try conversion.run(context)
+      }
     }
   }
 
-  /// The network that a source holds, by its own description or by that of `--config`.
-  private func contents(
-    of checkpoint: Checkpoint, options: [String: PlainValue]?
-  ) throws -> (ConvertibleNetwork, any TensorSource) {
-    guard let options, let config else {
-      guard !checkpoint.moduleKeys.isEmpty else {
-        throw Failure(
-          .dataError, source,
-          "a \(checkpoint.kind.rawValue) that holds no network as an object (keys: \(keys(checkpoint)))",
-          remedy: "give the architecture of a state_dict with --config")
-      }
-      let module = try checkpoint.module(key ?? "ema")
-      guard module.initPositionalCount == 0 else {
-        throw Failure(
-          .dataError, source, "the \(module.className) was made with positional arguments, which are not understood")
-      }
-      let configuration = try NetworkConfiguration(
-        className: module.className, modelClassName: module.modelClassName, initKeywords: module.initKeywords,
-        attributes: module.attributes.merging(module.networkAttributes) { outer, _ in outer }, origin: source)
-      return (.denoiser(configuration), module)
-    }
-    guard checkpoint.moduleKeys.isEmpty else {
-      throw Failure(.usage, "--config", "is for a state_dict; \(source) describes its networks itself")
-    }
-    let tensors = try checkpoint.stateDictionary(key: key)
-    if options["layers"] != nil {
-      return (.features(try FeatureNetworkConfiguration(options, origin: config)), tensors)
-    }
-    return (.denoiser(try ConfigurationFile.network(options, origin: config)), tensors)
+  private func existingProvenance(_ path: String) throws -> String? {
+    guard to != nil else { return try HDF5File.open(path).root.stringAttribute("provenance") }
+    return try Checkpoint.open(path).metadata["provenance"]
   }
 
   /// Refuses to write over an input, which `--overwrite` would otherwise allow.
-  private func requireOther(than input: String) throws {
+  private func requireOther(_ input: String, _ output: String) throws {
     var wanted = stat()
     var existing = stat()
     guard stat(input, &wanted) == 0, stat(output, &existing) == 0 else { return }
@@ -99,20 +103,13 @@ struct Convert: ParsableCommand {
     }
   }
 
-  private func keys(_ checkpoint: Checkpoint) -> String {
-    checkpoint.keys.prefix(4).joined(separator: ", ") + (checkpoint.keys.count > 4 ? ", ..." : "")
-  }
-
   private func provenance() throws -> Provenance {
     var inputs = ["source": try Provenance.Input(source)]
     if let config { inputs["config"] = try Provenance.Input(config) }
-    return Provenance(program: SidConvert.program, inputs: inputs, options: key.map { ["key": $0] } ?? [:])
-  }
-}
-
-extension CheckpointModule {
-  /// The attributes of the inner network that belong to its configuration.
-  fileprivate var networkAttributes: [String: PlainValue] {
-    modelAttributes.filter { $0.key == "label_dropout" }
+    var options: [String: String] = [:]
+    options["key"] = key
+    options["to"] = to?.rawValue
+    if allowNonFinite { options["allow-nonfinite"] = "true" }
+    return Provenance(program: SidConvert.program, inputs: inputs, options: options)
   }
 }

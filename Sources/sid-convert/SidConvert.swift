@@ -8,19 +8,21 @@ struct SidConvert: ParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: program,
-    abstract: "Converts a diffusion network saved by EDM or SiD, or a feature network, to a file of this package.",
+    abstract: "Converts diffusion networks and feature networks between other programs' files and this package's.",
     usage: """
       sid-convert <source> --output <file> [--key <key>] [--config <yaml>]
+             sid-convert <source> --to safetensors|torch [--output <file>] [--key <key>]
+             sid-convert list <file>
              sid-convert verify --network <file> --vectors <file>
       """,
     discussion: """
-      `sid-convert convert --help` and `sid-convert verify --help` list the options.
+      `sid-convert convert --help`, `list --help` and `verify --help` list the options.
 
       Nothing in a source is executed: a pickle is read as data, and a name in it that checkpoints do not need is \
       refused. Exit status: 0 done, 64 usage, 65 malformed source or failed verification, 66 missing source, 73 the \
       output exists and was made from something else, 75 stopped, 78 bad configuration.
       """,
     version: Version.line(program),
-    subcommands: [Convert.self, Verify.self],
+    subcommands: [Convert.self, List.self, Verify.self],
     defaultSubcommand: Convert.self)
 }

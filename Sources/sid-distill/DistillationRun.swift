@@ -60,6 +60,8 @@ struct DistillationRun {
   private struct Progress {
     var curve = Curve()
     var seconds = 0.0
+    /// Provenance of the state of another trainer's run that this one goes on from.
+    var continues: String?
   }
 
   /// The state of a new run, or the saved one if there is one that this run may go on from.
@@ -72,12 +74,47 @@ struct DistillationRun {
     guard let existing = Provenance(json: try file.root.stringAttribute("provenance")) else {
       throw Failure(.dataError, path, "its attribute \"provenance\" cannot be read")
     }
+    if existing.program == "sid-convert" { return try adopt(file, teacher, existing) }
     if let difference = Self.resumable(wanted, settings).difference(from: Self.resumable(existing, settings)) {
       throw Failure(
         .cannotCreate, path, "belongs to another run: \(difference)",
         remedy: "choose another --state, or give --overwrite to start anew")
     }
-    let state = try TrainingState(reading: file)
+    let state = try TrainingState(reading: file, batch: settings.batch)
+    try check(state, teacher)
+    let curve = Curve(json: try file.root.stringAttribute("curve")) ?? Curve()
+    context.note("\(path): going on at \(imagesDone(state)) images")
+    let continues = file.root.hasAttribute("continues") ? try file.root.stringAttribute("continues") : nil
+    return (
+      state, Progress(curve: curve, seconds: try file.root.doubleAttribute("seconds"), continues: continues)
+    )
+  }
+
+  /// A state that sid-convert made of another trainer's: the options of this run hold from here on.
+  private func adopt(_ file: HDF5File, _ teacher: Network, _ provenance: Provenance) throws -> (
+    state: TrainingState?, progress: Progress
+  ) {
+    var state = try TrainingState(reading: file, batch: settings.batch)
+    try state.adopt(settings, origin: command.state)
+    try check(state, teacher)
+    for (group, option, rate) in [
+      ("fake_score_optimizer", "--lr", settings.fakeScoreLearningRate),
+      ("generator_optimizer", "--glr", settings.generatorLearningRate),
+    ] {
+      let saved = try file.root.group(group).doubleAttribute("learning_rate")
+      if saved != rate {
+        context.note("\(command.state): was trained with \(option) \(saved); it goes on with \(rate)")
+      }
+    }
+    context.note(
+      "\(command.state): going on with the run of \(provenance.inputs["source"]?.path ?? "another trainer") at "
+        + "\(state.imagesSeen) images")
+    return (state, Progress(continues: provenance.json))
+  }
+
+  /// Refuses a state that cannot be one of this run.
+  private func check(_ state: TrainingState, _ teacher: Network) throws {
+    let path = command.state
     guard state.generator.specifications == teacher.specifications else {
       throw Failure(.dataError, path, "its networks have another architecture than the teacher")
     }
@@ -90,9 +127,6 @@ struct DistillationRun {
         .cannotCreate, path, "has seen \(state.imagesSeen) images already, more than --duration-kimg asks for",
         remedy: "give a longer --duration-kimg, or another --state")
     }
-    let curve = Curve(json: try file.root.stringAttribute("curve")) ?? Curve()
-    context.note("\(path): going on at \(imagesDone(state)) images")
-    return (state, Progress(curve: curve, seconds: try file.root.doubleAttribute("seconds")))
   }
 
   private func train(_ distiller: Distiller, _ progress: inout Progress, _ wanted: Provenance) throws {
@@ -228,6 +262,7 @@ struct DistillationRun {
       try state.write(to: file)
       try stamp(file, wanted)
       try file.root.setAttribute("curve", progress.curve.json)
+      if let continues = progress.continues { try file.root.setAttribute("continues", continues) }
       try file.root.setAttribute("seconds", progress.seconds)
     }
   }
@@ -274,6 +309,7 @@ struct DistillationRun {
       try state.generatorEMA.write(to: file)
       try stamp(file, wanted)
       try file.root.setAttribute("curve", curve.withoutTimes.json)
+      if let continues = progress.continues { try file.root.setAttribute("continues", continues) }
     }
   }
 

@@ -98,6 +98,49 @@ struct FormatTests {
     #expect(throws: (any Error).self) { try optimizer.tensor("exp_avg", parameter: 0) }
   }
 
+  @Test("numpy's arrays: stored and deflated, in both orders of elements")
+  func numpy() throws {
+    let plain = try Checkpoint.open(Fixtures.path("golden/fid/reference_stats_24d.npz"))
+    #expect(plain.kind == .numpyArchive)
+    let packed = try Checkpoint.open(Fixtures.path("golden/fid/reference_stats_24d_compressed.npz"))
+    let (a, b) = (try plain.stateDictionary(), try packed.stateDictionary())
+    #expect(a.tensorNames == ["mu", "sigma"])
+    #expect(a.shape(of: "sigma") == [24, 24])
+    #expect(a.elementType(of: "mu") == .float64)
+    for name in a.tensorNames { #expect(try a.tensor(name).values == b.tensor(name).values) }
+
+    let folder = try TemporaryFolder()
+    let header = "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3), }\n"
+    var data = Data([0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8))
+    for value in 0..<6 { withUnsafeBytes(of: Float(value).bitPattern.littleEndian) { data.append(contentsOf: $0) } }
+    try data.write(to: URL(fileURLWithPath: folder.file("x.npy")))
+    let array = try Checkpoint.open(folder.file("x.npy"))
+    #expect(array.kind == .numpyArray)
+    #expect(try array.stateDictionary().tensor("array").values == [0, 2, 4, 1, 3, 5])
+    try data.dropLast().write(to: URL(fileURLWithPath: folder.file("x.npy")))
+    #expect(throws: (any Error).self) { try Checkpoint.open(folder.file("x.npy")) }
+  }
+
+  @Test("What is written is read back, with the texts beside it", arguments: StateDictionaryFile.Format.allCases)
+  func written(format: StateDictionaryFile.Format) throws {
+    let folder = try TemporaryFolder()
+    let tensors = [
+      "a.weight": Tensor([1, -2, .infinity, 0.1, -0.0, 1e-30], shape: [2, 3]), "b \"é\"": Tensor([7], shape: []),
+    ]
+    let names = tensors.keys.sorted()
+    let file = StateDictionaryFile(
+      entries: names.map { ($0, tensors[$0]?.shape ?? []) }, metadata: ["config": "{\"x\": 1}", "format": "pt"])
+    try file.write(to: folder.file("x"), format: format) { tensors[names[$0]] ?? Tensor(shape: []) }
+    let checkpoint = try Checkpoint.open(folder.file("x"))
+    #expect(checkpoint.metadata == file.metadata)
+    let found = try checkpoint.stateDictionary()
+    #expect(found.tensorNames == names)
+    for name in names {
+      #expect(found.shape(of: name) == tensors[name]?.shape)
+      #expect(try found.tensor(name).values.map(\.bitPattern) == tensors[name]?.values.map(\.bitPattern))
+    }
+  }
+
   @Test("half, bfloat16 and float64 tensors become float32")
   func otherTypes() throws {
     let folder = try TemporaryFolder()

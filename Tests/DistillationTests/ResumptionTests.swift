@@ -51,7 +51,7 @@ struct ResumptionTests {
       let part = Self.distiller(settings, teacher: teacher, state: state)
       if let s = try part.advance() { objectives += [s.fakeScoreObjective, s.generatorObjective] }
       try HDF5File.publish(path) { try part.state.write(to: $0) }
-      state = try TrainingState(reading: try HDF5File.open(path))
+      state = try TrainingState(reading: try HDF5File.open(path), batch: settings.batch)
       stops += 1
     }
     #expect(stops == 18)

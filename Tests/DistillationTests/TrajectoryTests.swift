@@ -2,6 +2,7 @@ import Checkpoints
 import Compute
 import Distillation
 import Foundation
+import HDF5
 import Models
 import TestSupport
 import Testing
@@ -183,28 +184,14 @@ struct TrajectoryTests {
     let recorded = try Recorded("golden/sid/trajectory_a_resumed.h5")
     let path = "golden/checkpoints/sid_a_training-state-000000.pt"
     let teacher = try loadNetwork("golden/checkpoints/sid_a_teacher.pkl")
-    let (fakeScore, generator) = (try loadNetwork(path, key: "fake_score"), try loadNetwork(path, key: "G"))
+    let generator = try loadNetwork(path, key: "G")
     let settings = Course.a.settings
-    let trainable = generator.specifications.indices.filter { generator.specifications[$0].isTrainable }
-    let checkpoint = try Checkpoint.open(Fixtures.path(path))
-    func adam(_ key: String, _ network: Network) throws -> Adam {
-      var adam = Adam(count: network.specifications.count, beta1: 0)
-      let state = try checkpoint.optimizerState(key)
-      for index in state.parameterIndices {
-        let second = try state.tensor("exp_avg_sq", parameter: index)
-        let step = Int(try state.tensor("step", parameter: index).values[0])
-        adam.moments[trainable[index]] = .init(
-          step: step, first: nil, second: network.memoryOrder(second, of: trainable[index]))
-      }
-      return adam
-    }
-    let state = TrainingState(
-      fakeScore: fakeScore, generator: generator, generatorEMA: try loadNetwork(path, key: "G_ema"),
-      fakeScoreAdam: try adam("fake_score_optimizer_state", fakeScore),
-      generatorAdam: try adam("g_optimizer_state", generator),
-      imagesSeen: 0,
-      pending: .init(phase: .fakeScore, gradients: Array(repeating: nil, count: fakeScore.specifications.count)),
-      fakeScoreObjective: 0)
+    // As a user goes on with an official run: sid-convert makes the state, sid-distill adopts it.
+    let folder = try TemporaryFolder()
+    let converted = try Programs.run("sid-convert", [Fixtures.path(path), "--output", folder.file("state.h5")])
+    #expect(converted.status == 0, "\(converted.errors)")
+    var state = try TrainingState(reading: try HDF5File.open(folder.file("state.h5")), batch: settings.batch)
+    try state.adopt(settings, origin: path)
     let distiller = Distiller(
       teacher: teacher, settings: settings, state: state,
       draws: RecordedDraws(recorded: recorded, batch: 4, microbatch: 4, firstImage: 0))

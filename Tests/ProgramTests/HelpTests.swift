@@ -5,7 +5,8 @@ import Testing
 @Suite("The help of every program")
 struct HelpTests {
   static let commands = [
-    ["sid-bench"], ["sid-convert"], ["sid-convert", "convert"], ["sid-convert", "verify"], ["sid-distill"],
+    ["sid-bench"], ["sid-convert"], ["sid-convert", "convert"], ["sid-convert", "list"], ["sid-convert", "verify"],
+    ["sid-distill"],
     ["sid-sample"],
     ["sid-score"],
     ["sid-score", "score"], ["sid-score", "reference"], ["sid-spoold"], ["sidctl"], ["sidctl", "submit"],

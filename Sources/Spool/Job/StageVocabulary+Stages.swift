@@ -12,6 +12,7 @@ extension StageVocabulary {
         StageOption("source", .input([]), leftOut: .refused, isPositional: true),
         StageOption("config", .input([])),
         StageOption("key", .text),
+        StageOption("allow-nonfinite", .flag),
       ]),
     StageVocabulary(
       "distill", program: "sid-distill", makes: .generator,

@@ -1,0 +1,86 @@
+import Checkpoints
+import Compute
+import Diagnostics
+import Distillation
+import Files
+import Foundation
+import HDF5
+import Models
+
+/// A training state of the official SiD trainer (`training-state-NNNNNN.pt`): three networks and two optimizers.
+struct OfficialTrainingState {
+  private static let networkKeys = ["fake_score", "G", "G_ema"]
+  private static let optimizerKeys = ["fake_score_optimizer_state", "g_optimizer_state"]
+
+  private let path: String
+  private let networks: [CheckpointModule]
+  private let optimizers: [OptimizerState]
+
+  /// - Returns: nil for a checkpoint that is none.
+  init?(_ checkpoint: Checkpoint) throws {
+    guard Set(checkpoint.moduleKeys).isSuperset(of: Self.networkKeys),
+      Set(checkpoint.keys).isSuperset(of: Self.optimizerKeys)
+    else { return nil }
+    path = checkpoint.path
+    networks = try Self.networkKeys.map { try checkpoint.module($0) }
+    optimizers = try Self.optimizerKeys.map { try checkpoint.optimizerState($0) }
+  }
+
+  /// The generator's architecture.
+  func configuration() throws -> NetworkConfiguration { try networks[1].configuration(origin: path) }
+
+  /// Tensors that are read to convert it.
+  var tensorCount: Int {
+    networks.reduce(0) { $0 + $1.tensorNames.count } + optimizers.reduce(0) { $0 + 2 * $1.parameterIndices.count }
+  }
+
+  /// Shapes of all tensors of the networks, for an estimate.
+  var networkShapes: [[Int]] {
+    networks.flatMap { network in network.tensorNames.compactMap { network.shape(of: $0) } }
+  }
+
+  /// The same for this package; every tensor passes through `watch` when it is read.
+  func imported(_ watch: Watch) throws -> ImportedTrainingState {
+    func network(_ index: Int) throws -> ImportedTrainingState.SavedNetwork {
+      .init(
+        configuration: try networks[index].configuration(origin: path),
+        tensors: WatchedTensors(tensors: networks[index], watch: watch))
+    }
+    return ImportedTrainingState(
+      fakeScore: try network(0), generator: try network(1), generatorEMA: try network(2),
+      fakeScoreAdam: try adam(0, watch), generatorAdam: try adam(1, watch), progress: try progress())
+  }
+
+  private func adam(_ index: Int, _ watch: Watch) throws -> ImportedTrainingState.SavedAdam {
+    let optimizer = optimizers[index]
+    let key = Self.optimizerKeys[index]
+    guard let group = optimizer.parameterGroups.first, optimizer.parameterGroups.count == 1,
+      case .list(let betas)? = group["betas"], betas.count == 2, let beta1 = betas[0].realValue,
+      let beta2 = betas[1].realValue, let epsilon = group["eps"]?.realValue, let rate = group["lr"]?.realValue,
+      (0..<1).contains(beta1), (0..<1).contains(beta2), epsilon > 0, epsilon.isFinite
+    else { throw Failure(.dataError, path, "\(key) is not the state of an Adam with betas, eps and lr") }
+    guard (group["weight_decay"]?.realValue ?? 0) == 0, group["amsgrad"]?.integerValue ?? 0 == 0 else {
+      throw Failure(.dataError, path, "\(key) has weight decay or amsgrad, which SiD does not use")
+    }
+    let known = Set(optimizer.parameterIndices)
+    return .init(beta1: beta1, beta2: beta2, epsilon: epsilon, learningRate: rate) { number in
+      guard known.contains(number) else { return nil }
+      return (
+        try optimizer.step(parameter: number), try watch.read { try optimizer.tensor("exp_avg", parameter: number) },
+        try watch.read { try optimizer.tensor("exp_avg_sq", parameter: number) }
+      )
+    }
+  }
+
+  /// The trainer names the file by the thousands of images seen; under another name the generator's steps tell.
+  private func progress() throws -> ImportedTrainingState.Progress {
+    let name = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+    let digits = name.split(separator: "-").last.map(String.init) ?? ""
+    if name.contains("training-state-"), digits.allSatisfy(\.isASCII), let kimg = Int(digits),
+      (0...1 << 40).contains(kimg)
+    {
+      return .images(kimg * 1000)
+    }
+    return .iterations(try optimizers[1].parameterIndices.map { try optimizers[1].step(parameter: $0) }.max() ?? 0)
+  }
+}
