@@ -25,11 +25,9 @@ public struct HDF5Tensors: TensorSource {
   /// The shape of one data set; nil where there is none of that name.
   public func shape(of name: String) -> [Int]? { try? datasets[name]?.get().shape }
 
-  /// The weights of a large 3x3 convolution, left in the file.
+  /// The weights of a 3x3 convolution, left in the file.
   func deferredWeights(_ name: String) -> DeferredWeights? {
-    guard let dataset = try? datasets[name]?.get(), dataset.shape.count == 4, dataset.shape[2...] == [3, 3],
-      dataset.count >= 1 << 14, let stored = dataset.storedFloats
-    else { return nil }
+    guard let dataset = try? datasets[name]?.get(), let stored = dataset.storedFloats else { return nil }
     let row = dataset.shape[1] * 9
     return DeferredWeights(outputs: dataset.shape[0], inputs: dataset.shape[1], taps: 9) { outputs, target in
       let range = outputs.lowerBound * row..<outputs.upperBound * row

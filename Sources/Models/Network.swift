@@ -39,7 +39,7 @@ public struct Network: Sendable {
     specifications = state.specifications
     let entries = Array(state.specifications.enumerated())
     let parameters = try Threads.map(entries, oneAfterTheOther: !source.isConcurrent) { index, specification in
-      if specification.layout == .convolution, let deferred = deferring(specification.name) { return Tensor(deferred) }
+      if specification.isDeferrable, let deferred = deferring(specification.name) { return Tensor(deferred) }
       return specification.layout.arranged(try state.tensor(index))
     }
     self.parameters = parameters

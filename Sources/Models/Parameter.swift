@@ -17,6 +17,9 @@ public struct ParameterSpecification: Sendable, Equatable {
   /// Whether it is a buffer that follows from the configuration, such as a filter: a file may leave it out.
   public internal(set) var isDerived = false
 
+  /// Whether it can stay in its file until a layer needs it: the weights of all but the smallest 3x3 convolutions.
+  var isDeferrable: Bool { layout == .convolution && shape[2...] == [3, 3] && shape.reduce(1, *) >= 1 << 14 }
+
   /// Whether training changes it; buffers such as filters and frequencies stay as they are.
   public var isTrainable: Bool { layout != .buffer }
 }

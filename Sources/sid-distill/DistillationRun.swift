@@ -356,18 +356,24 @@ struct DistillationRun {
     let cost = teacher.cost
     let weights = 4 * teacher.parameterCount
     let firstMoments = settings.generatorBeta1 > 0 ? 1 : 0
-    // Teacher, fake score, generator, EMA, two second moments, two sets of gradients.
-    let sets = 8 + firstMoments
+    // Teacher, fake score, generator, average and the second moments; gradients of earlier micro-batches.
+    let sets = 6 + firstMoments + (settings.microbatch < settings.batch ? 1 : 0)
     // Three networks, read forward and backward, in the form of the convolutions.
     let prepared = min(6 * teacher.preparedWeightBytes, WeightCache.limitBytes)
     let shape = teacher.imageShape
     let warp =
       settings.augment > 0
       ? warpCost(height: shape[0], width: shape[1], channels: shape[2]) : (flops: 0, scratchFloats: 0)
-    // The generator's step keeps its own pass and those of both score networks.
+    // The generator's step keeps its own pass and those of both score networks. While they are unwound its gradients take
+    // their place.
+    let kept =
+      settings.checkpointsActivations
+      ? 3 * cost.checkpointedFloats + cost.largestKeptFloats : cost.keptFloats + 2 * cost.frozenFloats
+    let passing = 2 * cost.largestBlockFloats + teacher.configuration.labelDim
     let activations =
-      12 * Double(settings.microbatch) * Double(cost.keptFloats + teacher.configuration.labelDim)
+      4 * Double(settings.microbatch) * Double(kept + passing)
       + 4 * Double(max(cost.attentionGradientFloats, warp.scratchFloats) * context.threads)
+    let unwinding = max(activations, Double(weights) + 4 * Double(settings.microbatch * passing))
     // The state is written beside the old one; then come the generator, the best one and the snapshots.
     let stateSets = 2 * (6 + firstMoments)
     let snapshots = Int(min(settings.durationKimg / command.evaluation.snapshotKimg, 1e6))
@@ -375,7 +381,7 @@ struct DistillationRun {
     return Estimate(
       work:
         "\(settings.durationImages) images of \(teacher.configuration.imgResolution)x\(teacher.configuration.imgResolution) pixels",
-      flops: flops, peakMemoryBytes: byteCount(Double(sets * weights + prepared) + activations + 64 * 1024 * 1024),
+      flops: flops, peakMemoryBytes: byteCount(Double(sets * weights + prepared) + unwinding + 64 * 1024 * 1024),
       diskBytes: byteCount(Double(stateSets + 2 + snapshots) * Double(weights)),
       hours: flops / (Threads.measuredFlops(threads: context.threads) * Self.expectedEfficiency) / 3600)
   }

@@ -113,11 +113,15 @@ struct SampleStage {
   }
 
   private func peakMemoryBytes(_ archive: SampleArchive<Network>) -> Int {
-    // The program itself, BLAS buffers and the part in hand take about 100 MiB. What the encoder keeps for the decoder
-    // is a small part of what a tape would keep; measured use stays below this sum.
-    let prepared = min(archive.network.preparedWeightBytes, WeightCache.limitBytes)
+    // The program itself, BLAS buffers and the part in hand take about 100 MiB.
+    let network = archive.network
+    let prepared = min(network.preparedWeightBytes, WeightCache.limitBytes)
+    // Winograd's kernels read their weights from the file and transform them, to four times the size, layer by layer.
+    let deferred = network.deferrableParameterCounts
+    let plain =
+      KernelSet.mode == .exact ? 2 * network.parameterCount : network.parameterCount - deferred.all + 5 * deferred.largest
     return byteCount(
-      Double(100 << 20 + 8 * archive.network.parameterCount + prepared)
+      Double(100 << 20 + 4 * plain + prepared)
         + Self.bytesPerImage(archive.network) * Double(archive.batch)
         + 4 * Double(archive.network.cost.attentionFloats * context.threads))
   }
@@ -125,12 +129,12 @@ struct SampleStage {
   /// What one image of a batch takes.
   private static func bytesPerImage(_ network: Network) -> Double {
     let cost = network.cost
-    return 4 * Double(cost.keptFloats / 8 + cost.largestBlockFloats + network.labelDim)
+    return 4 * Double(cost.skipFloats + cost.largestBlockFloats + network.labelDim)
   }
 
   /// More images at once hardly gain speed, and the images do not depend on it.
   private static func batch(_ network: Network) -> Int {
-    min(64, max(1, Int(Double(512 << 20) / bytesPerImage(network))))
+    min(64, max(1, Int(Double(256 << 20) / bytesPerImage(network))))
   }
 
   /// Measures the speed of the machine on a few images.

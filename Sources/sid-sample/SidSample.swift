@@ -101,7 +101,7 @@ struct ImageOptions: ParsableArguments {
 struct WorkOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Images in one evaluation of the network (default: up to 64, as many as go into 512 MiB).", valueName: "n"))
+      "Images in one evaluation of the network (default: up to 64, as many as go into 256 MiB).", valueName: "n"))
   var batch: Int?
 
   @Flag(
