@@ -91,7 +91,7 @@ struct SidBench: ParsableCommand {
   }
 
   private func benchmark(_ kind: WorkName) throws -> any Benchmark {
-    let network = try source.load()
+    let network = try source.load(deferringWeights: kind != .distillStep)
     switch kind {
     case .latency: return SamplingBenchmark(network: network, batch: 1, seed: source.seed)
     case .distillStep:
@@ -135,8 +135,9 @@ struct NetworkOptions: ParsableArguments {
   var name: String { network ?? networkFile.map { ($0 as NSString).lastPathComponent } ?? "" }
 
   /// Reads the file or draws the weights.
-  func load() throws -> Network {
-    if let networkFile { return try Network(contentsOf: networkFile) }
+  /// - Parameter deferringWeights: as sid-sample reads a file.
+  func load(deferringWeights: Bool = false) throws -> Network {
+    if let networkFile { return try Network(contentsOf: networkFile, deferringWeights: deferringWeights) }
     guard let network, let configuration = NetworkConfiguration.published(network) else {
       throw Failure(.usage, "--network", "it is missing")
     }
