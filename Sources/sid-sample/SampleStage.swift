@@ -119,7 +119,8 @@ struct SampleStage {
     // Winograd's kernels read their weights from the file and transform them, to four times the size, layer by layer.
     let deferred = network.deferrableParameterCounts
     let plain =
-      KernelSet.mode == .exact ? 2 * network.parameterCount : network.parameterCount - deferred.all + 5 * deferred.largest
+      KernelSet.mode == .exact
+      ? 2 * network.parameterCount : network.parameterCount - deferred.all + 5 * deferred.largest
     return byteCount(
       Double(100 << 20 + 4 * plain + prepared)
         + Self.bytesPerImage(archive.network) * Double(archive.batch)
