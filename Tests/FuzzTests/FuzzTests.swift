@@ -30,12 +30,15 @@ struct FuzzTests {
     }
   }
 
-  @Test("The seeds reach every record that a reader knows", arguments: names)
+  @Test("Seeds and kept cases reach every record that a reader knows", arguments: names)
   func seedsReachEverything(name: String) throws {
     let parser = try parser(name)
     let folder = try TemporaryFolder()
     var reached: Set<String> = []
-    for seed in parser.seeds {
+    let kept = try FileManager.default.contentsOfDirectory(atPath: Fixtures.path("fuzz/" + name)).map {
+      Array(try Data(contentsOf: URL(fileURLWithPath: Fixtures.path("fuzz/\(name)/\($0)"))))
+    }
+    for seed in parser.seeds + kept {
       try Data(seed).write(to: URL(fileURLWithPath: folder.file("x")))
       reached.formUnion(parser.run(folder.file("x"), seed).reached)
     }

@@ -9,8 +9,9 @@ public struct FuzzReport: Codable, Sendable {
   public var accepted = 0
   /// Time spent, in seconds.
   public var seconds = 0.0
-  /// The longest that one case took, in seconds, and its size in bytes.
+  /// The longest that one case took, in seconds.
   public var slowestSeconds = 0.0
+  /// The size of that case, in bytes.
   public var slowestBytes = 0
   /// Memory at its peak, beyond what the process had at its start, in bytes.
   public var growthBytes = 0

@@ -9,6 +9,8 @@ struct FractalHeapCheck {
   private let largestObject: Int
   private let hasChecksums: Bool
   private let managedBytes: UInt64
+  /// Large objects by their numbers.
+  private var huge: [UInt64: (address: UInt64, length: Int)] = [:]
   /// The blocks: where they begin in the heap, their sizes, where they lie in the file.
   private var blocks: [(offset: UInt64, size: Int, address: UInt64)] = []
 
@@ -23,12 +25,13 @@ struct FractalHeapCheck {
     let flags = try fields.byte()
     largestObject = try fields.small(4)
     _ = try fields.number(8)
-    try fields.require(try fields.address() == undefinedAddress, "has huge objects")
+    let hugeObjects = try fields.address()
     _ = try fields.take(8 * 2)
     managedBytes = try fields.number(8)
     _ = try fields.take(8 * 2)
     let managed = try fields.number(8)
-    try fields.require(try fields.number(8) == 0 && fields.number(8) == 0, "has huge objects")
+    _ = try fields.number(8)
+    let hugeCount = try fields.number(8)
     try fields.require(try fields.number(8) == 0 && fields.number(8) == 0, "has tiny objects")
     let width = try fields.small(2)
     let startSize = try fields.small(8)
@@ -51,6 +54,7 @@ struct FractalHeapCheck {
     try fields.require(
       identifierBytes >= 1 + offsetBytes + lengthBytes && identifierBytes <= 64,
       "has identifiers of \(identifierBytes) bytes")
+    try addHugeObjects(hugeObjects, count: hugeCount)
     guard root != undefinedAddress else { return }
     if rows == 0 {
       try add(root, offset: 0, size: startSize, heap: address)
@@ -92,16 +96,42 @@ struct FractalHeapCheck {
     blocks.append((offset, size, address))
   }
 
+  /// Objects too large for a block stand in the file by themselves, and an index finds them.
+  private mutating func addHugeObjects(_ index: UInt64, count: UInt64) throws {
+    guard index != undefinedAddress else {
+      guard count == 0 else { throw check.file.refuse("a heap has \(count) large objects and no index") }
+      return
+    }
+    let tree = try BTreeCheck(check, address: index, type: 1, identifierBytes: identifierBytes)
+    var found: [UInt64: (address: UInt64, length: Int)] = [:]
+    try tree.forEachRecord { record in
+      var fields = FieldReader(record, file: check.file, what: "a large object's record")
+      let place = (address: try fields.address(), length: try fields.small(8))
+      _ = try check.file.fields(place.address, place.length, "a large object")
+      try fields.require(found.updateValue(place, forKey: try fields.number(8)) == nil, "stands twice")
+    }
+    guard tree.total == count else {
+      throw check.file.refuse("a heap has \(count) large objects, its index \(tree.total)")
+    }
+    huge = found
+  }
+
   /// The bytes of an object.
   func object(_ identifier: ArraySlice<UInt8>) throws -> FieldReader {
     var fields = FieldReader(identifier, file: check.file, what: "a heap's identifier")
-    try fields.require(try fields.byte() == 0, "is of an object that is not in the heap's blocks")
+    let kind = try fields.byte()
+    if kind == 0x10, let place = huge[try fields.number(min(8, fields.remaining))] {
+      return try check.file.fields(place.address, place.length, "a large object")
+    }
+    try fields.require(kind == 0, "is of an object that is not in the heap")
     let offset = try fields.number(offsetBytes)
     let length = try fields.small(lengthBytes)
     let block = blocks.last { $0.offset <= offset && offset - $0.offset < UInt64($0.size) }
     guard let block else { throw fields.refuse("points outside the heap") }
     let start = Int(offset - block.offset)
-    try fields.require(start >= blockHead && length > 0 && length <= block.size - start, "points outside its block")
+    try fields.require(
+      start >= blockHead && (1...largestObject).contains(length) && length <= block.size - start
+        && offset + UInt64(length) <= managedBytes, "points outside its block")
     return try check.file.fields(block.address + UInt64(start), length, "a heap's object")
   }
 }
@@ -114,7 +144,6 @@ struct BTreeCheck {
   /// Records of all nodes.
   let total: UInt64
   private let type: Int
-  private let splitPercent: Int
 
   init(_ check: StructureCheck, address: UInt64, type: Int, identifierBytes: Int) throws {
     (self.check, self.type, self.identifierBytes) = (check, type, identifierBytes)
@@ -125,13 +154,13 @@ struct BTreeCheck {
     nodeBytes = try fields.small(4)
     recordBytes = try fields.small(2)
     depth = try fields.small(2)
-    splitPercent = try fields.small(1)
+    let splitPercent = try fields.small(1)
     let mergePercent = try fields.small(1)
     root = try fields.address()
     rootRecords = try fields.small(2)
     total = try fields.number(8)
     let expected = [
-      5: 4 + identifierBytes, 6: 8 + identifierBytes, 8: identifierBytes + 9, 9: identifierBytes + 5,
+      1: 24, 5: 4 + identifierBytes, 6: 8 + identifierBytes, 8: identifierBytes + 9, 9: identifierBytes + 5,
     ]
     try fields.require(
       recordBytes == expected[type] && (512...1 << 16).contains(nodeBytes) && depth <= 4
@@ -144,6 +173,13 @@ struct BTreeCheck {
 
   /// Calls `body` with the heap identifier of every record.
   func forEachIdentifier(_ body: (ArraySlice<UInt8>) throws -> Void) throws {
+    // By name the hash stands first for links; for attributes the identifier does.
+    let place = type == 5 ? 4 : type == 6 ? 8 : 0
+    try forEachRecord { try body($0.dropFirst(place).prefix(identifierBytes)) }
+  }
+
+  /// Calls `body` with every record.
+  func forEachRecord(_ body: (ArraySlice<UInt8>) throws -> Void) throws {
     guard root != undefinedAddress else { return }
     let count = try visit(root, records: rootRecords, level: depth, body)
     guard UInt64(count) == total else { throw check.file.refuse("a B-tree declares \(total) records and has \(count)") }
@@ -177,10 +213,7 @@ struct BTreeCheck {
     var count = 0
     for _ in 0..<records {
       try check.step()
-      let record = try fields.take(recordBytes)
-      // By name the hash stands first for links; for attributes the identifier does.
-      let place = type == 5 ? 4 : type == 6 ? 8 : 0
-      try body(record.dropFirst(place).prefix(identifierBytes))
+      try body(try fields.take(recordBytes))
       count += 1
     }
     let nodePointers = level > 0 ? (records + 1) * pointerBytes(level) : 0

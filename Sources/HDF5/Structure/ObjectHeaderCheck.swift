@@ -236,7 +236,10 @@ struct ObjectHeaderCheck {
     let extents = try Self.extents(&spaceFields)
     let count = try Self.count(extents, fields)
     try fields.require(count <= fields.remaining / type.size, "declares \(count) elements")
-    guard type.isVariableString else { return }
+    guard type.isVariableString else {
+      _ = try fields.take(count * type.size)
+      return
+    }
     for _ in 0..<count {
       let length = try fields.small(4)
       let heap = try fields.address()

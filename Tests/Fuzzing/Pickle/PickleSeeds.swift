@@ -79,7 +79,7 @@ enum PickleSeeds {
       [global("torch.nn.modules.container", "ModuleDict"), PickleToken(")"), PickleToken(0x81)]
       + module([], [text("weight")] + tensor + [PickleToken("s")], []) + [PickleToken("b")]
     let child = object("SongUNet", module([], [], [text("enc")] + container + [PickleToken("s")]))
-    let values: [[PickleToken]] = [
+    let constructions: [[PickleToken]] = [
       [
         global("builtins", "set"), PickleToken("]"), PickleToken("N"), PickleToken("a"), PickleToken(0x85),
         PickleToken("R"),
@@ -97,6 +97,13 @@ enum PickleSeeds {
       ],
       object("EDMPrecond", module([], [], [text("model")] + child + [PickleToken("s")])),
     ]
+    let more = ["ModuleList", "Sequential"].map { name in
+      [global("torch.nn.modules.container", name), PickleToken(")"), PickleToken(0x81)]
+    }
+    let storages = ["Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"].map {
+      [global("torch", $0 + "Storage")]
+    }
+    let values = more + storages + constructions
     let items = values.enumerated().flatMap { index, value in
       [text(index == values.count - 1 ? "ema" : "k\(index)")] + value
     }
