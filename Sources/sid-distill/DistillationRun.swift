@@ -20,6 +20,7 @@ struct DistillationRun {
     // Options that make no sense are refused before anything is read.
     _ = try command.training.settings()
     try command.evaluation.check()
+    Threads.use(context.threads)
     teacher = try Network(contentsOf: command.teacher)
     settings = try command.training.settings(teacher, origin: command.teacher)
   }
@@ -34,7 +35,6 @@ struct DistillationRun {
     KernelSet.use(named: command.kernels.kernels.rawValue)
     WeightCache.limitBytes = settings.checkpointsActivations ? 0 : WeightCache.trainingLimitBytes
     if context.options.dryRun { return try estimate().print() }
-    Threads.use(context.threads)
     let wanted = try provenance()
     let existing = try FinishedOutput.check(
       command.output, wanted: wanted, overwrite: context.options.overwrite, existingProvenance: Self.provenance(of:))
@@ -74,14 +74,14 @@ struct DistillationRun {
     guard let existing = Provenance(json: try file.root.stringAttribute("provenance")) else {
       throw Failure(.dataError, path, "its attribute \"provenance\" cannot be read")
     }
-    if existing.program == "sid-convert" { return try adopt(file, teacher, existing) }
+    if existing.program == "sid-convert" { return try adopt(file, existing) }
     if let difference = Self.resumable(wanted, settings).difference(from: Self.resumable(existing, settings)) {
       throw Failure(
         .cannotCreate, path, "belongs to another run: \(difference)",
         remedy: "choose another --state, or give --overwrite to start anew")
     }
     let state = try TrainingState(reading: file, batch: settings.batch)
-    try check(state, teacher)
+    try check(state)
     let curve = Curve(json: try file.root.stringAttribute("curve")) ?? Curve()
     context.note("\(path): going on at \(imagesDone(state)) images")
     let continues = file.root.hasAttribute("continues") ? try file.root.stringAttribute("continues") : nil
@@ -91,12 +91,12 @@ struct DistillationRun {
   }
 
   /// A state that sid-convert made of another trainer's: the options of this run hold from here on.
-  private func adopt(_ file: HDF5File, _ teacher: Network, _ provenance: Provenance) throws -> (
+  private func adopt(_ file: HDF5File, _ provenance: Provenance) throws -> (
     state: TrainingState?, progress: Progress
   ) {
     var state = try TrainingState(reading: file, batch: settings.batch)
     try state.adopt(settings, origin: command.state)
-    try check(state, teacher)
+    try check(state)
     for (group, option, rate) in [
       ("fake_score_optimizer", "--lr", settings.fakeScoreLearningRate),
       ("generator_optimizer", "--glr", settings.generatorLearningRate),
@@ -113,7 +113,7 @@ struct DistillationRun {
   }
 
   /// Refuses a state that cannot be one of this run.
-  private func check(_ state: TrainingState, _ teacher: Network) throws {
+  private func check(_ state: TrainingState) throws {
     let path = command.state
     guard state.generator.specifications == teacher.specifications else {
       throw Failure(.dataError, path, "its networks have another architecture than the teacher")
@@ -381,7 +381,10 @@ struct DistillationRun {
     return Estimate(
       work:
         "\(settings.durationImages) images of \(teacher.configuration.imgResolution)x\(teacher.configuration.imgResolution) pixels",
-      flops: flops, peakMemoryBytes: byteCount(Double(sets * weights + prepared) + unwinding + 64 * 1024 * 1024),
+      flops: flops,
+      peakMemoryBytes: byteCount(
+        Double(NetworkCost.processBytes + sets * weights)
+          + NetworkCost.memoryFactor * (Double(prepared) + unwinding)),
       diskBytes: byteCount(Double(stateSets + 2 + snapshots) * Double(weights)),
       hours: flops / (Threads.measuredFlops(threads: context.threads) * Self.expectedEfficiency) / 3600)
   }

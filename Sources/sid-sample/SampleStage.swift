@@ -113,7 +113,6 @@ struct SampleStage {
   }
 
   private func peakMemoryBytes(_ archive: SampleArchive<Network>) -> Int {
-    // The program itself, BLAS buffers and the part in hand take about 100 MiB.
     let network = archive.network
     let prepared = min(network.preparedWeightBytes, WeightCache.limitBytes)
     // Winograd's kernels read their weights from the file and transform them, to four times the size, layer by layer.
@@ -122,9 +121,10 @@ struct SampleStage {
       KernelSet.mode == .exact
       ? 2 * network.parameterCount : network.parameterCount - deferred.all + 5 * deferred.largest
     return byteCount(
-      Double(100 << 20 + 4 * plain + prepared)
-        + Self.bytesPerImage(archive.network) * Double(archive.batch)
-        + 4 * Double(archive.network.cost.attentionFloats * context.threads))
+      Double(NetworkCost.processBytes + 4 * plain)
+        + NetworkCost.memoryFactor
+        * (Double(prepared) + Self.bytesPerImage(network) * Double(archive.batch)
+          + 4 * Double(network.cost.attentionFloats * context.threads)))
   }
 
   /// What one image of a batch takes.
