@@ -95,7 +95,13 @@ public struct FeatureNetwork: Sendable {
     [configuration.imgResolution, configuration.imgResolution, configuration.imgChannels]
   }
 
-  /// Refuses images of another shape than the network's.
+  /// The conventions that the network can be used with.
+  public var conventions: [InputConvention] { [.native] }
+
+  /// The length of the spatial features; nil where the network has none.
+  public var spatialCount: Int? { nil }
+
+  /// Refuses images that the network does not take.
   /// - Parameters:
   ///   - shape: height, width and channels.
   ///   - origin: the file that errors name.
@@ -113,22 +119,23 @@ public struct FeatureNetwork: Sendable {
 
   /// The features of images.
   ///
+  /// An image's features do not depend on its neighbours.
+  ///
   /// - Parameters:
   ///   - images: bytes in image, row, column, channel order, of whole images.
-  /// - Returns: [N, featureCount].
-  public func features(images: [UInt8]) -> Tensor { outputs(images: images).features }
-
-  /// The features and class scores of images.
-  ///
-  /// An image's features do not depend on its neighbours.
-  /// - Parameter images: bytes in image, row, column, channel order, of whole images.
-  /// - Returns: [N, featureCount], and [N, scoreCount] where the network has scores.
-  public func outputs(images: [UInt8]) -> (features: Tensor, scores: Tensor?) {
+  ///   - shape: height, width and channels of the images, as `requireImageShape` lets them pass.
+  ///   - convention: one of `conventions`.
+  ///   - wanted: which results are computed; the feature vector always is.
+  public func outputs(
+    images: [UInt8], shape: [Int], convention: InputConvention, wanted: FeatureKinds = .features
+  ) -> FeatureOutputs {
+    precondition(shape == imageShape && conventions.contains(convention), "\(shape) and \(convention)")
     let imageBytes = imageShape.reduce(1, *)
     precondition(images.count % imageBytes == 0, "\(images.count) bytes for images of \(imageShape)")
     let count = images.count / imageBytes
     guard count > 0 else {
-      return (Tensor(shape: [0, featureCount]), scoreCount.map { Tensor(shape: [0, $0]) })
+      let scores = wanted.contains(.scores) ? scoreCount.map { Tensor(shape: [0, $0]) } : nil
+      return FeatureOutputs(features: Tensor(shape: [0, featureCount]), spatial: nil, scores: scores)
     }
     var x = Tensor(images.map { Float($0) / 127.5 - 1 }, shape: [count] + imageShape)
     var features = x
@@ -148,7 +155,7 @@ public struct FeatureNetwork: Sendable {
       case nil: break
       }
     }
-    return (features, scores)
+    return FeatureOutputs(features: features, spatial: nil, scores: wanted.contains(.scores) ? scores : nil)
   }
 
   /// Follows the shape through the layers and collects their tensors.

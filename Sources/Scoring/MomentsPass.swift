@@ -19,6 +19,8 @@ public enum ImageSelection: Sendable, Equatable {
 public struct MomentsPass {
   private let collection: ImageCollection
   private let network: FeatureNetwork
+  /// Height, width and channels.
+  private let imageShape: [Int]
   /// How often each image counts, up to the last one that does; nil for once each.
   private let repetitions: [Int]?
   /// The images that are read.
@@ -35,8 +37,8 @@ public struct MomentsPass {
   ///   - selection: which images count.
   /// - Throws: a `Failure` with status `dataError` where the images do not fit the network or are too few.
   public init(_ collection: ImageCollection, network: FeatureNetwork, selection: ImageSelection) throws {
-    let shape = collection.shape
-    try network.requireImageShape([shape.height, shape.width, shape.channels], origin: collection.path)
+    imageShape = [collection.shape.height, collection.shape.width, collection.shape.channels]
+    try network.requireImageShape(imageShape, origin: collection.path)
     let drawn: Int
     switch selection {
     case .first(let limit):
@@ -84,7 +86,9 @@ public struct MomentsPass {
     progress(state.nextImage)
     while state.nextImage < imageCount {
       let range = state.nextImage..<min(state.nextImage + Self.batch, imageCount)
-      let features = network.features(images: try collection.images(range))
+      let features = network.outputs(
+        images: try collection.images(range), shape: imageShape, convention: .native
+      ).features
       guard features.isFinite else { throw notFinite(features, range) }
       state.moments.add(features, repetitions: repetitions.map { Array($0[range]) })
       state.nextImage = range.upperBound

@@ -35,7 +35,8 @@ struct Evaluator {
       guard let images = sampler.images(network, latents) else {
         throw Failure(.software, origin, "the generator's images are not finite numbers")
       }
-      moments.add(scorer.network.features(images: images))
+      moments.add(
+        scorer.network.outputs(images: images, shape: network.imageShape, convention: .native).features)
     }
     return try scorer.distance(of: moments, origin: origin)
   }

@@ -44,6 +44,10 @@ import TestSupport
       source: Checkpoint.open(path).stateDictionary(), origin: path)
   }
 
+  private func features(_ network: FeatureNetwork, _ images: [UInt8]) -> Tensor {
+    network.outputs(images: images, shape: [8, 8, 1], convention: .native).features
+  }
+
   private func largestDifference(_ a: Tensor, _ b: [Float]) -> Float {
     zip(a.values, b).map { abs($0 - $1) }.max() ?? .infinity
   }
@@ -54,7 +58,9 @@ import TestSupport
     #expect(network.featureCount == 64)
     #expect(network.scoreCount == 10)
     let recorded = try HDF5File.open(Fixtures.path("features/digits.h5")).root
-    let outputs = network.outputs(images: try recorded.dataset("images").read(UInt8.self))
+    let outputs = network.outputs(
+      images: try recorded.dataset("images").read(UInt8.self), shape: [8, 8, 1], convention: .native,
+      wanted: [.features, .scores])
     #expect(outputs.features.shape == [16, 64])
     let scores = try #require(outputs.scores)
     #expect(scores.shape == [16, 10])
@@ -71,7 +77,7 @@ import TestSupport
     let again = try FeatureNetwork(contentsOf: path)
     #expect(again.configuration == network.configuration)
     let images = try HDF5File.open(Fixtures.path("features/digits.h5")).root.dataset("images").read(UInt8.self)
-    #expect(again.features(images: images).values == network.features(images: images).values)
+    #expect(features(again, images).values == features(network, images).values)
     #expect(try HDF5File.open(path).root.dataset("parameters/conv2.weight").shape == [32, 16, 3, 3])
   }
 
@@ -79,10 +85,10 @@ import TestSupport
   func independent() throws {
     let network = try digits()
     let images = try HDF5File.open(Fixtures.path("features/digits.h5")).root.dataset("images").read(UInt8.self)
-    let all = network.features(images: images).values
-    #expect(network.features(images: Array(images[5 * 64..<6 * 64])).values == Array(all[5 * 64..<6 * 64]))
-    #expect(network.features(images: Array(images[64...]) + images).values.suffix(all.count) == all[...])
-    #expect(network.features(images: []).shape == [0, 64])
+    let all = features(network, images).values
+    #expect(features(network, Array(images[5 * 64..<6 * 64])).values == Array(all[5 * 64..<6 * 64]))
+    #expect(features(network, Array(images[64...]) + images).values.suffix(all.count) == all[...])
+    #expect(features(network, []).shape == [0, 64])
   }
 
   @Test(

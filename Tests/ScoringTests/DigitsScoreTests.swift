@@ -106,7 +106,8 @@ import TestSupport
     var generator = Philox(seed: 1)
     func half(_ images: ArraySlice<[UInt8]>) throws -> FeatureStatistics {
       var moments = FeatureMoments(featureCount: 64)
-      moments.add(network.features(images: images.flatMap { $0 }))
+      moments.add(
+        network.outputs(images: images.flatMap { $0 }, shape: network.imageShape, convention: .native).features)
       return try FeatureStatistics(moments, featureNetworkSHA256: "", origin: "half")
     }
     var halves = 0.0
