@@ -36,6 +36,7 @@ struct DistillationRun {
     WeightCache.limitBytes = settings.checkpointsActivations ? 0 : WeightCache.trainingLimitBytes
     if context.options.dryRun { return try estimate().print() }
     let wanted = try provenance()
+    try command.expected.check(wanted)
     let existing = try FinishedOutput.check(
       command.output, wanted: wanted, overwrite: context.options.overwrite, existingProvenance: Self.provenance(of:))
     if existing == .same { return context.note("\(command.output): already made from these inputs and options") }
@@ -97,13 +98,14 @@ struct DistillationRun {
     var state = try TrainingState(reading: file, batch: settings.batch)
     try state.adopt(settings, origin: command.state)
     try check(state)
-    for (group, option, rate) in [
-      ("fake_score_optimizer", "--lr", settings.fakeScoreLearningRate),
-      ("generator_optimizer", "--glr", settings.generatorLearningRate),
+    for (group, attribute, option, value) in [
+      ("fake_score_optimizer", "learning_rate", "--lr", settings.fakeScoreLearningRate),
+      ("generator_optimizer", "learning_rate", "--glr", settings.generatorLearningRate),
+      ("generator_optimizer", "epsilon", "--adam-eps", settings.adamEpsilon),
     ] {
-      let saved = try file.root.group(group).doubleAttribute("learning_rate")
-      if saved != rate {
-        context.note("\(command.state): was trained with \(option) \(saved); it goes on with \(rate)")
+      let saved = try file.root.group(group).doubleAttribute(attribute)
+      if saved != value {
+        context.note("\(command.state): was trained with \(option) \(saved); it goes on with \(value)")
       }
     }
     context.note(

@@ -42,6 +42,9 @@ struct SidDistill: ParsableCommand {
   var evaluation: EvaluationOptions
 
   @OptionGroup(title: "Process")
+  var expected: ExpectedInputs
+
+  @OptionGroup(title: "Process")
   var options: StageOptions
 
   func run() throws {
@@ -75,6 +78,11 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(name: .customLong("g-beta1"), help: "Adam's beta1 of the generator; the fake score's is 0.")
   var generatorBeta1 = Self.published.generatorBeta1
+
+  @Option(
+    name: .customLong("adam-eps"),
+    help: "Adam's epsilon; the published runs in half precision had 1e-6, which their gradients needed.")
+  var adamEpsilon = Self.published.adamEpsilon
 
   @Option(help: "Weight of the second term of the generator's loss.")
   var alpha = Self.published.alpha
@@ -132,6 +140,7 @@ struct TrainingOptions: ParsableArguments {
     s.fakeScoreLearningRate = lr
     s.generatorLearningRate = glr
     s.generatorBeta1 = generatorBeta1
+    s.adamEpsilon = adamEpsilon
     s.alpha = alpha
     s.tmax = tmax
     s.initSigma = initSigma
@@ -169,7 +178,7 @@ struct TrainingOptions: ParsableArguments {
   func record(_ settings: DistillationSettings) -> [String: String] {
     [
       "batch": "\(batch)", "microbatch": "\(settings.microbatch)", "lr": "\(lr)", "glr": "\(glr)",
-      "g-beta1": "\(generatorBeta1)",
+      "g-beta1": "\(generatorBeta1)", "adam-eps": "\(adamEpsilon)",
       "alpha": "\(alpha)", "tmax": "\(tmax)", "init-sigma": "\(initSigma)", "ema-halflife-kimg": "\(emaHalfLifeKimg)",
       "ema-rampup-ratio": "\(emaRampupRatio)", "lr-decay-start-kimg": lrDecayStartKimg.map { "\($0)" } ?? "never",
       "lr-decay-final": "\(lrDecayFinal)", "dropout": "\(dropout)", "augment": "\(settings.augment)",

@@ -21,6 +21,7 @@ struct ReferenceCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The HDF5 file to write.", valueName: "file"))
   var output: String
 
+  @OptionGroup var expected: ExpectedInputs
   @OptionGroup var stage: StageOptions
 
   func run() throws {
@@ -32,6 +33,7 @@ struct ReferenceCommand: ParsableCommand {
           "dataset": try Provenance.Input(dataset), "features": try Provenance.Input(features, sha256: digest),
         ], options: [:], kernels: KernelSet.name)
       let work = MomentsStage(stage: "reference", output: output, provenance: provenance, context: context)
+      try expected.check(provenance)
       if try work.isFinished() { return }
       let network = try FeatureNetwork(contentsOf: features)
       guard let moments = try work.moments(ImageCollection(dataset), network: network, selection: .first(nil)) else {

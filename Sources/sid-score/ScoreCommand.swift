@@ -42,6 +42,7 @@ struct ScoreCommand: ParsableCommand {
     name: .customLong("resample-seed"), help: ArgumentHelp("Seed of the drawing with --resample.", valueName: "seed"))
   var resampleSeed: UInt64 = 0
 
+  @OptionGroup var expected: ExpectedInputs
   @OptionGroup var stage: StageOptions
 
   func validate() throws {
@@ -62,6 +63,7 @@ struct ScoreCommand: ParsableCommand {
   func run() throws {
     StageProgram.run(SidScore.program, options: stage) { context in
       let work = MomentsStage(stage: "score", output: output, provenance: try provenance(), context: context)
+      try expected.check(work.provenance)
       if try work.isFinished() { return }
       let scorer = try FrechetScorer(features: features, reference: reference)
       let selection = resample.map { ImageSelection.resampled($0, seed: resampleSeed) } ?? .first(count)

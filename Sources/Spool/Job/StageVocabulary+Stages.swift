@@ -8,11 +8,13 @@ extension StageVocabulary {
   public static let all: [StageVocabulary] = [
     StageVocabulary(
       "convert", program: "sid-convert", makes: .teacher, byOption: ["config": [.teacher, .features]],
+      mayMake: [.teacher, .features],
       [
         StageOption("source", .input([]), leftOut: .refused, isPositional: true),
         StageOption("config", .input([])),
         StageOption("key", .text),
         StageOption("allow-nonfinite", .flag),
+        StageOption("expect-sha256", .list),
       ]),
     StageVocabulary(
       "distill", program: "sid-distill", makes: .generator,
@@ -24,6 +26,7 @@ extension StageVocabulary {
         StageOption("lr", .number),
         StageOption("glr", .number),
         StageOption("g-beta1", .number),
+        StageOption("adam-eps", .number),
         StageOption("alpha", .number),
         StageOption("tmax", .number),
         StageOption("init-sigma", .number),
@@ -48,6 +51,7 @@ extension StageVocabulary {
         StageOption("labels", .input([])),
         StageOption("seed", .number),
         StageOption("checkpoint-activations", .flag),
+        StageOption("expect-sha256", .list),
         StageOption("kernels", .text),
       ]),
     StageVocabulary(
@@ -69,6 +73,7 @@ extension StageVocabulary {
         StageOption("checkpoint-images", .number),
         StageOption("contact-sheet-columns", .number),
         StageOption("contact-sheet-rows", .number),
+        StageOption("expect-sha256", .list),
       ]),
     StageVocabulary(
       "score", program: "sid-score", makes: .score,
@@ -80,12 +85,14 @@ extension StageVocabulary {
         StageOption("count", .number),
         StageOption("resample", .number),
         StageOption("resample-seed", .number),
+        StageOption("expect-sha256", .list),
       ]),
     StageVocabulary(
       "reference", program: "sid-score", subcommand: "reference", makes: .statistics,
       [
         StageOption("dataset", .input([]), leftOut: .refused),
         StageOption("features", .input([.features]), leftOut: .latest([.features])),
+        StageOption("expect-sha256", .list),
       ]),
   ]
 }
