@@ -63,7 +63,8 @@ let package = Package(
     .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),
     .target(name: "Sampling", dependencies: ["Models", "Compute", "HDF5", "Images", "Files", "Diagnostics"]),
     .target(
-      name: "Scoring", dependencies: ["Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Diagnostics"]),
+      name: "Scoring",
+      dependencies: ["Checkpoints", "Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Diagnostics"]),
     .target(name: "Distillation", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Diagnostics"]),
 
     // Processes.

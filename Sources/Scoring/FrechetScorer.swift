@@ -22,7 +22,7 @@ public struct FrechetScorer: Sendable {
     guard self.reference.featureNetworkSHA256 == featureNetworkSHA256 else {
       throw Failure(
         .dataError, reference,
-        "made with another feature network (SHA-256 \(self.reference.featureNetworkSHA256.prefix(8))) than \(features) "
+        "made with another feature network (SHA-256 \(self.reference.featureNetworkSHA256?.prefix(8) ?? "unknown")) than \(features) "
           + "(\(featureNetworkSHA256.prefix(8)))",
         remedy: "make the statistics again: sid-score reference --features \(features)")
     }

@@ -1,51 +1,66 @@
 import Diagnostics
 import HDF5
+import Models
 
-/// A Frechet distance and what it was measured on.
+/// One figure, and what it was measured on.
 public struct Score: Sendable, Equatable {
-  /// The name of the figure, `fd` unless given.
+  /// How far a figure may be off.
+  public struct Uncertainty: Sendable, Equatable {
+    /// Whether it is the figure's own error or the spread of the parts that it is the mean of.
+    public enum Kind: String, Sendable {
+      case standardError = "standard_error"
+      case standardDeviation = "standard_deviation"
+    }
+    /// What it is.
+    public var kind: Kind
+    /// Its size, in the figure's unit.
+    public var value: Double
+    /// Over what it was taken: "over 100 subsets".
+    public var origin: String
+  }
+
+  /// The name of the figure.
   public var figure: String
-  /// The distance.
+  /// The figure.
   public var value: Double
+  /// Its meaning in words.
+  public var definition: String
   /// Images that were scored, repetitions included.
   public var imageCount: Int
-  /// Images behind the reference.
-  public var referenceImageCount: Int
-  /// The SHA-256 of the feature network's file.
-  public var featureNetworkSHA256: String
-  /// Whether the images were drawn with replacement.
-  public var isResampled: Bool
+  /// Images behind the reference; nil where the figure needs none.
+  public var referenceImageCount: Int?
+  /// How far it may be off, where that is known.
+  public var uncertainty: Uncertainty?
+  /// What a reader has to know: too few images, covariances without full rank.
+  public var notes: [String] = []
 
   /// The `format` attribute of a score file.
   public static let format = "sid-score"
 
-  /// The figure's meaning in words.
-  public var definition: String {
-    "squared Frechet distance |m1-m2|^2 + tr(S1 + S2 - 2 sqrt(S1 S2)) between normal distributions fitted to the features "
-      + "of \(imageCount) images\(isResampled ? " drawn with replacement" : "") and of \(referenceImageCount) reference "
-      + "images, covariances divided by N - 1"
-  }
-
-  /// - Parameters: as the properties.
-  public init(
-    figure: String, value: Double, imageCount: Int, referenceImageCount: Int, featureNetworkSHA256: String,
-    isResampled: Bool
-  ) {
-    (self.figure, self.value, self.imageCount) = (figure, value, imageCount)
-    (self.referenceImageCount, self.featureNetworkSHA256) = (referenceImageCount, featureNetworkSHA256)
-    self.isResampled = isResampled
-  }
-
-  /// Writes `format`, `format_version` and the figure's attributes into a new file: FIGURE, FIGURE_definition,
-  /// FIGURE_image_count, FIGURE_reference_image_count, and `feature_network`.
-  public func write(to file: HDF5File) throws {
-    try file.root.setAttribute("format", Self.format)
+  /// Writes a score file: `format`, `format_version`, `feature_network`, `input_convention`, `figures` (the names), and each
+  /// figure's attributes.
+  public static func write(
+    _ scores: [Score], featureNetworkSHA256: String, convention: InputConvention, to file: HDF5File
+  ) throws {
+    try file.root.setAttribute("format", format)
     try file.root.setAttribute("format_version", 1)
     try file.root.setAttribute("feature_network", featureNetworkSHA256)
-    try file.root.setAttribute("figures", [figure])
-    try file.root.setAttribute(figure, value)
-    try file.root.setAttribute(figure + "_definition", definition)
-    try file.root.setAttribute(figure + "_image_count", imageCount)
-    try file.root.setAttribute(figure + "_reference_image_count", referenceImageCount)
+    try file.root.setAttribute("input_convention", convention.rawValue)
+    try file.root.setAttribute("figures", scores.map(\.figure))
+    for score in scores { try score.write(to: file.root) }
+  }
+
+  /// Writes the figure's attributes: FIGURE, FIGURE_definition, FIGURE_image_count and, where they exist,
+  /// FIGURE_reference_image_count, FIGURE_standard_error or FIGURE_standard_deviation, FIGURE_uncertainty, FIGURE_notes.
+  func write(to group: HDF5Group) throws {
+    try group.setAttribute(figure, value)
+    try group.setAttribute(figure + "_definition", definition)
+    try group.setAttribute(figure + "_image_count", imageCount)
+    if let referenceImageCount { try group.setAttribute(figure + "_reference_image_count", referenceImageCount) }
+    if let uncertainty {
+      try group.setAttribute(figure + "_" + uncertainty.kind.rawValue, uncertainty.value)
+      try group.setAttribute(figure + "_uncertainty", uncertainty.origin)
+    }
+    if !notes.isEmpty { try group.setAttribute(figure + "_notes", notes) }
   }
 }

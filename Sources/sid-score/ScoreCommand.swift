@@ -65,23 +65,28 @@ struct ScoreCommand: ParsableCommand {
       let work = MomentsStage(stage: "score", output: output, provenance: try provenance(), context: context)
       try expected.check(work.provenance)
       if try work.isFinished() { return }
-      let scorer = try FrechetScorer(features: features, reference: reference)
+      let scorer = try ImageScorer(
+        features: features, reference: reference, settings: MetricSettings([.fid], figure: figure))
       let selection = resample.map { ImageSelection.resampled($0, seed: resampleSeed) } ?? .first(count)
       guard let moments = try work.moments(ImageCollection(samples), network: scorer.network, selection: selection)
       else {
         return
       }
-      let score = Score(
-        figure: figure, value: try scorer.distance(of: moments, origin: samples), imageCount: moments.count,
-        referenceImageCount: scorer.reference.imageCount, featureNetworkSHA256: scorer.featureNetworkSHA256,
-        isResampled: resample != nil)
+      let statistics = try FeatureStatistics(
+        moments, featureNetworkSHA256: scorer.featureNetworkSHA256, convention: scorer.convention, origin: samples)
+      let scores = try scorer.scores(
+        of: FeatureSet(statistics: statistics), isResampled: resample != nil, origin: samples)
       try work.publish(
-        figures: [figure: .double(score.value)],
+        figures: Dictionary(uniqueKeysWithValues: scores.map { ($0.figure, .double($0.value)) }),
         details: [
-          "definition": .string(score.definition), "images": .int(score.imageCount),
-          "reference_images": .int(score.referenceImageCount), "feature_network": .string(score.featureNetworkSHA256),
+          "definition": .string(scores[0].definition), "images": .int(statistics.imageCount),
+          "reference_images": .int(scorer.reference.statistics.imageCount),
+          "feature_network": .string(scorer.featureNetworkSHA256),
         ]
-      ) { try score.write(to: $0) }
+      ) {
+        try Score.write(
+          scores, featureNetworkSHA256: scorer.featureNetworkSHA256, convention: scorer.convention, to: $0)
+      }
     }
   }
 

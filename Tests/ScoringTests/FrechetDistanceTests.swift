@@ -1,9 +1,7 @@
 import Compute
 import Diagnostics
-import HDF5
 import Scoring
 import Testing
-import TestSupport
 
 @Suite struct FrechetDistanceTests {
   init() { Threads.use(2) }
@@ -14,25 +12,6 @@ import TestSupport
     return moments
   }
 
-  /// The two feature sets of a recorded distance, generated and reference.
-  private func featureSets(_ name: String, _ group: HDF5Group) throws -> (x: Tensor, y: Tensor) {
-    if try group.stringAttribute("kind") == "stored" {
-      func stored(_ name: String) throws -> Tensor {
-        let dataset = try group.dataset(name)
-        return Tensor(try dataset.read(Float.self), shape: dataset.shape)
-      }
-      return (try stored("x"), try stored("y"))
-    }
-    let columns = try group.intAttribute("dim")
-    return (
-      FormulaFeatures.make(
-        tag: "golden-public/\(name)/gen", rows: try group.intAttribute("n_x"), columns: columns, shift: 0.3, scale: 1.1),
-      FormulaFeatures.make(
-        tag: "golden-public/\(name)/ref", rows: try group.intAttribute("n_y"), columns: columns, shift: 0.25, scale: 0.9
-      )
-    )
-  }
-
   /// Divided by N instead of N - 1.
   private func biased(_ moments: FeatureMoments) -> (mean: [Double], covariance: [Double]) {
     let (mean, covariance) = moments.statistics()
@@ -41,8 +20,8 @@ import TestSupport
 
   @Test("Recorded distances of full rank hold to 1e-8", arguments: ["a_500x64", "b_3000x256", "d_300x16"])
   func fullRank(name: String) throws {
-    let group = try HDF5File.open(Fixtures.path("golden/fid/distances.h5")).root.group(name)
-    let sets = try featureSets(name, group)
+    let sets = try RecordedDistances(name)
+    let group = sets.group
     let (x, y) = (moments(sets.x), moments(sets.y))
     let distance = try frechetDistance(x.statistics(), y.statistics())
     for record in [
@@ -60,8 +39,8 @@ import TestSupport
     "Recorded means and covariances hold",
     arguments: ["a_500x64", "b_3000x256", "c_100x256_rank_deficient", "d_300x16"])
   func recordedMoments(name: String) throws {
-    let group = try HDF5File.open(Fixtures.path("golden/fid/distances.h5")).root.group(name)
-    let sets = try featureSets(name, group)
+    let sets = try RecordedDistances(name)
+    let group = sets.group
     for (set, features) in [("x", sets.x), ("y", sets.y)] {
       let (mean, covariance) = moments(features).statistics()
       let expectedMean = try group.dataset("mu_\(set)").read(Double.self)
@@ -75,8 +54,8 @@ import TestSupport
   @Test("Fewer images than features: the distance holds to 1e-5, and the rank is found")
   func rankDeficient() throws {
     let name = "c_100x256_rank_deficient"
-    let group = try HDF5File.open(Fixtures.path("golden/fid/distances.h5")).root.group(name)
-    let sets = try featureSets(name, group)
+    let sets = try RecordedDistances(name)
+    let group = sets.group
     let (x, y) = (moments(sets.x), moments(sets.y))
     let recorded = try group.dataset("fid_symmetric_eigenvalues_unbiased_cov").read(Double.self)[0]
     #expect(try abs(frechetDistance(x.statistics(), y.statistics()) - recorded) < 1e-5)

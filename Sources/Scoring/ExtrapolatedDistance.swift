@@ -1,0 +1,96 @@
+import Compute
+import Diagnostics
+
+/// A line through Frechet distances over 1/N.
+package struct DistanceExtrapolation: Sendable {
+  /// The distance of infinitely many images.
+  package let intercept: Double
+  /// The standard error of the intercept, from the scatter around the line.
+  package let standardError: Double
+  /// The sample sizes, ascending.
+  package let sizes: [Int]
+
+  /// The line of least squares.
+  package init(sizes: [Int], distances: [Double]) {
+    precondition(sizes.count >= 3 && sizes.count == distances.count, "\(sizes.count) sizes")
+    let (n, places) = (Double(sizes.count), sizes.map { 1 / Double($0) })
+    let centre = places.reduce(0, +) / n
+    let level = distances.reduce(0, +) / n
+    let spread = places.reduce(0) { $0 + ($1 - centre) * ($1 - centre) }
+    let slope = zip(places, distances).reduce(0) { $0 + ($1.0 - centre) * ($1.1 - level) } / spread
+    let intercept = level - slope * centre
+    let residual = zip(places, distances).reduce(0) {
+      let difference = $1.1 - intercept - slope * $1.0
+      return $0 + difference * difference
+    }
+    self.sizes = sizes
+    self.intercept = intercept
+    standardError = (residual / (n - 2) * (1 / n + centre * centre / spread)).squareRoot()
+  }
+}
+
+/// The Frechet distance extrapolated to infinitely many images (Chong & Forsyth 2020, arXiv 1911.07023): its bias falls as
+/// 1/N, so the distances of random subsets lie on a line over 1/N.
+///
+/// - Parameters:
+///   - rows: features of the scored images.
+///   - real: the reference.
+///   - points: sample sizes, evenly spaced from `start` to all.
+///   - start: the smallest; half of the images where there are fewer than twice as many.
+///   - seed: of the draws, without replacement.
+/// - Throws: a `Failure` where there are too few images for different sample sizes.
+func extrapolatedDistance(
+  _ rows: any FeatureRows, to real: NormalDistribution, points: Int, start: Int, seed: UInt64
+) throws -> DistanceExtrapolation {
+  let first = min(start, rows.count / 2)
+  guard first >= 2, rows.count - first >= points, points >= 3 else {
+    throw Failure(
+      .dataError, "fd-infinity", "\(rows.count) images are too few for \(points) different sample sizes")
+  }
+  let sizes = (0..<points).map { first + ($0 * (rows.count - first)) / (points - 1) }
+  let generator = Philox(seed: seed)
+  let distances = try sizes.enumerated().map { point, size in
+    var left = size
+    return try distance(rows, to: real) { row in
+      // Selection sampling (Knuth, algorithm S): each row counts with probability left / remaining.
+      let remaining = rows.count - row
+      guard generator.integer(below: remaining, stream: (UInt64(row), extrapolationStream + UInt32(point))) < left
+      else {
+        return 0
+      }
+      left -= 1
+      return 1
+    }
+  }
+  return DistanceExtrapolation(sizes: sizes, distances: distances)
+}
+
+/// The standard deviation of the Frechet distance over resamples of the images with replacement.
+func bootstrappedDeviation(_ rows: any FeatureRows, to real: NormalDistribution, resamples: Int, seed: UInt64) throws
+  -> Double
+{
+  let generator = Philox(seed: seed)
+  let values = try (0..<resamples).map { resample in
+    var counts = [Int](repeating: 0, count: rows.count)
+    for draw in 0..<rows.count {
+      counts[generator.integer(below: rows.count, stream: (UInt64(draw), bootstrapStream + UInt32(resample)))] += 1
+    }
+    return try distance(rows, to: real) { counts[$0] }
+  }
+  return meanAndDeviation(values).deviation
+}
+
+/// Streams of the seed apart from those of the kernel distance's subsets.
+private let extrapolationStream: UInt32 = 1 << 30
+private let bootstrapStream: UInt32 = 1 << 31
+
+/// The Frechet distance of rows that count so many times.
+private func distance(_ rows: any FeatureRows, to real: NormalDistribution, repetitions: (Int) -> Int) throws -> Double
+{
+  var moments = FeatureMoments(featureCount: rows.width)
+  try rows.forEachBlock(of: 2048) { first, block in
+    moments.add(block, repetitions: (first..<first + block.shape[0]).map(repetitions))
+  }
+  let (mean, covariance) = moments.statistics()
+  return try NormalDistribution(mean: mean, covariance: covariance).frechetDistance(to: real)
+}
