@@ -19,6 +19,7 @@ public enum ImageSelection: Sendable, Equatable {
 public struct MomentsPass {
   private let collection: ImageCollection
   private let network: FeatureNetwork
+  private let convention: InputConvention
   /// Height, width and channels.
   private let imageShape: [Int]
   /// How often each image counts, up to the last one that does; nil for once each.
@@ -34,9 +35,14 @@ public struct MomentsPass {
   /// - Parameters:
   ///   - collection: the images.
   ///   - network: the feature network.
+  ///   - convention: how the images become its input.
   ///   - selection: which images count.
   /// - Throws: a `Failure` with status `dataError` where the images do not fit the network or are too few.
-  public init(_ collection: ImageCollection, network: FeatureNetwork, selection: ImageSelection) throws {
+  public init(
+    _ collection: ImageCollection, network: FeatureNetwork, convention: InputConvention = .native,
+    selection: ImageSelection
+  ) throws {
+    self.convention = convention
     imageShape = [collection.shape.height, collection.shape.width, collection.shape.channels]
     try network.requireImageShape(imageShape, origin: collection.path)
     let drawn: Int
@@ -87,7 +93,7 @@ public struct MomentsPass {
     while state.nextImage < imageCount {
       let range = state.nextImage..<min(state.nextImage + Self.batch, imageCount)
       let features = network.outputs(
-        images: try collection.images(range), shape: imageShape, convention: .native
+        images: try collection.images(range), shape: imageShape, convention: convention
       ).features
       guard features.isFinite else { throw notFinite(features, range) }
       state.moments.add(features, repetitions: repetitions.map { Array($0[range]) })

@@ -22,11 +22,11 @@ public struct ExpectedInputs: ParsableArguments, Sendable {
       guard let equals = text.firstIndex(of: "=") else { throw Failure(.usage, option, "expected INPUT=DIGEST") }
       let name = String(text[..<equals])
       let digest = text[text.index(after: equals)...].lowercased()
+      if digest.isEmpty { continue }
       guard let input = provenance.inputs[name] else {
         let names = provenance.inputs.keys.sorted().joined(separator: ", ")
         throw Failure(.usage, option, "there is no input \"\(name)\"; the inputs are \(names)")
       }
-      if digest.isEmpty { continue }
       guard digest.utf8.count == 64, digest.allSatisfy({ $0.isHexDigit && $0.isASCII }) else {
         throw Failure(.usage, option, "a SHA-256 has 64 hexadecimal digits")
       }

@@ -28,11 +28,12 @@ struct MomentsStage {
   /// Gathers the moments of the selected images.
   /// - Returns: nil after a dry run.
   /// - Throws: `StopRequest.failure` where it was stopped; the same command continues.
-  func moments(_ collection: ImageCollection, network: FeatureNetwork, selection: ImageSelection) throws
-    -> FeatureMoments?
-  {
+  func moments(
+    _ collection: ImageCollection, network: FeatureNetwork, convention: InputConvention = .native,
+    selection: ImageSelection
+  ) throws -> FeatureMoments? {
     try AtomicFile.requireFolder(of: output)
-    let pass = try MomentsPass(collection, network: network, selection: selection)
+    let pass = try MomentsPass(collection, network: network, convention: convention, selection: selection)
     let matrixBytes = 8 * network.featureCount * network.featureCount
     let estimate = Estimate(
       work: "\(stage): features of \(pass.imageCount) images",

@@ -68,7 +68,9 @@ struct ScoreCommand: ParsableCommand {
       let scorer = try ImageScorer(
         features: features, reference: reference, settings: MetricSettings([.fid], figure: figure))
       let selection = resample.map { ImageSelection.resampled($0, seed: resampleSeed) } ?? .first(count)
-      guard let moments = try work.moments(ImageCollection(samples), network: scorer.network, selection: selection)
+      guard
+        let moments = try work.moments(
+          ImageCollection(samples), network: scorer.network, convention: scorer.convention, selection: selection)
       else {
         return
       }

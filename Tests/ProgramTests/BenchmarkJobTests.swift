@@ -111,6 +111,16 @@ struct BenchmarkJobTests {
     #expect(distill["reference"] == .input(.file(benchmark.reference)))
   }
 
+  @Test("have stand-ins that are read as the published files are", arguments: Benchmark.all)
+  func standIns(_ benchmark: Benchmark) throws {
+    let folder = try TemporaryFolder()
+    let expected = try benchmark.configuration()
+    try EDMSnapshot.write(expected, seed: 1, to: folder.file("teacher.pkl"))
+    let network = try loadNetworkFile(folder.file("teacher.pkl"))
+    #expect(network.configuration == expected)
+    #expect(network.configuration.modelType == (benchmark.name == "imagenet64" ? "DhariwalUNet" : "SongUNet"))
+  }
+
   @Test("use no key that the help of its program does not explain", arguments: Benchmark.jobs)
   func keysAreExplained(_ name: String) throws {
     for step in try job(name).steps {

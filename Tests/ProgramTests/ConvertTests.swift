@@ -125,7 +125,7 @@ struct ConvertTests {
     #expect(other.status == 65, "\(other.errors)")
     #expect(other.errors.contains("teacher.pkl: its SHA-256 is 4d4b76dc") && other.errors.contains(digest))
     for (text, says) in [
-      ("teacher=", "the inputs are source"), ("source=12", "64 hexadecimal"), ("source", "INPUT=DIGEST"),
+      ("teacher=\(digest)", "the inputs are source"), ("source=12", "64 hexadecimal"), ("source", "INPUT=DIGEST"),
     ] {
       let outcome = try convert(source, "--output", output, "--expect-sha256", text)
       #expect(outcome.status == 64 && outcome.errors.contains(says), "\(outcome.errors)")
