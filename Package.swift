@@ -123,7 +123,8 @@ let package = Package(
     .testTarget(name: "ScoringTests", dependencies: ["Scoring", "Models", "Checkpoints", "TestSupport"]),
     .testTarget(name: "StageTests", dependencies: ["Stage", "TestSupport"]),
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
-    .testTarget(name: "ProgramTests", dependencies: ["Spool", "HDF5", "TestSupport"]),
+    .testTarget(
+      name: "ProgramTests", dependencies: ["Spool", "Checkpoints", "Models", "Compute", "HDF5", "Files", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -10,62 +10,83 @@ func productConvolution(
   _ shape: ConvolutionShape, depthBlock: Int, _ x: UnsafePointer<Float>, packed: UnsafePointer<Float>,
   _ epilogue: ConvolutionEpilogue, into y: UnsafeMutablePointer<Float>
 ) {
-  let rows = productBlockRows(shape)
-  let blocks = (shape.pixels + rows - 1) / rows
-  let columns = MatrixMultiply.panels(shape.outputs) * MatrixMultiply.panelColumns
-  let isWhole = columns == shape.outputs
-  let patchCount = shape.isPointwise ? 0 : rows * shape.depth
-  Threads.forEach(blocks) { block in
-    let first = block * rows
-    let count = min(rows, shape.pixels - first)
+  forEachProduct(
+    shape.patches, images: shape.images, outputs: shape.outputs, depthBlock: depthBlock, x, packed: packed, directly: y
+  ) { first, count, product, columns in
     let out = y + first * shape.outputs
-    withScratch(patchCount + (isWhole ? 0 : rows * columns)) { memory in
-      var operand = x + first * shape.inputs
+    if product != out {
+      for row in 0..<count { (out + row * shape.outputs).update(from: product + row * columns, count: shape.outputs) }
+    }
+    Elementwise.finish(
+      rows: count, columns: shape.outputs, out, bias: epilogue.bias,
+      residual: epilogue.residual.map { $0 + first * shape.outputs }, scale: epilogue.scale, into: out)
+  }
+}
+
+/// Multiplies receptive fields by packed weights, block by block on all threads.
+///
+/// - Parameters:
+///   - directly: where the products of [pixels, outputs] go if their rows fill whole panels; otherwise, and without it, they
+///     go to memory that lives as long as `finish`.
+///   - finish: is called for each block with its first pixel, the number of its pixels, and products whose rows are as
+///     many floats apart as the last argument says.
+func forEachProduct(
+  _ shape: PatchShape, images: Int, outputs: Int, depthBlock: Int, _ x: UnsafePointer<Float>,
+  packed: UnsafePointer<Float>, directly y: UnsafeMutablePointer<Float>? = nil,
+  finish: (Int, Int, UnsafeMutablePointer<Float>, Int) -> Void
+) {
+  let pixels = images * shape.outHeight * shape.outWidth
+  let rows = productBlockRows(pixels: pixels, depth: shape.depth)
+  let columns = MatrixMultiply.panels(outputs) * MatrixMultiply.panelColumns
+  let whole = columns == outputs ? y : nil
+  let patchCount = shape.isPointwise ? 0 : rows * shape.depth
+  Threads.forEach((pixels + rows - 1) / rows) { block in
+    let first = block * rows
+    let count = min(rows, pixels - first)
+    withScratch(patchCount + (whole == nil ? rows * columns : 0)) { memory in
+      var operand = x + first * shape.pixel
       if !shape.isPointwise {
-        Patches.gather(
-          x, height: shape.height, width: shape.width, channels: shape.inputs, kernel: shape.kernel,
-          padding: shape.padding, first: first, count: count, into: memory)
+        Patches.gather(x, shape, first: first, count: count, into: memory)
         operand = UnsafePointer(memory)
       }
-      let product = isWhole ? out : memory + patchCount
+      let product = whole.map { $0 + first * outputs } ?? memory + patchCount
       for start in stride(from: 0, to: shape.depth, by: depthBlock) {
         MatrixMultiply.multiply(
-          rows: count, columns: columns, depth: min(depthBlock, shape.depth - start), operand + start, shape.depth,
+          rows: count, columns: columns, depth: min(depthBlock, shape.depth - start), operand + start,
+          shape.isPointwise ? shape.pixel : shape.depth,
           packed: packed + start * MatrixMultiply.panelColumns, packedDepth: shape.depth, into: product, columns,
           accumulate: start > 0)
       }
-      if !isWhole {
-        for row in 0..<count { (out + row * shape.outputs).update(from: product + row * columns, count: shape.outputs) }
-      }
-      Elementwise.finish(
-        rows: count, columns: shape.outputs, out, bias: epilogue.bias,
-        residual: epilogue.residual.map { $0 + first * shape.outputs }, scale: epilogue.scale, into: out)
+      finish(first, count, product, columns)
     }
   }
 }
 
 /// Rows of one block: what stays in the second cache, cut so that the threads end together. Results do not depend on it.
-private func productBlockRows(_ shape: ConvolutionShape) -> Int {
+private func productBlockRows(pixels: Int, depth: Int) -> Int {
   let step = MatrixMultiply.rowBlock
-  let most = max(step, min(96, (64 << 10) / max(shape.depth, 1)) / step * step)
-  let share = (shape.pixels + 4 * Threads.count - 1) / (4 * Threads.count)
+  let most = max(step, min(96, (64 << 10) / max(depth, 1)) / step * step)
+  let share = (pixels + 4 * Threads.count - 1) / (4 * Threads.count)
   return min(most, max(step, (share + step - 1) / step * step))
 }
 
 /// Weights in panels, for `productConvolution`.
 /// - Parameter adjoint: for the gradient with respect to the input; `shape` is that of the gradient's convolution then.
 func productWeights(_ weight: Tensor, _ shape: ConvolutionShape, adjoint: Bool) -> PreparedWeights {
-  let count = MatrixMultiply.packedCount(depth: shape.depth, columns: shape.outputs)
+  productWeights(weight, depth: shape.depth, outputs: shape.outputs, adjoint: adjoint)
+}
+
+/// The same for a kernel of any shape.
+func productWeights(_ weight: Tensor, depth: Int, outputs: Int, adjoint: Bool) -> PreparedWeights {
+  let count = MatrixMultiply.packedCount(depth: depth, columns: outputs)
   return .of(weight, .product(adjoint: adjoint), count: count) { packed in
     if adjoint {
       withScratch(weight.count) { rotated in
         rotateWeights(weight, into: rotated)
-        MatrixMultiply.pack(
-          depth: shape.depth, columns: shape.outputs, rotated, stride: shape.outputs, into: packed)
+        MatrixMultiply.pack(depth: depth, columns: outputs, rotated, stride: outputs, into: packed)
       }
     } else {
-      MatrixMultiply.pack(
-        depth: shape.depth, columns: shape.outputs, weight.pointer, stride: shape.outputs, into: packed)
+      MatrixMultiply.pack(depth: depth, columns: outputs, weight.pointer, stride: outputs, into: packed)
     }
   }
 }

@@ -152,10 +152,10 @@ private func winogradBlockTiles(_ tiles: Int) -> Int {
   return stride(from: 5 * step, through: 11 * step, by: step).min { cost($0) < cost($1) } ?? 8 * step
 }
 
-/// Transformed and packed weights of a 3x3 convolution.
+/// Transformed and packed weights of a convolution.
 /// - Parameter adjoint: for the gradient with respect to the input; `shape` is that of the gradient's convolution then.
 func winogradWeights(_ weight: Tensor, _ shape: WinogradShape, adjoint: Bool) -> PreparedWeights {
-  let form = PreparedWeights.Form.winograd(tileOutputs: shape.tileOutputs, adjoint: adjoint)
+  let form = PreparedWeights.Form.winograd(shape.filter, adjoint: adjoint)
   return .of(weight, form, count: shape.weightCount) { packed in
     let row = shape.outputs
     func transform(_ source: UnsafePointer<Float>) {

@@ -37,8 +37,9 @@ public struct ConvolutionShape: Sendable, Equatable {
       images: images, height: outHeight, width: outWidth, inputs: outputs, outputs: inputs, kernel: kernel,
       padding: kernel - 1 - padding)
   }
-  /// Whether the patches are the images themselves.
-  var isPointwise: Bool { kernel == 1 && padding == 0 }
+  var patches: PatchShape {
+    PatchShape(height: height, width: width, channels: inputs, kernel: kernel, padding: padding)
+  }
 }
 
 /// y = (x * weight + bias + residual) * scale.
@@ -130,16 +131,17 @@ public func convolutionWeightGradient(_ x: Tensor, _ dy: Tensor, kernel: Int, pa
   let partials = min(blocks, 8)
   let size = result.count
   let sums = Tensor(uninitialized: [max(partials - 1, 0), size])
+  let isPointwise = shape.patches.isPointwise
   Threads.forEach(partials) { partial in
     let target = partial == 0 ? result.mutable : sums.mutable + (partial - 1) * size
     let range = (partial * blocks / partials)..<((partial + 1) * blocks / partials)
-    withScratch(shape.isPointwise ? 0 : rows * shape.depth) { patches in
+    withScratch(isPointwise ? 0 : rows * shape.depth) { patches in
       for block in range {
         let first = block * rows
         let count = min(rows, shape.pixels - first)
         var operand = x.pointer + first * shape.inputs
-        if !shape.isPointwise {
-          gatherPatches(x, shape, first: first, count: count, into: patches)
+        if !isPointwise {
+          Patches.gather(x.pointer, shape.patches, first: first, count: count, into: patches)
           operand = UnsafePointer(patches)
         }
         BLAS.multiply(
@@ -186,13 +188,4 @@ private func convolutionShape(_ x: Tensor, weight: Tensor, padding: Int?) -> Con
     images: x.shape[0], height: x.shape[1], width: x.shape[2], inputs: x.shape[3], outputs: weight.shape[3],
     kernel: weight.shape[0],
     padding: padding ?? weight.shape[0] / 2)
-}
-
-private func gatherPatches(
-  _ x: Tensor, _ shape: ConvolutionShape, first: Int, count: Int, into matrix: UnsafeMutablePointer<Float>
-) {
-  Patches.gather(
-    x.pointer, height: shape.height, width: shape.width, channels: shape.inputs, kernel: shape.kernel,
-    padding: shape.padding,
-    first: first, count: count, into: matrix)
 }

@@ -35,6 +35,25 @@ public enum ConvolutionPlan: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// The filtering for a kernel of any shape in a network that is not trained; nil where products of patches do it.
+  static func filter(_ shape: PatchShape, mode: KernelMode) -> WinogradFilter? {
+    guard mode != .exact, shape.stride == 1 else { return nil }
+    let filter: WinogradFilter
+    switch (shape.kernelHeight, shape.kernelWidth, mode) {
+    case (3, 3, .accurate): filter = .square3Tile2
+    case (3, 3, _): filter = .square3Tile4
+    case (5, 5, .fast): filter = .square5
+    case (1, 3, .fast): filter = .row3
+    case (3, 1, .fast): filter = .column3
+    case (1, 7, .fast): filter = .row7
+    case (7, 1, .fast): filter = .column7
+    default: return nil
+    }
+    let tiles = WinogradShape(shape, outputs: 1, filter)
+    let direct = shape.kernelHeight * shape.kernelWidth * shape.outHeight * shape.outWidth
+    return tiles.tiles * tiles.positions < direct ? filter : nil
+  }
+
   /// Multiplications of one image, input and output channel.
   static func multiplications(_ shape: ConvolutionShape, _ size: WinogradTileSize) -> Int {
     let tiles = WinogradShape(shape, size)
@@ -57,5 +76,14 @@ extension WinogradShape {
     self.init(
       height: shape.height, width: shape.width, inputs: shape.inputs, outputs: shape.outputs, padding: shape.padding,
       tileOutputs: size.rawValue)
+  }
+}
+
+extension WinogradShape {
+  init(_ shape: PatchShape, outputs: Int, _ filter: WinogradFilter) {
+    self.init(
+      height: shape.height, width: shape.width, inputs: shape.channels, outputs: outputs,
+      verticalPadding: shape.verticalPadding, horizontalPadding: shape.horizontalPadding, filter: filter)
+    inputPixel = shape.pixel
   }
 }

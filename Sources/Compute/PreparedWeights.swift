@@ -8,8 +8,8 @@ import Synchronization
 final class PreparedWeights: Sendable {
   /// What the weights were prepared for.
   enum Form: Hashable, Sendable {
-    /// Winograd tiles of `tileOutputs` results; of the gradient with respect to the input if `adjoint`.
-    case winograd(tileOutputs: Int, adjoint: Bool)
+    /// Winograd tiles; of the gradient with respect to the input if `adjoint`.
+    case winograd(WinogradFilter, adjoint: Bool)
     /// The panels of the [kernel * kernel * inputs, outputs] matrix.
     case product(adjoint: Bool)
   }

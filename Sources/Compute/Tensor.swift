@@ -138,6 +138,23 @@ public struct Tensor: Sendable {
     return result
   }
 
+  /// Tensors one after the other along the outermost axis; a single one as it is.
+  package init(concatenating parts: [Tensor]) {
+    precondition(
+      !parts.isEmpty && parts.allSatisfy { $0.shape.dropFirst() == parts[0].shape.dropFirst() },
+      "\(parts.count) tensors")
+    if parts.count == 1 {
+      self = parts[0]
+      return
+    }
+    self.init(uninitialized: [parts.reduce(0) { $0 + $1.shape[0] }] + parts[0].shape.dropFirst())
+    var offset = 0
+    for part in parts {
+      (storage.pointer + offset).update(from: part.storage.pointer, count: part.count)
+      offset += part.count
+    }
+  }
+
   /// Read access to the elements.
   public func withUnsafeBufferPointer<R>(_ body: (UnsafeBufferPointer<Float>) throws -> R) rethrows -> R {
     defer { withExtendedLifetime(storage) {} }

@@ -13,6 +13,8 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
   public var generatorLearningRate = 1e-5
   /// Adam's beta1 of the generator; the fake score's is 0.
   public var generatorBeta1 = 0.0
+  /// Adam's epsilon, of both networks.
+  public var adamEpsilon = 1e-8
   /// Weight of the second term of the generator's loss.
   public var alpha: Float = 1.2
   /// Largest time of the generator's loss, in thousandths of the noise schedule.
@@ -75,6 +77,7 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
     try require(
       generatorLearningRate > 0 && generatorLearningRate.isFinite, "--glr", "\(generatorLearningRate) is not positive")
     try require((0..<1).contains(generatorBeta1), "--g-beta1", "\(generatorBeta1) is outside 0..<1")
+    try require(adamEpsilon > 0 && adamEpsilon.isFinite, "--adam-eps", "\(adamEpsilon) is not positive")
     try require(alpha.isFinite, "--alpha", "\(alpha) is not finite")
     try require(tmax > 0 && tmax <= 1000, "--tmax", "\(tmax) is outside 0...1000")
     try require(initSigma > 0 && initSigma.isFinite, "--init-sigma", "\(initSigma) is not positive")

@@ -152,6 +152,8 @@ extension TrainingState {
         "its optimizers have beta1 \(fakeScoreAdam.beta1) (fake score) and \(generatorAdam.beta1) (generator); this run "
           + "has 0 and \(settings.generatorBeta1)", remedy: "give --g-beta1 as the run was started with")
     }
+    fakeScoreAdam.epsilon = settings.adamEpsilon
+    generatorAdam.epsilon = settings.adamEpsilon
     fakeScore = fakeScore.with(dropout: settings.dropout)
     generator = generator.with(dropout: settings.dropout)
     generatorEMA = generatorEMA.with(dropout: settings.dropout)

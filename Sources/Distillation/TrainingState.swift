@@ -41,8 +41,8 @@ public struct TrainingState: Sendable {
     let network = teacher.with(dropout: settings.dropout)
     (fakeScore, generator, generatorEMA) = (network, network, network)
     let count = network.parameters.count
-    fakeScoreAdam = Adam(count: count, beta1: 0)
-    generatorAdam = Adam(count: count, beta1: settings.generatorBeta1)
+    fakeScoreAdam = Adam(count: count, beta1: 0, epsilon: settings.adamEpsilon)
+    generatorAdam = Adam(count: count, beta1: settings.generatorBeta1, epsilon: settings.adamEpsilon)
     pending = PendingStep(phase: .fakeScore, gradients: Array(repeating: nil, count: count))
   }
 

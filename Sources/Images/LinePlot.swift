@@ -6,15 +6,19 @@ public struct LinePlot: Sendable {
   public struct Series: Sendable {
     /// What the legend calls it; empty for no entry.
     public let name: String
+    /// Whether it is a line through other points, such as a fit: thin, and its own points are not marked.
+    public let isFit: Bool
     /// Its points in the order of the line; those that are not finite, or not positive on a logarithmic axis, are left out.
     public let points: [(x: Double, y: Double)]
 
     /// - Parameters:
     ///   - name: what the legend calls it.
     ///   - points: in the order of the line.
-    public init(_ name: String, _ points: [(x: Double, y: Double)]) {
+    ///   - isFit: whether it is a line through other points.
+    public init(_ name: String, _ points: [(x: Double, y: Double)], isFit: Bool = false) {
       self.name = name
       self.points = points
+      self.isFit = isFit
     }
   }
 
@@ -46,6 +50,8 @@ public struct LinePlot: Sendable {
   public var references: [Reference]
   /// Whether the vertical axis is logarithmic.
   public var logarithmicY: Bool
+  /// Whether the horizontal axis is logarithmic.
+  public var logarithmicX: Bool
 
   /// - Parameters:
   ///   - title: above the plot.
@@ -54,9 +60,10 @@ public struct LinePlot: Sendable {
   ///   - series: the curves.
   ///   - references: the horizontal lines.
   ///   - logarithmicY: whether the vertical axis is logarithmic.
+  ///   - logarithmicX: whether the horizontal axis is.
   public init(
     title: String, xLabel: String, yLabel: String, series: [Series], references: [Reference] = [],
-    logarithmicY: Bool = true
+    logarithmicY: Bool = true, logarithmicX: Bool = false
   ) {
     self.title = title
     self.xLabel = xLabel
@@ -64,6 +71,7 @@ public struct LinePlot: Sendable {
     self.series = series
     self.references = references
     self.logarithmicY = logarithmicY
+    self.logarithmicX = logarithmicX
   }
 
   /// Publishes the plot, 800 x 500 pixels.
@@ -96,7 +104,7 @@ private struct PlotPage {
   init(_ plot: LinePlot) {
     self.plot = plot
     let points = plot.series.flatMap(\.points)
-    x = PlotAxis(values: points.map(\.x), isLogarithmic: false, targetTicks: 7)
+    x = PlotAxis(values: points.map(\.x), isLogarithmic: plot.logarithmicX, targetTicks: 7)
     y = PlotAxis(values: points.map(\.y) + plot.references.map(\.y), isLogarithmic: plot.logarithmicY, targetTicks: 6)
     drawAxes()
     drawReferences()
@@ -170,9 +178,11 @@ private struct PlotPage {
     for (index, series) in plot.series.enumerated() {
       let color = Self.palette[index % Self.palette.count]
       let points = series.points.filter { x.contains($0.x) && y.contains($0.y) }.map { place($0) }
-      canvas.polyline(points, width: 2.2, color: color)
+      canvas.polyline(points, width: series.isFit ? 1.2 : 2.2, color: color)
       // Marks only where they stay apart: few points are measurements, many are a curve.
-      if points.count <= 40 { for point in points { canvas.disc(point.x, point.y, radius: 3.4, color: color) } }
+      if points.count <= 40, !series.isFit {
+        for point in points { canvas.disc(point.x, point.y, radius: 3.4, color: color) }
+      }
     }
   }
 

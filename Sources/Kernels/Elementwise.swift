@@ -31,7 +31,7 @@ public enum Elementwise {
 
   /// y = max(x, 0); a number that is none stays none.
   public static func relu(_ count: Int, _ x: Source, into y: Target) {
-    map(count, x, into: y) { $0.replacing(with: Vector(repeating: 0), where: $0 .< Vector(repeating: 0)) }
+    map(count, x, into: y) { rectified($0) }
   }
 
   /// rows x columns: y[r, c] = (x[r, c] + bias[c] + residual[r, c]) * scale; x may be y.
@@ -46,6 +46,20 @@ public enum Elementwise {
       case (let b?, nil): map(columns, x + offset, b, into: y + offset) { ($0 + $1) * s }
       case (nil, let q?): map(columns, x + offset, q + offset, into: y + offset) { ($0 + $1) * s }
       case (let b?, let q?): map(columns, x + offset, b, q + offset, into: y + offset) { ($0 + $1 + $2) * s }
+      }
+    }
+  }
+
+  /// rows x columns: y[r, c] = x[r, c] + bias[c], or max of that and 0; rows `xStride` and `yStride` apart.
+  public static func finishPart(
+    rows: Int, columns: Int, _ x: Source, _ xStride: Int, bias: Source, rectifies: Bool, into y: Target, _ yStride: Int
+  ) {
+    for r in 0..<rows {
+      let (from, to) = (x + r &* xStride, y + r &* yStride)
+      if rectifies {
+        map(columns, from, bias, into: to) { rectified($0 + $1) }
+      } else {
+        map(columns, from, bias, into: to) { $0 + $1 }
       }
     }
   }

@@ -37,6 +37,11 @@ public typealias Target = UnsafeMutablePointer<Float>
   sid_fma8(a, b, c)
 }
 
+/// max(x, 0); a number that is none stays none.
+@inline(__always) func rectified(_ x: Vector) -> Vector {
+  x.replacing(with: Vector(repeating: 0), where: x .< Vector(repeating: 0))
+}
+
 /// e^-x by reduction to |r| <= ln 2 / 2 and the minimax polynomial of Cephes' expf; relative error below 1.2e-7.
 ///
 /// The argument is confined to [-88, 87], where the result is a normal number; what is no number stays none.

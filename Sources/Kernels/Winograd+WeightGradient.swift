@@ -1,6 +1,6 @@
 extension Winograd {
   /// The gradient of transformed weights by some tiles, for one row of positions or all: products of transformed inputs
-  /// and gradients, summed over the tiles.
+  /// and gradients, summed over the tiles. For 3x3 kernels of whole images.
   ///
   /// - Parameters:
   ///   - x: [N, height, width, inputs].
@@ -15,7 +15,7 @@ extension Winograd {
     _ shape: WinogradShape, _ x: Source, _ dy: Source, row: Int?, tiles: Range<Int>, panels: Range<Int>, v: Target,
     d: Target, sums: Target, accumulate: Bool, scratch: Target
   ) {
-    if shape.tileOutputs == 4 {
+    if shape.filter == .square3Tile4 {
       gradientTransforms(
         WinogradTiling4.self, shape, x, dy, row: row, tiles: tiles, panels: panels, v: v, d: d, scratch: scratch)
     } else {
@@ -36,7 +36,7 @@ extension Winograd {
   }
 
   @inline(__always)
-  private static func gradientTransforms<Tiling: WinogradTiling>(
+  private static func gradientTransforms<Tiling: WinogradGradientTiling>(
     _: Tiling.Type, _ shape: WinogradShape, _ x: Source, _ dy: Source, row: Int?, tiles: Range<Int>,
     panels: Range<Int>, v: Target, d: Target, scratch: Target
   ) {
@@ -53,7 +53,7 @@ extension Winograd {
   }
 
   @inline(__always)
-  private static func gradientRow<Tiling: WinogradTiling>(
+  private static func gradientRow<Tiling: WinogradGradientTiling>(
     _: Tiling.Type, _ row: Int?, _ shape: WinogradShape, _ x: Source, _ dy: Source, _ tiles: Range<Int>,
     _ panels: Range<Int>, _ v: Target, _ d: Target, _ scratch: Target
   ) {
@@ -136,7 +136,7 @@ extension Winograd {
   /// [3, 3, inputs, outputs], for some inputs.
   public static func transformWeightGradient(_ shape: WinogradShape, _ sums: Source, rows: Range<Int>, into dw: Target)
   {
-    if shape.tileOutputs == 4 {
+    if shape.filter == .square3Tile4 {
       transformWeightGradient(WinogradTiling4.self, shape, sums, rows: rows, into: dw)
     } else {
       transformWeightGradient(WinogradTiling2.self, shape, sums, rows: rows, into: dw)
@@ -144,7 +144,7 @@ extension Winograd {
   }
 
   @inline(__always)
-  private static func transformWeightGradient<Tiling: WinogradTiling>(
+  private static func transformWeightGradient<Tiling: WinogradGradientTiling>(
     _: Tiling.Type, _ shape: WinogradShape, _ sums: Source, rows: Range<Int>, into dw: Target
   ) {
     let n = Tiling.points

@@ -1,6 +1,6 @@
 import CVector
 
-/// What follows a convolution: y = (x * weight + bias + residual) * scale.
+/// What follows a convolution: y = (x * weight + bias + residual) * scale, and max(y, 0) if it rectifies.
 public struct ConvolutionEpilogue {
   /// [outputs].
   public let bias: Source?
@@ -8,10 +8,12 @@ public struct ConvolutionEpilogue {
   public let residual: Source?
   /// Factor of everything.
   public let scale: Float
+  /// Whether negative results become zero.
+  public let rectifies: Bool
 
   /// Nothing is copied: the memory must outlive the convolution.
-  public init(bias: Source?, residual: Source?, scale: Float) {
-    (self.bias, self.residual, self.scale) = (bias, residual, scale)
+  public init(bias: Source?, residual: Source?, scale: Float, rectifies: Bool = false) {
+    (self.bias, self.residual, self.scale, self.rectifies) = (bias, residual, scale, rectifies)
   }
 }
 
@@ -25,27 +27,37 @@ public enum Winograd {
   /// Transforms weights into panels: packed[position][panel][input][column].
   ///
   /// - Parameters:
-  ///   - weight: [3, 3, rows, outputs], from the first of `rows` on.
+  ///   - weight: [kernelHeight, kernelWidth, rows, outputs], from the first of `rows` on.
   ///   - tapStride: floats from one tap to the next.
   ///   - rows: the inputs to transform; disjoint ranges may run on different threads.
   public static func transformWeights(
     _ shape: WinogradShape, _ weight: Source, tapStride: Int, rows: Range<Int>, into packed: Target
   ) {
-    if shape.tileOutputs == 4 {
-      transformWeights(WinogradTiling4.self, shape, weight, tapStride: tapStride, rows: rows, into: packed)
-    } else {
-      transformWeights(WinogradTiling2.self, shape, weight, tapStride: tapStride, rows: rows, into: packed)
+    @inline(__always)
+    func run<Down: WinogradTiling, Across: WinogradTiling>(_ down: Down.Type, _ across: Across.Type) {
+      transformWeights(down, across, shape, weight, tapStride: tapStride, rows: rows, into: packed)
+    }
+    switch shape.filter {
+    case .square3Tile4: run(WinogradTiling4.self, WinogradTiling4.self)
+    case .square3Tile2: run(WinogradTiling2.self, WinogradTiling2.self)
+    case .square5: run(WinogradTiling2of5.self, WinogradTiling2of5.self)
+    case .row3: run(WinogradIdentity.self, WinogradTiling4.self)
+    case .column3: run(WinogradTiling4.self, WinogradIdentity.self)
+    case .row7: run(WinogradIdentity.self, WinogradTiling4of7.self)
+    case .column7: run(WinogradTiling4of7.self, WinogradIdentity.self)
     }
   }
 
   @inline(__always)
-  private static func transformWeights<Tiling: WinogradTiling>(
-    _: Tiling.Type, _ shape: WinogradShape, _ weight: Source, tapStride: Int, rows: Range<Int>, into packed: Target
+  private static func transformWeights<Down: WinogradTiling, Across: WinogradTiling>(
+    _: Down.Type, _: Across.Type, _ shape: WinogradShape, _ weight: Source, tapStride: Int, rows: Range<Int>,
+    into packed: Target
   ) {
-    let (n, width, stride) = (Tiling.points, MatrixMultiply.panelColumns, shape.weightStride)
-    withUnsafeTemporaryAllocation(of: Vector.self, capacity: 9 + 3 * n) { memory in
+    let (n, m, width, stride) = (Down.points, Across.points, MatrixMultiply.panelColumns, shape.weightStride)
+    let count = Down.taps * Across.taps
+    withUnsafeTemporaryAllocation(of: Vector.self, capacity: count + n * Across.taps) { memory in
       guard let taps = memory.baseAddress else { return }
-      let half = taps + 9
+      let half = taps + count
       for panel in 0..<MatrixMultiply.panels(shape.outputs) {
         for row in rows {
           var offset = 0
@@ -55,13 +67,13 @@ public enum Winograd {
             if column < shape.outputs {
               let count = min(8, shape.outputs - column)
               let source = weight + (row - rows.lowerBound) * shape.outputs + column
-              for i in 0..<9 { taps[i] = read(source + i * tapStride, count) }
-              for x in 0..<3 { Tiling.weight(Line(taps + x, 3), Line(half + x, 3)) }
+              for i in 0..<Down.taps * Across.taps { taps[i] = read(source + i * tapStride, count) }
+              for x in 0..<Across.taps { Down.weight(Line(taps + x, Across.taps), Line(half + x, Across.taps)) }
               for y in 0..<n {
-                Tiling.weight(Line(half + 3 * y, 1), MutableFloatLine(target + y * n * stride, stride))
+                Across.weight(Line(half + Across.taps * y, 1), MutableFloatLine(target + y * m * stride, stride))
               }
             } else {
-              for position in 0..<n * n { store(Vector(repeating: 0), target + position * stride) }
+              for position in 0..<n * m { store(Vector(repeating: 0), target + position * stride) }
             }
             offset += 8
           }
@@ -81,19 +93,27 @@ public enum Winograd {
   public static func transformInputs(
     _ shape: WinogradShape, _ x: Source, tiles: Range<Int>, into v: Target, stride: Int, scratch: Target
   ) {
-    if shape.tileOutputs == 4 {
-      transformInputs(WinogradTiling4.self, shape, x, tiles: tiles, into: v, stride: stride, scratch: scratch)
-    } else {
-      transformInputs(WinogradTiling2.self, shape, x, tiles: tiles, into: v, stride: stride, scratch: scratch)
+    @inline(__always)
+    func run<Down: WinogradTiling, Across: WinogradTiling>(_ down: Down.Type, _ across: Across.Type) {
+      transformInputs(down, across, shape, x, tiles: tiles, into: v, stride: stride, scratch: scratch)
+    }
+    switch shape.filter {
+    // Tiles of two results and five taps have the points of those of four and three.
+    case .square3Tile4, .square5: run(WinogradTiling4.self, WinogradTiling4.self)
+    case .square3Tile2: run(WinogradTiling2.self, WinogradTiling2.self)
+    case .row3: run(WinogradIdentity.self, WinogradTiling4.self)
+    case .column3: run(WinogradTiling4.self, WinogradIdentity.self)
+    case .row7: run(WinogradIdentity.self, WinogradTiling4of7.self)
+    case .column7: run(WinogradTiling4of7.self, WinogradIdentity.self)
     }
   }
 
   @inline(__always)
-  private static func transformInputs<Tiling: WinogradTiling>(
-    _: Tiling.Type, _ shape: WinogradShape, _ x: Source, tiles: Range<Int>, into v: Target, stride: Int,
-    scratch: Target
+  private static func transformInputs<Down: WinogradTiling, Across: WinogradTiling>(
+    _: Down.Type, _: Across.Type, _ shape: WinogradShape, _ x: Source, tiles: Range<Int>, into v: Target,
+    stride: Int, scratch: Target
   ) {
-    let (n, channels) = (Tiling.points, shape.inputs)
+    let (n, m, channels) = (Down.points, Across.points, shape.inputs)
     let half = vectors(scratch)
     let zeros = scratch + 36 * 8
     zeros.update(repeating: 0, count: channels)
@@ -109,28 +129,27 @@ public enum Winograd {
         if tile + 1 < tiles.upperBound {
           place.inputPixels(x, zeros: zeros, into: next)
         } else {
-          next.update(from: pixels, count: n * n)
+          next.update(from: pixels, count: n * m)
         }
         var c = 0
         while c + 8 <= channels {
-          for column in 0..<n {
+          for column in 0..<m {
             if c % 16 == 0 {
-              for row in 0..<n { sid_prefetch(next[row * n + column] + c) }
+              for row in 0..<n { sid_prefetch(next[row * m + column] + c) }
             }
-            Tiling.input(PixelLine(pixels + column, n, channel: c), Line(half + column, n))
+            Down.input(PixelLine(pixels + column, m, channel: c), Line(half + column, m))
           }
           for row in 0..<n {
-            Tiling.input(Line(half + row * n, 1), MutableFloatLine(target + c + row * n * stride, stride))
+            Across.input(Line(half + row * m, 1), MutableFloatLine(target + c + row * m * stride, stride))
           }
           c += 8
         }
         if c < channels {
-          for column in 0..<n {
-            Tiling.input(
-              PixelTailLine(pixels + column, n, channel: c, count: channels - c), Line(half + column, n))
+          for column in 0..<m {
+            Down.input(PixelTailLine(pixels + column, m, channel: c, count: channels - c), Line(half + column, m))
           }
           for row in 0..<n {
-            Tiling.input(Line(half + row * n, 1), MutableFloatLine(target + c + row * n * stride, stride))
+            Across.input(Line(half + row * m, 1), MutableFloatLine(target + c + row * m * stride, stride))
           }
         }
         target += channels
@@ -164,21 +183,27 @@ public enum Winograd {
     _ shape: WinogradShape, tiles: Range<Int>, _ m: Source, panels: Range<Int>, _ epilogue: ConvolutionEpilogue,
     into y: Target, scratch: Target
   ) {
-    if shape.tileOutputs == 4 {
-      transformOutputs(
-        WinogradTiling4.self, shape, tiles: tiles, m, panels: panels, epilogue, into: y, scratch: scratch)
-    } else {
-      transformOutputs(
-        WinogradTiling2.self, shape, tiles: tiles, m, panels: panels, epilogue, into: y, scratch: scratch)
+    @inline(__always)
+    func run<Down: WinogradTiling, Across: WinogradTiling>(_ down: Down.Type, _ across: Across.Type) {
+      transformOutputs(down, across, shape, tiles: tiles, m, panels: panels, epilogue, into: y, scratch: scratch)
+    }
+    switch shape.filter {
+    case .square3Tile4: run(WinogradTiling4.self, WinogradTiling4.self)
+    case .square3Tile2: run(WinogradTiling2.self, WinogradTiling2.self)
+    case .square5: run(WinogradTiling2of5.self, WinogradTiling2of5.self)
+    case .row3: run(WinogradIdentity.self, WinogradTiling4.self)
+    case .column3: run(WinogradTiling4.self, WinogradIdentity.self)
+    case .row7: run(WinogradIdentity.self, WinogradTiling4of7.self)
+    case .column7: run(WinogradTiling4of7.self, WinogradIdentity.self)
     }
   }
 
   @inline(__always)
-  private static func transformOutputs<Tiling: WinogradTiling>(
-    _: Tiling.Type, _ shape: WinogradShape, tiles: Range<Int>, _ m: Source, panels: Range<Int>,
+  private static func transformOutputs<Down: WinogradTiling, Across: WinogradTiling>(
+    _: Down.Type, _: Across.Type, _ shape: WinogradShape, tiles: Range<Int>, _ m: Source, panels: Range<Int>,
     _ epilogue: ConvolutionEpilogue, into y: Target, scratch: Target
   ) {
-    let (n, side) = (Tiling.points, Tiling.outputs)
+    let (height, side, points) = (Down.outputs, Across.outputs, Across.points)
     let width = MatrixMultiply.panelColumns
     let columns = panels.count * width
     let stride = shape.productStride(tiles: tiles.count, columns: columns)
@@ -187,41 +212,51 @@ public enum Winograd {
     let half = vectors(scratch)
     let results = half + 36
     let scale = Vector(repeating: epilogue.scale)
+    let line = shape.outWidth * shape.outputPixel
     var source = m
     var place = Place(shape, tile: tiles.lowerBound)
     for _ in tiles {
       for8(valid) { c, count in
-        for column in 0..<n {
-          Tiling.output(FloatLine(source + c + column * stride, n * stride), Line(half + column, n))
+        for column in 0..<points {
+          Down.output(FloatLine(source + c + column * stride, points * stride), Line(half + column, points))
         }
-        for row in 0..<side { Tiling.output(Line(half + row * n, 1), Line(results + row * side, 1)) }
+        for row in 0..<height { Across.output(Line(half + row * points, 1), Line(results + row * side, 1)) }
         let channel = first + c
         var bias = Vector(repeating: 0)
         if let values = epilogue.bias { bias = read(values + channel, count) }
         let pixels = y + place.offset + channel
-        let isWhole = count == 8 && place.rows == side && place.columns == side
+        let isWhole = count == 8 && place.rows == height && place.columns == side
         if isWhole, let residual = epilogue.residual {
           let others = residual + place.offset + channel
-          for row in 0..<side {
+          for row in 0..<height {
             for column in 0..<side {
-              let pixel = (row * shape.outWidth + column) * shape.outputs
-              store((results[row * side + column] + bias + load(others + pixel)) * scale, pixels + pixel)
+              let pixel = row * line + column * shape.outputPixel
+              let value = (results[row * side + column] + bias + load(others + pixel)) * scale
+              store(epilogue.rectifies ? rectified(value) : value, pixels + pixel)
+            }
+          }
+        } else if isWhole, epilogue.rectifies {
+          for row in 0..<height {
+            for column in 0..<side {
+              let value = (results[row * side + column] + bias) * scale
+              store(rectified(value), pixels + row * line + column * shape.outputPixel)
             }
           }
         } else if isWhole {
-          for row in 0..<side {
+          for row in 0..<height {
             for column in 0..<side {
-              let pixel = (row * shape.outWidth + column) * shape.outputs
-              store((results[row * side + column] + bias) * scale, pixels + pixel)
+              store(
+                (results[row * side + column] + bias) * scale, pixels + row * line + column * shape.outputPixel)
             }
           }
         } else {
           for row in 0..<place.rows {
             for column in 0..<place.columns {
-              let pixel = (row * shape.outWidth + column) * shape.outputs
+              let pixel = row * line + column * shape.outputPixel
               var value = results[row * side + column] + bias
               if let residual = epilogue.residual { value += read(residual + place.offset + channel + pixel, count) }
-              write(value * scale, pixels + pixel, count)
+              value *= scale
+              write(epilogue.rectifies ? rectified(value) : value, pixels + pixel, count)
             }
           }
         }

@@ -1,4 +1,44 @@
-/// Tiles of a 3x3 convolution with stride 1, and the memory of its transforms.
+/// Which minimal filtering computes a convolution with stride 1: the taps of its kernel, and the results of one tile.
+public enum WinogradFilter: Sendable, Hashable {
+  /// F(4x4, 3x3).
+  case square3Tile4
+  /// F(2x2, 3x3).
+  case square3Tile2
+  /// F(2x2, 5x5).
+  case square5
+  /// F(4, 3) along rows, 1x3.
+  case row3
+  /// F(4, 3) down columns, 3x1.
+  case column3
+  /// F(4, 7) along rows, 1x7.
+  case row7
+  /// F(4, 7) down columns, 7x1.
+  case column7
+
+  /// Height and width of the kernel.
+  public var taps: (height: Int, width: Int) {
+    switch self {
+    case .square3Tile4, .square3Tile2: (3, 3)
+    case .square5: (5, 5)
+    case .row3: (1, 3)
+    case .column3: (3, 1)
+    case .row7: (1, 7)
+    case .column7: (7, 1)
+    }
+  }
+
+  /// Height and width of a tile of results.
+  public var tile: (height: Int, width: Int) {
+    switch self {
+    case .square3Tile4: (4, 4)
+    case .square3Tile2, .square5: (2, 2)
+    case .row3, .row7: (1, 4)
+    case .column3, .column7: (4, 1)
+    }
+  }
+}
+
+/// Tiles of a convolution with stride 1, and the memory of its transforms.
 public struct WinogradShape: Sendable {
   /// Height of the input.
   public let height: Int
@@ -8,31 +48,59 @@ public struct WinogradShape: Sendable {
   public let inputs: Int
   /// Channels of the output.
   public let outputs: Int
-  /// Zeros around an image.
-  public let padding: Int
-  /// Results along one side of a tile: 4 or 2.
-  public let tileOutputs: Int
+  /// Zeros above and below an image.
+  public let verticalPadding: Int
+  /// Zeros left and right of an image.
+  public let horizontalPadding: Int
+  /// Kernel and tile.
+  public let filter: WinogradFilter
+  /// Floats from one pixel of the input to the next; more than `inputs` where they are a part of the channels.
+  public var inputPixel: Int
+  /// Floats from one pixel of the output, and of a residual, to the next.
+  public var outputPixel: Int
 
+  /// A 3x3 convolution of whole images.
   /// - Parameter tileOutputs: 4 or 2.
   public init(height: Int, width: Int, inputs: Int, outputs: Int, padding: Int, tileOutputs: Int) {
-    (self.height, self.width, self.inputs, self.outputs) = (height, width, inputs, outputs)
-    (self.padding, self.tileOutputs) = (padding, tileOutputs)
+    self.init(
+      height: height, width: width, inputs: inputs, outputs: outputs, verticalPadding: padding,
+      horizontalPadding: padding, filter: tileOutputs == 4 ? .square3Tile4 : .square3Tile2)
   }
 
+  /// Any convolution that there is a filter for.
+  public init(
+    height: Int, width: Int, inputs: Int, outputs: Int, verticalPadding: Int, horizontalPadding: Int,
+    filter: WinogradFilter
+  ) {
+    (self.height, self.width, self.inputs, self.outputs) = (height, width, inputs, outputs)
+    (self.verticalPadding, self.horizontalPadding, self.filter) = (verticalPadding, horizontalPadding, filter)
+    (inputPixel, outputPixel) = (inputs, outputs)
+    (tileHeight, tileWidth) = filter.tile
+    (kernelHeight, kernelWidth) = filter.taps
+  }
+
+  /// Results of a tile from top to bottom, and from left to right.
+  public let tileHeight: Int, tileWidth: Int
+  /// Taps of the kernel from top to bottom, and from left to right.
+  public let kernelHeight: Int, kernelWidth: Int
+
   /// Height of the output.
-  public var outHeight: Int { height + 2 * padding - 2 }
+  public var outHeight: Int { height + 2 * verticalPadding - kernelHeight + 1 }
   /// Width of the output.
-  public var outWidth: Int { width + 2 * padding - 2 }
+  public var outWidth: Int { width + 2 * horizontalPadding - kernelWidth + 1 }
   /// Tiles from top to bottom.
-  public var tileRows: Int { (outHeight + tileOutputs - 1) / tileOutputs }
+  public var tileRows: Int { (outHeight + tileHeight - 1) / tileHeight }
   /// Tiles from left to right.
-  public var tileColumns: Int { (outWidth + tileOutputs - 1) / tileOutputs }
+  public var tileColumns: Int { (outWidth + tileWidth - 1) / tileWidth }
   /// Tiles of one image.
   public var tiles: Int { tileRows * tileColumns }
-  /// Inputs along one side of a tile.
-  public var points: Int { tileOutputs + 2 }
-  /// Multiplications of one tile, input and output channel.
-  public var positions: Int { points * points }
+  /// Inputs of a tile from top to bottom, and from left to right.
+  var inputRows: Int { tileHeight + kernelHeight - 1 }
+  var inputColumns: Int { tileWidth + kernelWidth - 1 }
+  /// Inputs along one side of a square tile.
+  public var points: Int { inputColumns }
+  /// Multiplications of one tile, input and output channel; at most 36.
+  public var positions: Int { inputRows * inputColumns }
   /// Floats between the positions of packed weights. Not a power of two, so that the positions of a weight do not fall on
   /// one another in the caches.
   public var weightStride: Int { MatrixMultiply.packedCount(depth: inputs, columns: outputs) + 16 }

@@ -1,17 +1,23 @@
-/// Minimal filtering of Winograd and Toom-Cook (Lavin & Gray 2016, arXiv 1509.09308) for kernels of three taps: tiles of
-/// `outputs` x `outputs` results from `points` x `points` inputs with `points`^2 multiplications.
+/// Minimal filtering of Winograd and Toom-Cook (Lavin & Gray 2016, arXiv 1509.09308) in one direction: `outputs` results of
+/// a kernel of `taps` taps from `points` inputs with `points` multiplications.
 ///
-/// Each function transforms one line of vectors; both directions of a tile use it. A line is read and written with a
-/// stride, in vectors.
+/// Each function transforms one line of vectors; a tile has a tiling down its columns and one along its rows. A line is
+/// read and written with a stride, in vectors.
 protocol WinogradTiling {
   /// Results along one side of a tile.
   static var outputs: Int { get }
+  /// Taps of the kernel along this side.
+  static var taps: Int { get }
   /// B^T: `points` inputs to `points` values.
   static func input(_ x: some VectorReader, _ y: some VectorWriter)
   /// A^T: `points` values to `outputs` results.
   static func output(_ x: some VectorReader, _ y: some VectorWriter)
-  /// G: three taps to `points` values.
+  /// G: the taps to `points` values.
   static func weight(_ x: some VectorReader, _ y: some VectorWriter)
+}
+
+/// A tiling for kernels of three taps that also carries gradients of weights.
+protocol WinogradGradientTiling: WinogradTiling {
   /// A: `outputs` gradients of results to `points` values.
   static func outputAdjoint(_ x: some VectorReader, _ y: some VectorWriter)
   /// G^T: `points` values to the gradients of three taps.
@@ -20,7 +26,7 @@ protocol WinogradTiling {
 
 extension WinogradTiling {
   /// Inputs along one side of a tile.
-  @inline(__always) static var points: Int { outputs + 2 }
+  @inline(__always) static var points: Int { outputs + taps - 1 }
 }
 
 /// Where a transform takes the vectors of a line from.
@@ -93,14 +99,15 @@ struct OneOf: VectorWriter {
   @inline(__always) func write(_ v: Vector, _ i: Int) { if i == index { target.pointee = v } }
 }
 
-@inline(__always) private func constant(_ value: Float) -> Vector { Vector(repeating: value) }
+@inline(__always) func constant(_ value: Float) -> Vector { Vector(repeating: value) }
 
 /// F(4x4, 3x3) with the points 0, +-3/4, +-3/2 and infinity: 36 multiplications where the definition has 144.
 ///
 /// The usual points 0, +-1, +-2 give twice the rounding error: the powers of these lie closer together, and all constants
 /// of the input's transform are still exact.
-enum WinogradTiling4: WinogradTiling {
+enum WinogradTiling4: WinogradGradientTiling {
   @inline(__always) static var outputs: Int { 4 }
+  @inline(__always) static var taps: Int { 3 }
 
   private static var a: Float { 0.75 }
   private static var b: Float { 1.5 }
@@ -174,8 +181,9 @@ enum WinogradTiling4: WinogradTiling {
 
 /// F(2x2, 3x3) with the points 0, +-1 and infinity: 16 multiplications where the definition has 36, and about the
 /// rounding error of the definition.
-enum WinogradTiling2: WinogradTiling {
+enum WinogradTiling2: WinogradGradientTiling {
   @inline(__always) static var outputs: Int { 2 }
+  @inline(__always) static var taps: Int { 3 }
 
   @inline(__always) static func input(_ x: some VectorReader, _ y: some VectorWriter) {
     let (x0, x1, x2, x3) = (x[0], x[1], x[2], x[3])

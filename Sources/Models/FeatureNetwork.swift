@@ -2,33 +2,21 @@ import Compute
 import Diagnostics
 import HDF5
 
-/// A small feature network: images to the vectors whose distribution the Frechet distance compares.
+/// A feature network: images to the vectors whose distribution the Frechet distance compares.
+///
+/// Either a small network of a few layers, which takes images of one shape as they are, or Inception-v3 as the FID uses it.
 public struct FeatureNetwork: Sendable {
-  /// The architecture.
-  public let configuration: FeatureNetworkConfiguration
-  /// The length D of the feature vector.
-  public let featureCount: Int
-  /// The number of class scores; nil where the network has none.
-  public let scoreCount: Int?
-  /// Floating-point operations for one image, a multiply-add counted as two.
-  public let flopsPerImage: Double
-  /// Numbers in the largest of the layers' results for one image.
-  public let largestActivation: Int
+  /// What the network is.
+  public let architecture: FeatureArchitecture
+  private let kind: Kind
 
-  private let layers: [BoundLayer]
-  private let parameters: [(specification: ParameterSpecification, tensor: Tensor)]
+  private enum Kind: Sendable {
+    case layered(LayeredNetwork)
+    case inception(InceptionNetwork)
+  }
 
   /// The `format` attribute of a feature network's file.
   public static let format = "sid-features"
-
-  /// A layer with its tensors, arranged for NHWC.
-  private enum BoundLayer: Sendable {
-    case convolution(weight: Tensor, bias: Tensor, padding: Int)
-    case relu
-    case averagePool
-    case flatten
-    case linear(weight: Tensor, bias: Tensor)
-  }
 
   /// Takes the parameters from a source of named tensors in PyTorch's layout.
   ///
@@ -39,33 +27,17 @@ public struct FeatureNetwork: Sendable {
   /// - Throws: a `Failure` with status `dataError` naming the layer whose shape is impossible or the tensor that is
   ///   missing, unknown, of another shape or not finite.
   public init(configuration: FeatureNetworkConfiguration, source: some TensorSource, origin: String) throws {
-    var builder = Builder(configuration: configuration, origin: origin)
-    var layers: [BoundLayer] = []
-    var counts: [FeatureNetworkConfiguration.Output: Int] = [:]
-    for (index, layer) in configuration.layers.enumerated() {
-      layers.append(try builder.bind(layer.operation, index: index, source: source))
-      guard builder.shape.reduce(1.0, { $0 * Double($1) }) <= 0x1p32 else {
-        throw builder.failure(index, "makes activations of shape \(builder.shape), more than 2^32 numbers an image")
-      }
-      if let output = layer.output {
-        guard let length = builder.vectorLength else {
-          throw builder.failure(index, "gives images; features and scores are vectors")
-        }
-        counts[output] = length
-      }
+    try self.init(architecture: .layered(configuration), source: source, origin: origin)
+  }
+
+  /// The same for any architecture. The tensors of Inception-v3 have the names of pytorch-fid's state_dict.
+  public init(architecture: FeatureArchitecture, source: some TensorSource, origin: String) throws {
+    self.architecture = architecture
+    switch architecture {
+    case .layered(let configuration):
+      kind = .layered(try LayeredNetwork(configuration: configuration, source: source, origin: origin))
+    case .inceptionV3: kind = .inception(try InceptionNetwork(source: source, origin: origin))
     }
-    let known = Set(builder.parameters.map(\.specification.name))
-    if let unknown = source.tensorNames.first(where: { !known.contains($0) }) {
-      throw Failure(.dataError, origin, "tensor \"\(unknown)\" belongs to no layer of the configuration")
-    }
-    self.configuration = configuration
-    self.layers = layers
-    parameters = builder.parameters
-    // The configuration has exactly one layer with features.
-    featureCount = counts[.features] ?? 0
-    scoreCount = counts[.scores]
-    flopsPerImage = builder.flops
-    largestActivation = builder.largestActivation
   }
 
   /// Reads a feature network's file (`sid-features`).
@@ -73,33 +45,107 @@ public struct FeatureNetwork: Sendable {
   public init(contentsOf path: String) throws {
     let file = try HDF5File.open(path)
     try file.requireFormat(Self.format)
-    let configuration = try FeatureNetworkConfiguration(json: try file.root.stringAttribute("config"), origin: path)
+    let architecture = try FeatureArchitecture(text: try file.root.stringAttribute("config"), origin: path)
     try self.init(
-      configuration: configuration, source: HDF5Tensors(try file.root.group("parameters"), path: path), origin: path)
+      architecture: architecture, source: HDF5Tensors(try file.root.group("parameters"), path: path), origin: path)
   }
 
   /// Writes `format`, `format_version`, `config` and `/parameters` into a new file.
+  /// - Throws: a `Failure` for Inception-v3, which does not keep what its file holds; `write(_:source:origin:to:)` copies it.
   public func write(to file: HDF5File) throws {
+    guard case .layered(let network) = kind else {
+      throw Failure(.usage, file.path, "an Inception network is written from the tensors that it is made of")
+    }
+    try Self.writeFormat(architecture, to: file)
+    try network.write(to: file)
+  }
+
+  private static func writeFormat(_ architecture: FeatureArchitecture, to file: HDF5File) throws {
     try file.root.setAttribute("format", Self.format)
     try file.root.setAttribute("format_version", 1)
-    try file.root.setAttribute("config", configuration.json)
+    try file.root.setAttribute("config", architecture.text)
+  }
+
+  /// Writes a new file from the tensors of a state_dict, one at a time.
+  /// - Returns: the length of the feature vector.
+  /// - Throws: a `Failure` naming the tensor that is missing, unknown, of another shape or not finite.
+  @discardableResult
+  public static func write(
+    _ architecture: FeatureArchitecture, source: some TensorSource, origin: String, to file: HDF5File
+  ) throws -> Int {
+    guard case .inceptionV3 = architecture else {
+      let network = try FeatureNetwork(architecture: architecture, source: source, origin: origin)
+      try network.write(to: file)
+      return network.featureCount
+    }
+    try InceptionNetwork.check(source, origin: origin)
+    let weights = InceptionWeights(source: source, origin: origin)
+    try writeFormat(architecture, to: file)
     let group = try file.root.createGroup("parameters")
-    for (specification, tensor) in parameters {
-      let restored = specification.layout.restored(tensor, shape: specification.shape)
-      try group.write(restored.values, shape: specification.shape, to: specification.name)
+    for (name, shape) in InceptionArchitecture.tensors {
+      try group.write(try weights.tensor(name).values, shape: shape, to: name)
+    }
+    return InceptionArchitecture.featureCount
+  }
+
+  /// The length D of the feature vector.
+  public var featureCount: Int {
+    switch kind {
+    case .layered(let network): network.featureCount
+    case .inception: InceptionArchitecture.featureCount
     }
   }
 
-  /// Height, width and channels of the images.
+  /// The number of class scores; nil where the network has none.
+  ///
+  /// Those of Inception-v3 are what the official Inception Score takes: without the output's bias.
+  public var scoreCount: Int? {
+    switch kind {
+    case .layered(let network): network.scoreCount
+    case .inception: InceptionArchitecture.scoreCount
+    }
+  }
+
+  /// The length of the spatial features; nil where the network has none.
+  ///
+  /// Those of Inception-v3 are seven channels of 17x17 pixels, `mixed_6/conv:0` of the original graph, by row, column and
+  /// channel (Nash et al. 2021, arXiv 2103.03841).
+  public var spatialCount: Int? {
+    if case .inception = kind { Self.inceptionSpatialCount } else { nil }
+  }
+
+  static var inceptionSpatialCount: Int {
+    InceptionArchitecture.spatial.channels * InceptionArchitecture.spatial.pixels
+  }
+
+  /// Floating-point operations for one image by direct convolutions, a multiply-add counted as two.
+  public var flopsPerImage: Double {
+    switch kind {
+    case .layered(let network): network.flopsPerImage
+    case .inception: InceptionArchitecture.cost.flops
+    }
+  }
+
+  /// Numbers in the largest of the layers' results for one image.
+  public var largestActivation: Int {
+    switch kind {
+    case .layered(let network): network.largestActivation
+    case .inception: InceptionArchitecture.cost.largestActivation
+    }
+  }
+
+  /// Height, width and channels of the images; what images are resized to where any size will do.
   public var imageShape: [Int] {
-    [configuration.imgResolution, configuration.imgResolution, configuration.imgChannels]
+    switch kind {
+    case .layered(let network): network.imageShape
+    case .inception: [InceptionArchitecture.side, InceptionArchitecture.side, 3]
+    }
   }
 
   /// The conventions that the network can be used with.
-  public var conventions: [InputConvention] { [.native] }
-
-  /// The length of the spatial features; nil where the network has none.
-  public var spatialCount: Int? { nil }
+  public var conventions: [InputConvention] {
+    if case .inception = kind { [.pytorchFID, .tensorflow] } else { [.native] }
+  }
 
   /// Refuses images that the network does not take.
   /// - Parameters:
@@ -110,11 +156,24 @@ public struct FeatureNetwork: Sendable {
     func text(_ shape: [Int]) -> String {
       shape.count == 3 ? "\(shape[0])x\(shape[1]) pixels of \(shape[2]) channel\(shape[2] == 1 ? "" : "s")" : "\(shape)"
     }
-    guard shape == imageShape else {
-      throw Failure(
-        .dataError, origin, "the images have \(text(shape)), the feature network needs \(text(imageShape))",
-        remedy: "use the feature network that was made for these images")
+    switch kind {
+    case .layered(let network):
+      guard shape == network.imageShape else {
+        throw Failure(
+          .dataError, origin, "the images have \(text(shape)), the feature network needs \(text(network.imageShape))",
+          remedy: "use the feature network that was made for these images")
+      }
+    case .inception:
+      guard isAnyImage(shape) else {
+        throw Failure(
+          .dataError, origin, "the images have \(text(shape)), Inception-v3 takes gray or RGB images of any size",
+          remedy: "convert them to 1 or 3 channels")
+      }
     }
+  }
+
+  private func isAnyImage(_ shape: [Int]) -> Bool {
+    shape.count == 3 && shape[0] > 0 && shape[1] > 0 && (shape[2] == 1 || shape[2] == 3)
   }
 
   /// The features of images.
@@ -129,113 +188,32 @@ public struct FeatureNetwork: Sendable {
   public func outputs(
     images: [UInt8], shape: [Int], convention: InputConvention, wanted: FeatureKinds = .features
   ) -> FeatureOutputs {
-    precondition(shape == imageShape && conventions.contains(convention), "\(shape) and \(convention)")
-    let imageBytes = imageShape.reduce(1, *)
-    precondition(images.count % imageBytes == 0, "\(images.count) bytes for images of \(imageShape)")
-    let count = images.count / imageBytes
-    guard count > 0 else {
-      let scores = wanted.contains(.scores) ? scoreCount.map { Tensor(shape: [0, $0]) } : nil
-      return FeatureOutputs(features: Tensor(shape: [0, featureCount]), spatial: nil, scores: scores)
-    }
-    var x = Tensor(images.map { Float($0) / 127.5 - 1 }, shape: [count] + imageShape)
-    var features = x
-    var scores: Tensor?
-    for (layer, description) in zip(layers, configuration.layers) {
-      switch layer {
-      case .convolution(let weight, let bias, let padding):
-        x = convolution(x, weight: weight, bias: bias, padding: padding)
-      case .relu: x = relu(x)
-      case .averagePool: x = downsample(x, ResamplingFilter([1, 1]))
-      case .flatten: x = x.nchw.reshaped([count, x.count / count])
-      case .linear(let weight, let bias): x = linear(x, weight: weight, bias: bias)
-      }
-      switch description.output {
-      case .features: features = x
-      case .scores: scores = x
-      case nil: break
-      }
-    }
-    return FeatureOutputs(features: features, spatial: nil, scores: wanted.contains(.scores) ? scores : nil)
+    observedOutputs(images: images, shape: shape, convention: convention, wanted: wanted, observe: nil)
   }
 
-  /// Follows the shape through the layers and collects their tensors.
-  private struct Builder {
-    let origin: String
-    /// Height, width and channels; or the length of a vector.
-    var shape: [Int] { didSet { largestActivation = max(largestActivation, shape.reduce(1, *)) } }
-    var flops = 0.0
-    var largestActivation = 0
-    var parameters: [(specification: ParameterSpecification, tensor: Tensor)] = []
-
-    var vectorLength: Int? { shape.count == 1 ? shape[0] : nil }
-
-    init(configuration: FeatureNetworkConfiguration, origin: String) {
-      self.origin = origin
-      shape = [configuration.imgResolution, configuration.imgResolution, configuration.imgChannels]
-      largestActivation = shape.reduce(1, *)
+  /// The same; `observe` sees what the stages of Inception-v3 give, [N, H, W, C] by name and for a few images at a time.
+  package func observedOutputs(
+    images: [UInt8], shape: [Int], convention: InputConvention, wanted: FeatureKinds = .features,
+    observe: ((String, Tensor) -> Void)?
+  ) -> FeatureOutputs {
+    let imageBytes = shape.reduce(1, *)
+    precondition(conventions.contains(convention), "\(convention)")
+    precondition(imageBytes > 0 && images.count % imageBytes == 0, "\(images.count) bytes for images of \(shape)")
+    guard !images.isEmpty else {
+      func none(_ kind: FeatureKinds, _ count: Int?) -> Tensor? {
+        wanted.contains(kind) ? count.map { Tensor(shape: [0, $0]) } : nil
+      }
+      return FeatureOutputs(
+        features: Tensor(shape: [0, featureCount]), spatial: none(.spatial, spatialCount),
+        scores: none(.scores, scoreCount))
     }
-
-    func failure(_ index: Int, _ problem: String) -> Failure {
-      Failure(.dataError, origin, "layer \(index + 1) of the configuration \(problem)")
-    }
-
-    mutating func bind(
-      _ operation: FeatureNetworkConfiguration.Operation, index: Int, source: some TensorSource
-    ) throws -> BoundLayer {
-      switch operation {
-      case .convolution(let name, let outputs, let kernel, let padding):
-        let channels = try imageChannels(index)
-        let side = shape.dropLast().map { $0 + 2 * padding - kernel + 1 }
-        guard side.allSatisfy({ $0 > 0 }) else { throw failure(index, "has a kernel larger than its padded input") }
-        shape = side + [outputs]
-        flops += 2 * Double(shape.reduce(1, *)) * Double(kernel * kernel) * Double(channels)
-        let weight = try take(name + ".weight", [outputs, channels, kernel, kernel], .convolution, source)
-        return .convolution(
-          weight: weight, bias: try take(name + ".bias", [outputs], .vector, source), padding: padding)
-      case .relu: return .relu
-      case .averagePool:
-        let channels = try imageChannels(index)
-        guard shape[0] % 2 == 0, shape[1] % 2 == 0 else {
-          throw failure(index, "halves images of \(shape[0])x\(shape[1]) pixels")
-        }
-        shape = [shape[0] / 2, shape[1] / 2, channels]
-        return .averagePool
-      case .flatten:
-        _ = try imageChannels(index)
-        shape = [shape.reduce(1, *)]
-        return .flatten
-      case .linear(let name, let outputs):
-        guard let inputs = vectorLength else { throw failure(index, "is linear and needs vectors; flatten first") }
-        shape = [outputs]
-        flops += 2 * Double(inputs) * Double(outputs)
-        let weight = try take(name + ".weight", [outputs, inputs], .linear, source)
-        return .linear(weight: weight, bias: try take(name + ".bias", [outputs], .vector, source))
-      }
-    }
-
-    private func imageChannels(_ index: Int) throws -> Int {
-      guard shape.count == 3 else { throw failure(index, "needs images and gets vectors") }
-      return shape[2]
-    }
-
-    private mutating func take(
-      _ name: String, _ expected: [Int], _ layout: ParameterLayout, _ source: some TensorSource
-    ) throws -> Tensor {
-      guard !parameters.contains(where: { $0.specification.name == name }) else {
-        throw Failure(.dataError, origin, "two layers of the configuration use the tensor \"\(name)\"")
-      }
-      guard let found = source.shape(of: name) else {
-        throw Failure(.dataError, origin, "tensor \"\(name)\" is missing; the configuration needs it")
-      }
-      guard found == expected else {
-        throw Failure(.dataError, origin, "tensor \"\(name)\" has shape \(found); the configuration needs \(expected)")
-      }
-      let tensor = layout.arranged(try source.tensor(name))
-      guard tensor.isFinite else {
-        throw Failure(.dataError, origin, "tensor \"\(name)\" holds numbers that are not finite")
-      }
-      parameters.append((ParameterSpecification(name: name, shape: expected, layout: layout), tensor))
-      return tensor
+    switch kind {
+    case .layered(let network):
+      precondition(shape == imageShape, "\(shape)")
+      return network.outputs(images, wanted: wanted)
+    case .inception(let network):
+      precondition(isAnyImage(shape), "\(shape)")
+      return network.outputs(images, shape: shape, convention: convention, wanted: wanted, observe: observe)
     }
   }
 }

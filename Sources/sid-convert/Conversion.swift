@@ -49,11 +49,11 @@ struct Conversion {
       let file = StateDictionaryFile(
         entries: state.specifications.map { ($0.name, $0.shape) }, metadata: metadata)
       try file.write(to: output, format: format) { try allowsNonFinite ? state.tensor($0) : state.finiteTensor($0) }
-    case .features(let configuration, let tensors):
-      // Small, and checked by being built.
-      _ = try FeatureNetwork(configuration: configuration, source: tensors, origin: origin)
-      metadata["config"] = configuration.json
-      let names = tensors.tensorNames
+    case .features(let architecture, let tensors):
+      // Checked by being built.
+      _ = try FeatureNetwork(architecture: architecture, source: tensors, origin: origin)
+      metadata["config"] = architecture.text
+      let names = tensors.tensorNames.filter { !FeatureArchitecture.isCounter($0) }
       let file = StateDictionaryFile(
         entries: names.map { ($0, tensors.shape(of: $0) ?? []) }, metadata: metadata)
       try file.write(to: output, format: format) { index in try watch.read { try tensors.tensor(names[index]) } }
@@ -83,7 +83,8 @@ struct Conversion {
 
   private var tensorCount: Int {
     switch content {
-    case .denoiser(_, let tensors), .features(_, let tensors): tensors.tensorNames.count
+    case .denoiser(_, let tensors): tensors.tensorNames.count
+    case .features(_, let tensors): tensors.tensorNames.count { !FeatureArchitecture.isCounter($0) }
     case .trainingState(let state): state.tensorCount
     }
   }
@@ -109,11 +110,11 @@ struct Conversion {
       return [
         "architecture": .string(configuration.summary), "parameters": .int(state.specifications.parameterCount),
       ]
-    case .features(let configuration, let tensors):
-      let network = try FeatureNetwork(
-        configuration: configuration, source: WatchedTensors(tensors: tensors, watch: watch), origin: origin)
-      try network.write(to: file)
-      return ["architecture": "feature network", "features": .int(network.featureCount)]
+    case .features(let architecture, let tensors):
+      let count = try FeatureNetwork.write(
+        architecture, source: WatchedTensors(tensors: tensors, watch: watch), origin: origin, to: file)
+      let name = architecture == .inceptionV3 ? "inception-v3" : "feature network"
+      return ["architecture": .string(name), "features": .int(count)]
     case .trainingState(let state):
       try state.imported(watch).write(to: file, origin: origin, allowsNonFinite: allowsNonFinite)
       return ["architecture": .string(try state.configuration().summary + ", training state")]

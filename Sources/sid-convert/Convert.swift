@@ -56,6 +56,7 @@ struct Convert: ParsableCommand {
     help: "Convert weights that are not finite numbers, to look into them; the other programs refuse such a network.")
   var allowNonFinite = false
 
+  @OptionGroup var expected: ExpectedInputs
   @OptionGroup var stage: StageOptions
 
   func validate() throws {
@@ -67,9 +68,10 @@ struct Convert: ParsableCommand {
       let output = output ?? companion(of: source, extension: to?.fileExtension ?? "h5")
       try requireOther(source, output)
       if let config { try requireOther(config, output) }
+      let provenance = try provenance()
+      try expected.check(provenance)
       let file = try SourceFile.open(source)
       let description = try config.map { (options: try ConfigurationFile.read($0), origin: $0) }
-      let provenance = try provenance()
       let state = try FinishedOutput.check(
         output, wanted: provenance, overwrite: stage.overwrite, existingProvenance: existingProvenance)
       if state == .same {

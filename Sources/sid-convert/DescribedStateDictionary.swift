@@ -17,11 +17,15 @@ struct DescribedStateDictionary {
     var options: [String: PlainValue] = [:]
     if case .dictionary(let fields)? = recorded { options = fields }
     if let description, description.options["layers"] != nil {
-      return .features(try FeatureNetworkConfiguration(description.options, origin: description.origin), tensors)
+      let configuration = try FeatureNetworkConfiguration(description.options, origin: description.origin)
+      return .features(.layered(configuration), tensors)
     }
     if options["layers"] != nil, description == nil {
-      return .features(
-        try FeatureNetworkConfiguration(options, origin: checkpoint.path, status: .dataError), tensors)
+      let configuration = try FeatureNetworkConfiguration(options, origin: checkpoint.path, status: .dataError)
+      return .features(.layered(configuration), tensors)
+    }
+    if description == nil, let architecture = try FeatureArchitecture(inferredFrom: tensors, origin: checkpoint.path) {
+      return .features(architecture, tensors)
     }
     return .denoiser(try configuration(recorded: options, tensors), tensors)
   }

@@ -87,6 +87,9 @@ struct List: ParsableCommand {
 
   private static func title(of tensors: CheckpointTensors, _ checkpoint: Checkpoint) throws -> String {
     if let config = checkpoint.metadata["config"] { return "state_dict with its configuration: \(config.oneLine)" }
+    if let known = try? FeatureArchitecture(inferredFrom: tensors, origin: checkpoint.path), known == .inceptionV3 {
+      return "state_dict; names and shapes say inception-v3, the feature network of the FID"
+    }
     guard let options = try NetworkConfiguration.inferredOptions(from: tensors) else { return "tensors" }
     return "state_dict; names and shapes say "
       + options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")

@@ -11,7 +11,7 @@ enum SourceContent {
   /// A preconditioned network.
   case denoiser(NetworkConfiguration, any TensorSource)
   /// A feature network.
-  case features(FeatureNetworkConfiguration, any TensorSource)
+  case features(FeatureArchitecture, any TensorSource)
   /// Everything that the official trainer saves to go on.
   case trainingState(OfficialTrainingState)
 }
@@ -85,7 +85,7 @@ enum SourceFile {
       try file.requireFormat(FeatureNetwork.format)
       guard key == nil else { throw Failure(.usage, "--key", "\(path) holds one network, without a key") }
       return .features(
-        try FeatureNetworkConfiguration(json: try root.stringAttribute("config"), origin: path),
+        try FeatureArchitecture(text: try root.stringAttribute("config"), origin: path),
         HDF5Tensors(try root.group("parameters"), path: path))
     case "sid-training-state":
       let keys = SourceFile.package(file).networkKeys

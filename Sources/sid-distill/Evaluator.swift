@@ -3,30 +3,30 @@ import Models
 import Sampling
 import Scoring
 
-/// Measures a generator's one-step samples, as many of each class, against reference statistics.
+/// Measures a generator's one-step samples, as many of each class, against a reference, as `sid-score` does.
 struct Evaluator {
-  private let scorer: FrechetScorer
+  private let scorer: ImageScorer
   private let seeds: SeedList
   private let sampler: Sampler
   private let classes: ClassChoice
   private let batch: Int
 
-  /// - Throws: a `Failure` where features, statistics and network do not fit each other.
-  init(
-    features: String, reference: String, seeds: String, initSigma: Float, network: Network, batch: Int, origin: String
-  ) throws {
+  /// - Throws: a `Failure` where features, reference and network do not fit each other, or cannot give what is asked for.
+  init(_ options: EvaluationOptions, initSigma: Float, network: Network, batch: Int, origin: String) throws {
     self.batch = batch
-    scorer = try FrechetScorer(features: features, reference: reference)
+    scorer = try ImageScorer(
+      features: options.features ?? "", reference: options.reference ?? "", npz: options.npz, settings: options.settings
+    )
     try scorer.network.requireImageShape(network.imageShape, origin: origin)
-    self.seeds = try SeedList(seeds)
-    try RandomConvention.torchCPU.validate(self.seeds)
+    seeds = try SeedList(options.evaluateSeeds)
+    try RandomConvention.torchCPU.validate(seeds)
     classes = network.configuration.labelDim > 0 ? .balanced : .random
     sampler = .oneStep(OneStepSampler(initSigma: Double(initSigma)))
   }
 
-  /// The Frechet distance of `network`'s samples; nil as soon as `shouldStop` says so.
-  func callAsFunction(_ network: Network, origin: String, shouldStop: () -> Bool) throws -> Double? {
-    var moments = FeatureMoments(featureCount: scorer.network.featureCount)
+  /// The figures of `network`'s samples, the Frechet distance first; nil as soon as `shouldStop` says so.
+  func callAsFunction(_ network: Network, origin: String, shouldStop: () -> Bool) throws -> [Score]? {
+    var gathered = scorer.gathering()
     for first in stride(from: 0, to: seeds.count, by: batch) {
       if shouldStop() { return nil }
       let part = seeds[first..<min(first + batch, seeds.count)]
@@ -35,9 +35,8 @@ struct Evaluator {
       guard let images = sampler.images(network, latents) else {
         throw Failure(.software, origin, "the generator's images are not finite numbers")
       }
-      moments.add(
-        scorer.network.outputs(images: images, shape: network.imageShape, convention: .native).features)
+      try scorer.add(images, shape: network.imageShape, to: &gathered, origin: origin)
     }
-    return try scorer.distance(of: moments, origin: origin)
+    return try scorer.scores(of: gathered, origin: origin)
   }
 }

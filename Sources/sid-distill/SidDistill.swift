@@ -42,6 +42,9 @@ struct SidDistill: ParsableCommand {
   var evaluation: EvaluationOptions
 
   @OptionGroup(title: "Process")
+  var expected: ExpectedInputs
+
+  @OptionGroup(title: "Process")
   var options: StageOptions
 
   func run() throws {
@@ -75,6 +78,11 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(name: .customLong("g-beta1"), help: "Adam's beta1 of the generator; the fake score's is 0.")
   var generatorBeta1 = Self.published.generatorBeta1
+
+  @Option(
+    name: .customLong("adam-eps"),
+    help: "Adam's epsilon; the published runs in half precision had 1e-6, which their gradients needed.")
+  var adamEpsilon = Self.published.adamEpsilon
 
   @Option(help: "Weight of the second term of the generator's loss.")
   var alpha = Self.published.alpha
@@ -132,6 +140,7 @@ struct TrainingOptions: ParsableArguments {
     s.fakeScoreLearningRate = lr
     s.generatorLearningRate = glr
     s.generatorBeta1 = generatorBeta1
+    s.adamEpsilon = adamEpsilon
     s.alpha = alpha
     s.tmax = tmax
     s.initSigma = initSigma
@@ -169,64 +178,12 @@ struct TrainingOptions: ParsableArguments {
   func record(_ settings: DistillationSettings) -> [String: String] {
     [
       "batch": "\(batch)", "microbatch": "\(settings.microbatch)", "lr": "\(lr)", "glr": "\(glr)",
-      "g-beta1": "\(generatorBeta1)",
+      "g-beta1": "\(generatorBeta1)", "adam-eps": "\(adamEpsilon)",
       "alpha": "\(alpha)", "tmax": "\(tmax)", "init-sigma": "\(initSigma)", "ema-halflife-kimg": "\(emaHalfLifeKimg)",
       "ema-rampup-ratio": "\(emaRampupRatio)", "lr-decay-start-kimg": lrDecayStartKimg.map { "\($0)" } ?? "never",
       "lr-decay-final": "\(lrDecayFinal)", "dropout": "\(dropout)", "augment": "\(settings.augment)",
       "loss-scale": "\(lossScale)",
       "generator-loss-scale": "\(generatorLossScale)", "duration-kimg": "\(durationKimg)", "seed": "\(seed)",
     ]
-  }
-}
-
-/// What is measured and saved on the way.
-struct EvaluationOptions: ParsableArguments {
-  @Flag(
-    help: "Measure the Frechet distance of the average's one-step samples on the way; needs --features and --reference."
-  )
-  var evaluate = false
-
-  @Option(help: "The feature network, made by sid-convert.")
-  var features: String?
-
-  @Option(help: "Reference statistics, made by sid-score reference.")
-  var reference: String?
-
-  @Option(help: "Thousands of images between two evaluations. (default: a twentieth of the duration)")
-  var evaluateKimg: Double?
-
-  @Option(help: "Seeds of the images that are evaluated; keep them apart from those that are reported.")
-  var evaluateSeeds = "1000000-1004999"
-
-  @Option(name: .customLong("stop-at-fd"), help: "End as soon as an evaluation is at most this. (default: never)")
-  var stopAtFD: Double?
-
-  @Option(help: "Thousands of images between two snapshots of the average, NAME-KIMG.h5.")
-  var snapshotKimg = 2500.0
-
-  @Option(help: "Thousands of images between two saves of the training state.")
-  var stateKimg = 10_000.0
-
-  @Option(help: "Minutes between two saves of the training state; whichever comes first.")
-  var stateMinutes = 15.0
-
-  /// - Throws: a `Failure` naming the option that is missing or makes no sense.
-  func check() throws {
-    if evaluate {
-      guard features != nil, reference != nil else {
-        throw Failure(.usage, "--evaluate", "it needs --features and --reference")
-      }
-    } else if stopAtFD != nil {
-      throw Failure(.usage, "--stop-at-fd", "it needs --evaluate")
-    }
-    guard snapshotKimg >= 1 else {
-      throw Failure(.usage, "--snapshot-kimg", "\(snapshotKimg) is less than 1, and the names count thousands")
-    }
-    for (name, value) in [
-      ("--state-kimg", stateKimg), ("--state-minutes", stateMinutes),
-      ("--evaluate-kimg", evaluateKimg ?? 1),
-    ] where !(value > 0) {
-      throw Failure(.usage, name, "\(value) is not positive")
-    }
   }
 }

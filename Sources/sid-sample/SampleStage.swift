@@ -34,6 +34,7 @@ struct SampleStage {
     if context.options.dryRun { return estimate(archive).print() }
 
     let provenance = try provenance(archive, networkDigest: digest.value())
+    try command.expected.check(provenance)
     let state = try FinishedOutput.check(output, wanted: provenance, overwrite: context.options.overwrite) {
       try HDF5File.open($0).root.stringAttribute("provenance")
     }

@@ -40,6 +40,7 @@ struct SidSample: ParsableCommand {
   @OptionGroup(title: "Images") var images: ImageOptions
   @OptionGroup(title: "Images") var kernels: KernelOptions
   @OptionGroup(title: "Work") var work: WorkOptions
+  @OptionGroup(title: "Stage") var expected: ExpectedInputs
   @OptionGroup(title: "Stage") var stage: StageOptions
 
   func run() throws {

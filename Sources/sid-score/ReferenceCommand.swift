@@ -40,6 +40,7 @@ struct ReferenceCommand: ParsableCommand {
     help: ArgumentHelp("Take the i-th of n shares of the images, in segments of 4,096.", valueName: "i/n"))
   var share: String?
 
+  @OptionGroup var expected: ExpectedInputs
   @OptionGroup var stage: StageOptions
 
   func validate() throws {
@@ -67,6 +68,7 @@ struct ReferenceCommand: ParsableCommand {
           "features": try Provenance.Input(features, sha256: digest),
         ], options: options, kernels: KernelSet.name)
       let work = PassStage(stage: "reference", output: output, provenance: provenance, context: context)
+      try expected.check(provenance)
       if try work.isFinished() { return }
       let network = try FeatureNetwork(contentsOf: features)
       guard let images else { return try convert(network, digest, work) }

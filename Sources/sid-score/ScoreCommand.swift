@@ -54,6 +54,7 @@ struct ScoreCommand: ParsableCommand {
     help: "Keep statistics and features of the scored images in NAME.features.h5, for other metrics later.")
   var keepFeatures = false
 
+  @OptionGroup var expected: ExpectedInputs
   @OptionGroup var stage: StageOptions
 
   func validate() throws {
@@ -73,6 +74,7 @@ struct ScoreCommand: ParsableCommand {
       let realImages = kinds.reference == .images ? try ImageCollection(reference) : nil
       let work = PassStage(
         stage: "score", output: output, provenance: try provenance(images, realImages), context: context)
+      try expected.check(work.provenance)
       if try work.isFinished() { return }
       try ScoreRun(
         command: self, settings: settings, images: images, realImages: realImages, work: work,

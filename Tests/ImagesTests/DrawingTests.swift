@@ -82,7 +82,9 @@ struct DrawingTests {
     let plot = LinePlot(
       title: "t", xLabel: "kimg", yLabel: "FD", series: [.init("", points.map { (x: $0.0, y: $0.1) })],
       references: [.init("teacher", y: 0.31)])
-    try plot.write(to: folder.file("plot.png"))
+    var logarithmic = plot
+    logarithmic.logarithmicX = true
+    for plot in [plot, logarithmic] { try plot.write(to: folder.file("plot.png")) }
     let image = try decode("plot.png")
     #expect(image.shape.width == 800 && image.shape.height == 500)
     #expect(image.pixels.contains { $0 < 100 })

@@ -75,7 +75,7 @@ import TestSupport
     let path = folder.file("features.h5")
     try HDF5File.publish(path) { try network.write(to: $0) }
     let again = try FeatureNetwork(contentsOf: path)
-    #expect(again.configuration == network.configuration)
+    #expect(again.architecture == network.architecture)
     let images = try HDF5File.open(Fixtures.path("features/digits.h5")).root.dataset("images").read(UInt8.self)
     #expect(features(again, images).values == features(network, images).values)
     #expect(try HDF5File.open(path).root.dataset("parameters/conv2.weight").shape == [32, 16, 3, 3])

@@ -116,6 +116,32 @@ struct ConvertTests {
     try expectNoOutput("out")
   }
 
+  @Test("A source that is not the expected one is refused before it is read; without a digest nothing is checked")
+  func expectedDigest() throws {
+    let source = Fixtures.digits("teacher.pkl")
+    let output = folder.file("out.h5")
+    let digest = String(repeating: "0", count: 64)
+    let other = try convert(source, "--output", output, "--expect-sha256", "source=\(digest)")
+    #expect(other.status == 65, "\(other.errors)")
+    #expect(other.errors.contains("teacher.pkl: its SHA-256 is 4d4b76dc") && other.errors.contains(digest))
+    for (text, says) in [
+      ("teacher=\(digest)", "the inputs are source"), ("source=12", "64 hexadecimal"), ("source", "INPUT=DIGEST"),
+    ] {
+      let outcome = try convert(source, "--output", output, "--expect-sha256", text)
+      #expect(outcome.status == 64 && outcome.errors.contains(says), "\(outcome.errors)")
+    }
+    try expectNoOutput("out")
+    let unknown = folder.file("garbage.pkl")
+    try Data("no pickle".utf8).write(to: URL(fileURLWithPath: unknown))
+    #expect(try convert(unknown, "--output", output, "--expect-sha256=source=\(digest)").errors.contains("SHA-256"))
+    #expect(try convert(source, "--output", output, "--expect-sha256", "source=").status == 0)
+    let summary = try String(contentsOfFile: folder.file("out.json"), encoding: .utf8)
+    let known = try #require(summary.firstMatch(of: /"sha256" : "([0-9a-f]{64})"/)).1
+    #expect(
+      try convert(source, "--output", output, "--overwrite", "--expect-sha256", "source=\(known.uppercased())").status
+        == 0)
+  }
+
   @Test("An input is never written over")
   func outputIsInput() throws {
     let source = folder.file("teacher.pkl")

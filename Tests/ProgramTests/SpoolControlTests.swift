@@ -44,6 +44,35 @@ struct SpoolControlTests {
     #expect(try spool.control("status", "three").output.contains("not a pickle"))
   }
 
+  @Test("submits a job with overrides: what is stored is what ran")
+  func overrides() throws {
+    let spool = try SpoolFixture()
+    let file = spool.folder.file("three.yaml")
+    try spool.write(SpoolFixture.job, to: "three.yaml")
+    let overrides = ["--set", "sample.seeds=0-3", "--set", "teacher.expect-sha256=[source=, config=]"]
+    let printed = try Programs.run("sidctl", ["submit", file, "--print"] + overrides)
+    #expect(printed.status == 0, "nothing is submitted, so no spool is needed: \(printed.errors)")
+    #expect(printed.output.contains("seeds: 0-3") && printed.output.contains("#   --set sample.seeds=0-3\n"))
+
+    try spool.startDaemon()
+    try spool.wait("the daemon") { spool.log.contains("started on") }
+    let submitted = try Programs.run("sidctl", ["submit", "--watch", file, "--spool", spool.spool] + overrides)
+    #expect(submitted.status == 0, "\(submitted.errors)")
+    let folder = try #require(spool.jobs("done").first)
+    #expect(spool.read(folder + "/job.yaml") == printed.output)
+    let ran = spool.read(folder + "/ran.txt")
+    #expect(ran.contains("--seeds=0-3") && ran.contains("--expect-sha256=source= --expect-sha256=config="), "\(ran)")
+    #expect(spool.read(file) == SpoolFixture.job, "the file itself stays as it is")
+
+    let wrong = try spool.control("submit", file, "--set", "sample.sedes=0-3")
+    #expect(wrong.status == 64)
+    #expect(
+      wrong.errors
+        == "sidctl: --set sample.sedes=0-3: key \"sedes\": unknown option of the stage \"sample\"; "
+        + "did you mean \"seeds\"?\n")
+    #expect(spool.jobs("done").count == 1 && spool.jobs("incoming").isEmpty)
+  }
+
   @Test("submits nothing that is wrong, and says where it is")
   func checksBeforeSubmitting() throws {
     let spool = try SpoolFixture()

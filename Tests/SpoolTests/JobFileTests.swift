@@ -205,6 +205,24 @@ struct JobFileTests {
     #expect(inputs(job.steps[4])["features"] == .step("second"))
   }
 
+  @Test("What a conversion makes is known to its source alone: it may be named as either, and is a teacher by default")
+  func namesEither() throws {
+    let text = """
+      job: j
+      steps:
+        - convert: { source: a.pkl, name: first }
+        - convert: { source: weights.pth, name: second }
+        - score: { samples: s.h5, reference: r.h5, features: second }
+        - sample: { seeds: 0-9, network: first }
+      """
+    let job = try JobFile(Array(text.utf8))
+    #expect(inputs(job.steps[2])["features"] == .step("second"))
+    #expect(inputs(job.steps[3]) == ["network": .step("first")])
+    let leftOut = text.replacing(", features: second", with: "")
+    let error = try #require(throws: JobFileError.self) { try JobFile(Array(leftOut.utf8)) }
+    #expect(error.problem.contains("no earlier step makes a feature network"), "\(error)")
+  }
+
   @Test("A distillation without evaluation takes no features")
   func leavesOutWhatIsNotUsed() throws {
     let text = digits.replacingOccurrences(of: "evaluate: true", with: "evaluate: false")

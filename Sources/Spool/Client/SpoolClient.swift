@@ -33,13 +33,23 @@ public struct SpoolClient {
 
   // MARK: Submitting
 
+  /// The content of a job file as it would be submitted.
+  /// - Throws: a `Failure` naming file, line and key where the job file is wrong, or the override that is.
+  public static func jobFile(_ path: String, overrides: [JobOverride]) throws -> [UInt8] {
+    try JobOverride.apply(
+      overrides, to: try DiskFileSystem().read(path, limitBytes: JobFile.largestBytes), path: path)
+  }
+
   /// Checks a job file and drops it into `incoming/`.
   ///
   /// Whether its input files exist is for the daemon to say, which knows the input roots.
+  /// - Parameters:
+  ///   - path: the job file.
+  ///   - overrides: written into what is submitted; the file itself stays as it is.
   /// - Returns: the job's reference, `NAME-7f3a`, by which it can be found from now on.
-  /// - Throws: a `Failure` naming file, line and key where the job file is wrong.
-  public func submit(_ path: String) throws -> String {
-    let bytes = try files.read(path, limitBytes: JobFile.largestBytes)
+  /// - Throws: a `Failure` naming file, line and key where the job file is wrong, or the override that is.
+  public func submit(_ path: String, overrides: [JobOverride] = []) throws -> String {
+    let bytes = try Self.jobFile(path, overrides: overrides)
     let job: JobFile
     do {
       job = try JobFile(bytes)

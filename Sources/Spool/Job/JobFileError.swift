@@ -23,7 +23,8 @@ public struct JobFileError: Error, Sendable, Equatable, CustomStringConvertible 
     "line \(line): \(message)".oneLine
   }
 
-  private var message: String {
+  /// The same without the line.
+  var message: String {
     let text = key.map { "key \"\($0)\": \(problem)" } ?? problem
     return remedy.map { "\(text); \($0)" } ?? text
   }

@@ -8,11 +8,13 @@ extension StageVocabulary {
   public static let all: [StageVocabulary] = [
     StageVocabulary(
       "convert", program: "sid-convert", makes: .teacher, byOption: ["config": [.teacher, .features]],
+      mayMake: [.teacher, .features],
       [
         StageOption("source", .input([]), leftOut: .refused, isPositional: true),
         StageOption("config", .input([])),
         StageOption("key", .text),
         StageOption("allow-nonfinite", .flag),
+        StageOption("expect-sha256", .list),
       ]),
     StageVocabulary(
       "distill", program: "sid-distill", makes: .generator,
@@ -24,6 +26,7 @@ extension StageVocabulary {
         StageOption("lr", .number),
         StageOption("glr", .number),
         StageOption("g-beta1", .number),
+        StageOption("adam-eps", .number),
         StageOption("alpha", .number),
         StageOption("tmax", .number),
         StageOption("init-sigma", .number),
@@ -42,12 +45,16 @@ extension StageVocabulary {
         StageOption("evaluate", .flag),
         StageOption("evaluate-kimg", .number),
         StageOption("evaluate-seeds", .text),
+        StageOption("evaluate-metrics", .list),
         StageOption("stop-at-fd", .number),
         StageOption("features", .input([.features]), leftOut: .latestWhenFlag("evaluate", [.features])),
         StageOption("reference", .input([.statistics]), leftOut: .latestWhenFlag("evaluate", [.statistics])),
+        StageOption("reference-convention", .text),
+        StageOption("reference-count", .number),
         StageOption("labels", .input([])),
         StageOption("seed", .number),
         StageOption("checkpoint-activations", .flag),
+        StageOption("expect-sha256", .list),
         StageOption("kernels", .text),
       ]),
     StageVocabulary(
@@ -69,6 +76,7 @@ extension StageVocabulary {
         StageOption("checkpoint-images", .number),
         StageOption("contact-sheet-columns", .number),
         StageOption("contact-sheet-rows", .number),
+        StageOption("expect-sha256", .list),
       ]),
     StageVocabulary(
       "score", program: "sid-score", makes: .score,
@@ -92,6 +100,7 @@ extension StageVocabulary {
         StageOption("resample", .number),
         StageOption("resample-seed", .number),
         StageOption("keep-features", .flag),
+        StageOption("expect-sha256", .list),
       ]),
     StageVocabulary(
       "reference", program: "sid-score", subcommand: "reference", makes: .statistics,
@@ -103,6 +112,7 @@ extension StageVocabulary {
         StageOption("reference-count", .number),
         StageOption("keep-features", .flag),
         StageOption("share", .text),
+        StageOption("expect-sha256", .list),
       ]),
   ]
 }

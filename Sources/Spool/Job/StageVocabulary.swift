@@ -74,12 +74,16 @@ public struct StageVocabulary: Sendable, Equatable {
   /// Options whose presence leaves open which of several kinds the step makes: what decides is in files that the daemon
   /// does not open.
   public let outputsByOption: [String: Set<ArtifactKind>]
+  /// What a step may turn out to make, where only its source tells: what it may be named for. An input that is left out
+  /// is taken from steps whose `outputs` say that they make it.
+  public let mayMake: Set<ArtifactKind>
   /// Options that name files of the job's folder: `STEP` + suffix.
   public let fileOptions: [(option: String, suffix: String)]
 
   init(
     _ stage: String, program: String, subcommand: String? = nil, makes output: ArtifactKind,
-    byOption: [String: Set<ArtifactKind>] = [:], files: [(option: String, suffix: String)] = [("output", ".h5")],
+    byOption: [String: Set<ArtifactKind>] = [:], mayMake: Set<ArtifactKind> = [],
+    files: [(option: String, suffix: String)] = [("output", ".h5")],
     _ options: [StageOption]
   ) {
     self.stage = stage
@@ -88,6 +92,7 @@ public struct StageVocabulary: Sendable, Equatable {
     self.options = options + [StageOption("threads", .number)]
     self.output = output
     self.outputsByOption = byOption
+    self.mayMake = mayMake.union([output])
     self.fileOptions = files
   }
 

@@ -144,7 +144,7 @@ struct StepReader {
 
   private func source(_ text: String, _ pair: YAMLNode.Pair, _ kinds: Set<ArtifactKind>) throws -> JobStep.Source {
     if let step = earlier.first(where: { $0.name == text }) {
-      guard !kinds.isDisjoint(with: step.outputs) else {
+      guard !kinds.isDisjoint(with: step.outputs.union(step.stage.mayMake)) else {
         throw JobFileError(
           line: pair.value.line, key: pair.key,
           "the step \"\(text)\" (line \(step.line)) makes \(Self.describe(step.outputs)); expected \(Self.describe(kinds))"

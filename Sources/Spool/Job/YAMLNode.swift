@@ -3,6 +3,8 @@ struct YAMLNode {
   struct Pair {
     let key: String
     let line: Int
+    /// Where the key stands.
+    let keySpan: Range<Int>
     let value: YAMLNode
   }
 
@@ -13,6 +15,10 @@ struct YAMLNode {
   }
 
   let line: Int
+  /// Where it stands in the text, counted in Unicode scalars.
+  let span: Range<Int>
+  /// Whether it is a list or a mapping in brackets.
+  let isFlow: Bool
   let content: Content
 
   /// What the value is, for messages.

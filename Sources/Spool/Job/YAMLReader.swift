@@ -26,6 +26,9 @@ struct YAMLReader {
   private struct Event {
     let type: yaml_event_type_t
     let line: Int
+    /// Where it stands in the text, counted in Unicode scalars.
+    let span: Range<Int>
+    var isFlow = false
     var text = ""
     var isPlain = false
     var isAnchored = false
@@ -73,28 +76,38 @@ struct YAMLReader {
     switch event.type {
     case YAML_SCALAR_EVENT:
       try checkScalar(event, key: key)
-      return YAMLNode(line: event.line, content: .scalar(event.text, isPlain: event.isPlain))
+      return YAMLNode(
+        line: event.line, span: event.span, isFlow: false, content: .scalar(event.text, isPlain: event.isPlain))
     case YAML_SEQUENCE_START_EVENT:
       var items: [YAMLNode] = []
-      while true {
-        let item = try next()
-        if item.type == YAML_SEQUENCE_END_EVENT { break }
+      var item = try next()
+      while item.type != YAML_SEQUENCE_END_EVENT {
         items.append(try node(from: item, key: key, depth: depth + 1))
+        item = try next()
       }
-      return YAMLNode(line: event.line, content: .list(items))
+      return Self.collection(event, closing: item, last: items.last, .list(items))
     case YAML_MAPPING_START_EVENT:
-      return YAMLNode(line: event.line, content: .mapping(try pairs(key: key, depth: depth)))
+      let (pairs, closing) = try pairs(key: key, depth: depth)
+      return Self.collection(event, closing: closing, last: pairs.last?.value, .mapping(pairs))
     default:
       throw JobFileError(line: event.line, key: key, "a value is missing")
     }
   }
 
-  private mutating func pairs(key outer: String?, depth: Int) throws -> [YAMLNode.Pair] {
+  /// A list or mapping; one without brackets ends where its last value does, not where the next thing begins.
+  private static func collection(_ event: Event, closing: Event, last: YAMLNode?, _ content: YAMLNode.Content)
+    -> YAMLNode
+  {
+    let end = event.isFlow ? closing.span.upperBound : max(last?.span.upperBound ?? 0, event.span.lowerBound)
+    return YAMLNode(line: event.line, span: event.span.lowerBound..<end, isFlow: event.isFlow, content: content)
+  }
+
+  private mutating func pairs(key outer: String?, depth: Int) throws -> ([YAMLNode.Pair], closing: Event) {
     var pairs: [YAMLNode.Pair] = []
     var lines: [String: Int] = [:]
     while true {
       let event = try next()
-      if event.type == YAML_MAPPING_END_EVENT { return pairs }
+      if event.type == YAML_MAPPING_END_EVENT { return (pairs, event) }
       let keyNode = try node(from: event, key: outer, depth: depth + 1)
       guard case .scalar(let key, _) = keyNode.content else {
         throw JobFileError(line: event.line, key: outer, "\(keyNode.kind) stands where a key was expected")
@@ -104,7 +117,8 @@ struct YAMLReader {
           line: event.line, key: key, "given twice, first on line \(first)", remedy: "remove one of the two")
       }
       lines[key] = event.line
-      pairs.append(.init(key: key, line: event.line, value: try node(from: try next(), key: key, depth: depth + 1)))
+      let value = try node(from: try next(), key: key, depth: depth + 1)
+      pairs.append(.init(key: key, line: event.line, keySpan: event.span, value: value))
     }
   }
 
@@ -121,7 +135,8 @@ struct YAMLReader {
     var raw = yaml_event_t()
     guard yaml_parser_parse(parser, &raw) == 1 else { throw parserError() }
     defer { yaml_event_delete(&raw) }
-    var event = Event(type: raw.type, line: Int(raw.start_mark.line) + 1)
+    let span = Int(raw.start_mark.index)..<max(Int(raw.start_mark.index), Int(raw.end_mark.index))
+    var event = Event(type: raw.type, line: Int(raw.start_mark.line) + 1, span: span)
     switch raw.type {
     case YAML_ALIAS_EVENT:
       event.text = raw.data.alias.anchor.map { String(cString: $0) } ?? ""
@@ -134,9 +149,11 @@ struct YAMLReader {
     case YAML_SEQUENCE_START_EVENT:
       event.isAnchored = raw.data.sequence_start.anchor != nil
       event.isTagged = raw.data.sequence_start.tag != nil
+      event.isFlow = raw.data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE
     case YAML_MAPPING_START_EVENT:
       event.isAnchored = raw.data.mapping_start.anchor != nil
       event.isTagged = raw.data.mapping_start.tag != nil
+      event.isFlow = raw.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
     default:
       break
     }

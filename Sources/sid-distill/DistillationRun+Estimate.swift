@@ -1,0 +1,49 @@
+import Compute
+import Distillation
+import Models
+import Stage
+
+/// What a run will cost.
+extension DistillationRun {
+  /// The share of the speed of large matrix products that a training reaches.
+  private static let expectedEfficiency = 0.4
+
+  /// Eleven forward passes' worth of work an image: one and three for the fake score's step; three, two and two for the
+  /// generator's.
+  func estimate() throws -> Estimate {
+    let cost = teacher.cost
+    let weights = 4 * teacher.parameterCount
+    let firstMoments = settings.generatorBeta1 > 0 ? 1 : 0
+    // Teacher, fake score, generator, average and the second moments; gradients of earlier micro-batches.
+    let sets = 6 + firstMoments + (settings.microbatch < settings.batch ? 1 : 0)
+    // Three networks, read forward and backward, in the form of the convolutions.
+    let prepared = min(6 * teacher.preparedWeightBytes, WeightCache.limitBytes)
+    let shape = teacher.imageShape
+    let warp =
+      settings.augment > 0
+      ? warpCost(height: shape[0], width: shape[1], channels: shape[2]) : (flops: 0, scratchFloats: 0)
+    // The generator's step keeps its own pass and those of both score networks. While they are unwound its gradients take
+    // their place.
+    let kept =
+      settings.checkpointsActivations
+      ? 3 * cost.checkpointedFloats + cost.largestKeptFloats : cost.keptFloats + 2 * cost.frozenFloats
+    let passing = 2 * cost.largestBlockFloats + teacher.configuration.labelDim
+    let activations =
+      4 * Double(settings.microbatch) * Double(kept + passing)
+      + 4 * Double(max(cost.attentionGradientFloats, warp.scratchFloats) * context.threads)
+    let unwinding = max(activations, Double(weights) + 4 * Double(settings.microbatch * passing))
+    // The state is written beside the old one; then come the generator, the best one and the snapshots.
+    let stateSets = 2 * (6 + firstMoments)
+    let snapshots = Int(min(settings.durationKimg / command.evaluation.snapshotKimg, 1e6))
+    let flops = (11 * cost.flops + warp.flops) * Double(settings.durationImages)
+    return Estimate(
+      work:
+        "\(settings.durationImages) images of \(teacher.configuration.imgResolution)x\(teacher.configuration.imgResolution) pixels",
+      flops: flops,
+      peakMemoryBytes: byteCount(
+        Double(NetworkCost.processBytes + sets * weights)
+          + NetworkCost.memoryFactor * (Double(prepared) + unwinding)),
+      diskBytes: byteCount(Double(stateSets + 2 + snapshots) * Double(weights)),
+      hours: flops / (Threads.measuredFlops(threads: context.threads) * Self.expectedEfficiency) / 3600)
+  }
+}

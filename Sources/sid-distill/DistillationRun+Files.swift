@@ -1,0 +1,103 @@
+import Compute
+import Diagnostics
+import Distillation
+import Foundation
+import HDF5
+import Models
+import Stage
+
+/// What a run reads and writes.
+extension DistillationRun {
+  func save(_ state: TrainingState, _ progress: Progress, _ wanted: Provenance) throws {
+    try HDF5File.publish(command.state) { file in
+      try state.write(to: file)
+      try stamp(file, wanted)
+      try file.root.setAttribute("curve", progress.curve.json)
+      if let continues = progress.continues { try file.root.setAttribute("continues", continues) }
+      try file.root.setAttribute("seconds", progress.seconds)
+    }
+  }
+
+  func write(_ network: Network, to path: String, _ wanted: Provenance) throws {
+    try HDF5File.publish(path) { file in
+      try network.write(to: file)
+      try stamp(file, wanted)
+    }
+  }
+
+  func stamp(_ file: HDF5File, _ wanted: Provenance) throws {
+    try file.root.setAttribute("created_by", "\(context.program) \(Version.package)")
+    try file.root.setAttribute("provenance", wanted.json)
+  }
+
+  /// Publishes the figures first and the generator last: the generator's name says that all is done.
+  func publish(_ state: TrainingState, _ progress: Progress, _ wanted: Provenance) throws {
+    let curve = progress.curve
+    let fit = PowerLawFit(curve)
+    var figures: [String: JSONValue] = [
+      "distilled_kimg": .double(kimg(state)), "distillation_seconds": .double(progress.seconds),
+    ]
+    var details: [String: JSONValue] = ["curve": .array(curve.points.map(\.summary))]
+    if let last = curve.points.last { figures["fd_distillation_last"] = .double(last.fd) }
+    if let best = curve.best {
+      figures["fd_distillation_best"] = .double(best.fd)
+      figures["fd_distillation_best_kimg"] = .double(best.kimg)
+    }
+    if curve.points.count > 1 {
+      let path = stem + "-curve.png"
+      try curve.plot(fit).write(to: path)
+      figures["curve_plot"] = .string((path as NSString).lastPathComponent)
+    }
+    if let fit {
+      context.note("\(command.output): \(fit.sentence)")
+      figures["fd_distillation_slope"] = .double(fit.slope)
+      details["fit"] = fit.summary
+    }
+    try publishSummary(output: command.output, stage: "distill", figures: figures, details: details)
+    try HDF5File.publish(command.output) { file in
+      try state.generatorEMA.write(to: file)
+      try stamp(file, wanted)
+      try file.root.setAttribute("curve", curve.withoutTimes.json)
+      if let continues = progress.continues { try file.root.setAttribute("continues", continues) }
+    }
+  }
+
+  static func provenance(of path: String) throws -> String? {
+    try HDF5File.open(path).root.stringAttribute("provenance")
+  }
+
+  func provenance() throws -> Provenance {
+    let e = command.evaluation
+    var inputs = ["teacher": try Provenance.Input(command.teacher)]
+    var options = command.training.record(settings).merging(command.kernels.record) { $1 }
+    if let labels = command.training.labels { inputs["labels"] = try Provenance.Input(labels) }
+    if e.evaluate, let features = e.features, let reference = e.reference {
+      inputs["features"] = try Provenance.Input(features)
+      inputs["reference"] = try Provenance.Input(reference)
+      options["evaluate-kimg"] = "\(evaluateKimg)"
+      options["evaluate-seeds"] = e.evaluateSeeds
+      if e.settings.metrics.count > 1 {
+        options["evaluate-metrics"] = e.settings.metrics.dropFirst().map(\.rawValue).joined(separator: ",")
+      }
+      options["reference-convention"] = e.referenceConvention?.rawValue
+      options["reference-count"] = e.referenceCount.map { String($0) }
+      if let limit = e.stopAtFD { options["stop-at-fd"] = "\(limit)" }
+    }
+    return Provenance(program: context.program, inputs: inputs, options: options, kernels: KernelSet.name)
+  }
+
+  /// What a state must have in common with a run that goes on from it: all but what is measured besides the distance, and,
+  /// without a decay of the learning rates, the duration.
+  static func resumable(_ provenance: Provenance, _ settings: DistillationSettings) -> Provenance {
+    var options = provenance.options
+    options["evaluate-metrics"] = nil
+    if settings.learningRateDecayStartKimg == nil {
+      options["duration-kimg"] = nil
+      // Where the distance decides the end, so do the points at which it is measured.
+      if options["stop-at-fd"] == nil { options["evaluate-kimg"] = nil }
+    }
+    return Provenance(
+      program: provenance.program, version: provenance.version, inputs: provenance.inputs, options: options,
+      kernels: provenance.kernels)
+  }
+}
