@@ -12,6 +12,7 @@ struct ObjectHeaderCheck {
   private enum Layout {
     case contiguous(bytes: UInt64), compact(bytes: Int)
     case chunked(tree: UInt64, extents: [UInt64])
+    case virtual(VirtualLayoutCheck)
   }
 
   init(_ check: StructureCheck, address: UInt64) { (self.check, self.address) = (check, address) }
@@ -184,8 +185,14 @@ struct ObjectHeaderCheck {
 
   private mutating func dataLayout(_ fields: inout FieldReader) throws {
     try fields.require(layout == nil, "is the second layout")
-    try fields.require(try fields.byte() == 3, "is stored in a way that is not used")
-    switch try fields.byte() {
+    let version = try fields.byte()
+    let kind = try fields.byte()
+    if version == 4 && kind == 3 {
+      layout = .virtual(try VirtualLayoutCheck(check, address: fields.address(), index: fields.small(4)))
+      return
+    }
+    try fields.require(version == 3, "is stored in a way that is not used")
+    switch kind {
     case 0:
       let size = try fields.small(2)
       _ = try fields.take(size)
@@ -265,6 +272,7 @@ struct ObjectHeaderCheck {
     guard !type.isVariableString else { throw file.refuse("the data set at byte \(address) holds strings") }
     switch layout {
     case .contiguous, .compact: break
+    case .virtual(let layout): try layout.requireInside(extents)
     case .chunked(let tree, let chunk):
       guard chunk.count == extents.count + 1, chunk.last == UInt64(type.size), !chunk.contains(0) else {
         throw file.refuse("the data set at byte \(address) has chunks of \(chunk)")
