@@ -53,7 +53,7 @@ let package = Package(
 
     // File formats.
     .target(name: "HDF5", dependencies: ["CHDF5", "CZlib", "Files", "Diagnostics"]),
-    .target(name: "Images", dependencies: ["CPNG", "CArchive", "Files", "Diagnostics"]),
+    .target(name: "Images", dependencies: ["CPNG", "CArchive", "CZlib", "Files", "Diagnostics"]),
     .target(name: "Checkpoints", dependencies: ["CZlib", "Compute", "Files", "Diagnostics"]),
 
     // Numerics.

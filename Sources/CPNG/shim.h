@@ -99,3 +99,33 @@ static inline int sid_png_write(const char *path, const unsigned char *pixels, u
   png_image_free(&image);
   return 0;
 }
+
+/* The most bytes that a PNG of these pixels can take. */
+static inline size_t sid_png_bound(unsigned width, unsigned height, int channels) {
+  png_image image;
+  memset(&image, 0, sizeof image);
+  image.version = PNG_IMAGE_VERSION;
+  image.width = width;
+  image.height = height;
+  image.format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  return PNG_IMAGE_PNG_SIZE_MAX(image);
+}
+
+/* Encodes 8-bit gray or RGB pixels into `target` of `size` bytes, for speed rather than size.
+   Returns the bytes of the PNG, or 0 and the reason in message. */
+static inline size_t sid_png_encode(unsigned char *target, size_t size, const unsigned char *pixels, unsigned width,
+                                    unsigned height, int channels, char message[64]) {
+  png_image image;
+  memset(&image, 0, sizeof image);
+  image.version = PNG_IMAGE_VERSION;
+  image.width = width;
+  image.height = height;
+  image.format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  image.flags = PNG_IMAGE_FLAG_FAST;
+  png_alloc_size_t bytes = size;
+  if (png_image_write_to_memory(&image, target, &bytes, 0, pixels, 0, NULL)) return bytes;
+  strncpy(message, image.message, 63);
+  message[63] = 0;
+  png_image_free(&image);
+  return 0;
+}

@@ -58,6 +58,27 @@ public struct TorchCPUGenerator: Sendable {
     return values
   }
 
+  /// `count` standard normals in double precision: `torch.randn` with `dtype=torch.float64`.
+  public mutating func doubleNormals(_ count: Int) -> [Double] {
+    guard count >= 16 else { return (0..<count).map { _ in normal() } }
+    var values = (0..<count).map { _ in uniform53() }
+    for start in stride(from: 0, through: count - 16, by: 16) { Self.transform(&values, at: start) }
+    if count % 16 != 0 {
+      values.replaceSubrange(count - 16..<count, with: (0..<16).map { _ in uniform53() })
+      Self.transform(&values, at: count - 16)
+    }
+    return values
+  }
+
+  private static func transform(_ values: inout [Double], at start: Int) {
+    for j in start..<start + 8 {
+      let radius = (-2 * log(1 - values[j])).squareRoot()
+      let angle = 2 * Double.pi * values[j + 8]
+      values[j] = radius * cos(angle)
+      values[j + 8] = radius * sin(angle)
+    }
+  }
+
   /// Box and Muller's method on 16 uniforms: the first eight give radii, the last eight angles.
   private static func transform(_ values: inout [Float], at start: Int) {
     for j in start..<start + 8 {

@@ -6,7 +6,6 @@ public enum ContactSheet {
 
   /// Publishes a grid of images as a PNG, filled row by row.
   ///
-  /// Tiny images are enlarged by a whole factor without smoothing, so every pixel stays what it is.
   /// - Parameters:
   ///   - images: [count, height, width, channels].
   ///   - count: how many; at least 1.
@@ -17,6 +16,17 @@ public enum ContactSheet {
   public static func write(
     images: [UInt8], count: Int, shape: ImageShape, columns: Int? = nil, to path: String
   ) throws {
+    let page = page(images: images, count: count, shape: shape, columns: columns)
+    try PNGEncoder.write(page.pixels, shape: page.shape, to: path)
+  }
+
+  /// The page itself.
+  ///
+  /// Tiny images are enlarged by a whole factor without smoothing, so every pixel stays what it is.
+  /// - Returns: bytes in row, column, channel order, and their shape.
+  public static func page(
+    images: [UInt8], count: Int, shape: ImageShape, columns: Int? = nil
+  ) -> (pixels: [UInt8], shape: ImageShape) {
     precondition(
       count > 0 && images.count == count * shape.count, "\(images.count) bytes for \(count) images of \(shape)")
     let (height, width, channels) = (shape.height, shape.width, shape.channels)
@@ -37,7 +47,6 @@ public enum ContactSheet {
         }
       }
     }
-    try PNGEncoder.write(
-      pixels, shape: ImageShape(height: page.height, width: page.width, channels: channels), to: path)
+    return (pixels, ImageShape(height: page.height, width: page.width, channels: channels))
   }
 }

@@ -68,12 +68,12 @@ public struct HeunSampler: Sendable {
   ///   - denoiser: the teacher.
   ///   - latents: standard normals, [N, H, W, C].
   ///   - classLabels: [N, labelDim], one-hot, or nil.
-  ///   - freshNoise: standard normals of the latents' shape for a step; asked once per step if there is churn.
+  ///   - freshNoise: standard normals in the order of the latents for a step; asked once per step if there is churn.
   ///   - observe: is shown the state that each step starts from.
   /// - Returns: images in [-1, 1], row-major in the latents' shape.
   public func callAsFunction(
     _ denoiser: some Denoiser, latents: Tensor, classLabels: Tensor?,
-    freshNoise: (_ step: Int) -> Tensor? = { _ in nil },
+    freshNoise: (_ step: Int) -> [Double]? = { _ in nil },
     observe: (_ step: Int, _ state: [Double]) -> Void = { _, _ in }
   ) -> [Double] {
     let levels = schedule(for: denoiser) + [0]
@@ -86,7 +86,7 @@ public struct HeunSampler: Sendable {
         let gamma = isInRange ? min(churn.amount / Double(steps), 2.0.squareRoot() - 1) : 0
         let raised = denoiser.roundSigma(sigma + gamma * sigma)
         let scale = max(raised * raised - sigma * sigma, 0).squareRoot() * churn.noise
-        noise.withUnsafeBufferPointer { noise in for i in x.indices { x[i] += scale * Double(noise[i]) } }
+        for i in x.indices { x[i] += scale * noise[i] }
         sigma = raised
       }
       observe(step, x)

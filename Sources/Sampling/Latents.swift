@@ -1,66 +1,6 @@
 import Compute
 import Diagnostics
 
-/// How latents and classes follow from a seed.
-public enum RandomConvention: String, Sendable, CaseIterable {
-  /// As the official script draws them on a CPU: MT19937, one generator per seed.
-  case torchCPU = "torch-cpu"
-
-  /// Refuses seeds that the convention does not know.
-  /// - Throws: a `Failure` (`usage`) naming the largest seed.
-  public func validate(_ seeds: SeedList) throws {
-    guard seeds.largest < 1 << 32 else {
-      throw Failure(
-        .usage, "--seeds", "seed \(seeds.largest) does not exist with --rng \(rawValue)",
-        remedy: "use seeds below 4294967296")
-    }
-  }
-}
-
-/// Which class an image gets.
-public enum ClassChoice: Sendable, Equatable, CustomStringConvertible {
-  /// Drawn from the image's own seed.
-  case random
-  /// The seed modulo the number of classes: as many images of each class, from any range of seeds.
-  case balanced
-  /// The same for every image.
-  case fixed(Int)
-
-  /// Reads "random", "balanced" or a class number.
-  public init?(_ text: String) {
-    if text == "random" {
-      self = .random
-    } else if text == "balanced" {
-      self = .balanced
-    } else if let number = Int(text), number >= 0 {
-      self = .fixed(number)
-    } else {
-      return nil
-    }
-  }
-
-  /// "random", "balanced" or the number.
-  public var description: String {
-    switch self {
-    case .random: "random"
-    case .balanced: "balanced"
-    case .fixed(let number): "\(number)"
-    }
-  }
-
-  /// Refuses a class that the network does not have.
-  /// - Throws: a `Failure` (`usage`).
-  public func validate(labelDim: Int, network: String) throws {
-    guard self == .random || labelDim > 0 else {
-      throw Failure(.usage, "--class \(self)", "\(network) has no classes", remedy: "leave --class out")
-    }
-    guard case .fixed(let number) = self else { return }
-    guard number < labelDim else {
-      throw Failure(.usage, "--class \(number)", "\(network) has classes 0 to \(labelDim - 1)")
-    }
-  }
-}
-
 /// Where the images of some seeds start: each a function of its own seed alone.
 public struct Latents: Sendable {
   /// Standard normals, [N, H, W, C].
@@ -68,36 +8,44 @@ public struct Latents: Sendable {
   /// The class of each image; nil for a network without classes.
   public let classes: [Int]?
   private let labelDim: Int
+  /// The generators after latents and class; empty unless they were to be kept.
+  let draws: [SeedDraws]
 
-  /// Draws the latents of `seeds` in the convention `torch-cpu`.
+  /// Draws the latents of `seeds`.
   ///
   /// Each seed has a generator of its own. It gives the latents in the order [C, H, W], then the class, which is drawn
   /// even where `choice` overrides it.
   /// - Parameters:
-  ///   - seeds: one per image; only the low 32 bits count.
+  ///   - seeds: one per image.
   ///   - imageShape: [H, W, C].
   ///   - labelDim: number of classes; 0 for none.
   ///   - choice: which class an image gets.
-  public init(seeds: [UInt64], imageShape: [Int], labelDim: Int, choice: ClassChoice = .random) {
+  ///   - listed: the classes of a labels file, one per image.
+  ///   - convention: how they follow from a seed.
+  ///   - keepingGenerators: for a sampler that draws fresh noise.
+  public init(
+    seeds: [UInt64], imageShape: [Int], labelDim: Int, choice: ClassChoice = .random, listed: [Int]? = nil,
+    convention: RandomConvention = .torchCPU, keepingGenerators: Bool = false
+  ) {
     precondition(imageShape.count == 3, "[H, W, C] expected, found \(imageShape)")
     let count = imageShape.reduce(1, *)
     var values: [Float] = []
     values.reserveCapacity(seeds.count * count)
     var classes: [Int] = []
-    for seed in seeds {
-      var generator = TorchCPUGenerator(seed: seed)
-      values += generator.normals(count)
-      guard labelDim > 0 else { continue }
-      let drawn = generator.integers(1, below: labelDim)[0]
-      switch choice {
-      case .random: classes.append(drawn)
-      case .balanced: classes.append(Int(seed % UInt64(labelDim)))
-      case .fixed(let number): classes.append(number)
+    var draws: [SeedDraws] = []
+    for (row, seed) in seeds.enumerated() {
+      var generator = SeedDraws(convention, seed: seed)
+      values += generator.latents(count)
+      if labelDim > 0 {
+        let drawn = generator.classIndex(below: labelDim)
+        classes.append(choice.number(seed: seed, drawn: drawn, labelDim: labelDim, listed: listed?[row]))
       }
+      if keepingGenerators { draws.append(generator) }
     }
     noise = Tensor(values, shape: [seeds.count, imageShape[2], imageShape[0], imageShape[1]]).nhwc
     self.classes = labelDim > 0 ? classes : nil
     self.labelDim = labelDim
+    self.draws = draws
   }
 
   /// The classes as one-hot rows, [N, labelDim]; nil for a network without classes.
@@ -106,5 +54,20 @@ public struct Latents: Sendable {
     var values = [Float](repeating: 0, count: classes.count * labelDim)
     for (row, number) in classes.enumerated() { values[row * labelDim + number] = 1 }
     return Tensor(values, shape: [classes.count, labelDim])
+  }
+
+  /// Fresh standard normals for one step, row-major in the shape of `noise`.
+  static func freshNoise(_ draws: inout [SeedDraws], step: Int, shape: [Int]) -> [Double] {
+    let (pixels, channels) = (shape[1] * shape[2], shape[3])
+    var result = [Double](repeating: 0, count: shape.reduce(1, *))
+    for row in draws.indices {
+      let values = draws[row].noise(step: step, pixels * channels)
+      for pixel in 0..<pixels {
+        for channel in 0..<channels {
+          result[(row * pixels + pixel) * channels + channel] = values[channel * pixels + pixel]
+        }
+      }
+    }
+    return result
   }
 }

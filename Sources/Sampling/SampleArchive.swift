@@ -4,70 +4,86 @@ import Foundation
 import HDF5
 
 /// An archive of samples in the making (`sid-samples`): /images uint8 [N, H, W, C], /labels int64 [N] where the network
-/// has classes, /seeds uint64 [N].
+/// has classes, /seeds uint64 [N], /preview.
 ///
-/// Every image is a function of network, sampler, class choice and its own seed. The archive is the same whatever the
-/// batch, the threads, and the interruptions.
+/// Every image is a function of network, sampler, class and its own seed. The archive is the same whatever the batch, the
+/// threads, and the interruptions. It is one file, or shards that a small file stitches together.
 public struct SampleArchive<Network: Denoiser>: Sendable {
-  /// The `format` attribute of an archive.
-  public static var format: String { "sid-samples" }
-
   /// Makes the images.
   public let network: Network
   /// The file that errors about the network name.
   public let networkPath: String
-  /// The way from latents to images.
-  public let sampler: Sampler
-  /// One seed per image.
-  public let seeds: SeedList
-  /// Which class an image gets.
-  public let classChoice: ClassChoice
+  /// What decides over the images beside the network.
+  public let recipe: SampleRecipe
   /// Images in one evaluation of the network; does not change the result.
   public let batch: Int
   /// Images after which a part is put on the disk; nil for every few seconds.
   public let checkpointImages: Int?
+  /// Images of a shard; nil for one file.
+  public let shardSize: Int?
+  /// Images in a row, and rows, of the picture that the archive holds.
+  public let sheet: (columns: Int, rows: Int)
 
   /// - Parameters:
   ///   - network: makes the images.
   ///   - networkPath: the file that errors about it name.
-  ///   - sampler: the way from latents to images.
-  ///   - seeds: one per image.
-  ///   - classChoice: which class an image gets.
+  ///   - recipe: seeds, classes, random numbers, sampler.
   ///   - batch: images in one evaluation.
   ///   - checkpointImages: images of a part; nil for as many as a few seconds make.
+  ///   - shardSize: images of a shard; nil for one file.
+  ///   - sheet: images in a row, and rows, of the picture.
   /// - Throws: a `Failure` (`usage`) for a class that the network does not have.
   public init(
-    network: Network, networkPath: String, sampler: Sampler, seeds: SeedList, classChoice: ClassChoice, batch: Int,
-    checkpointImages: Int? = nil
+    network: Network, networkPath: String, recipe: SampleRecipe, batch: Int, checkpointImages: Int? = nil,
+    shardSize: Int? = nil, sheet: (columns: Int, rows: Int) = (16, 8)
   ) throws {
     precondition(batch > 0 && checkpointImages ?? 1 > 0, "batch \(batch), checkpoint \(checkpointImages ?? 1)")
-    try classChoice.validate(labelDim: network.labelDim, network: networkPath)
-    try sampler.validate(sigmaRange: network.sigmaRange, network: networkPath)
+    try recipe.classChoice.validate(labelDim: network.labelDim, network: networkPath)
+    try recipe.sampler.validate(sigmaRange: network.sigmaRange, network: networkPath)
     self.network = network
     self.networkPath = networkPath
-    self.sampler = sampler
-    self.seeds = seeds
-    self.classChoice = classChoice
+    self.recipe = recipe
     self.batch = batch
     self.checkpointImages = checkpointImages
+    self.shardSize = shardSize
+    self.sheet = sheet
+  }
+
+  /// The number of images.
+  public var count: Int { recipe.seeds.count }
+
+  /// How the archive at `output` is cut; nil for one file.
+  public func plan(_ output: String) -> ShardPlan? {
+    shardSize.map { ShardPlan(archive: output, count: count, size: $0) }
   }
 
   /// What the caller of `write` wants to know and to decide.
   public struct Callbacks {
-    /// Called once before the work, with the images that are there already and the parts that had to be dropped.
-    public var started: (_ done: Int, _ discardedParts: Int) -> Void = { _, _ in }
+    /// Called once before the work, with the images that are there already, those that this process has to see to, and
+    /// the parts that had to be dropped.
+    public var started: (_ done: Int, _ total: Int, _ discardedParts: Int) -> Void = { _, _, _ in }
     /// Called after each batch with the images done.
     public var progressed: (_ done: Int) -> Void = { _ in }
     /// Asked after each batch; true saves what is there and stops.
     public var shouldStop: () -> Bool = { false }
     /// Called with the first images, [count, H, W, C], before the archive takes its name: the place to publish what
     /// stands beside it.
-    public var completing: (_ firstImages: [UInt8], _ count: Int) throws -> Void = { _, _ in }
-    /// How many images `completing` gets at most.
-    public var firstImages = 0
+    public var completing: @Sendable (_ firstImages: [UInt8], _ count: Int) throws -> Void = { _, _ in }
 
     /// Nothing is asked and nothing is told.
     public init() {}
+  }
+
+  /// How the making of an archive ended.
+  public enum Outcome: Sendable, Equatable {
+    /// The archive is there.
+    case complete
+    /// It was stopped; what is done is on the disk.
+    case stopped
+    /// All shards of the share are there.
+    case shareComplete
+    /// All that is left are shards that other processes are making.
+    case held([Int])
   }
 
   /// Makes the archive, or what is missing of it, and publishes it.
@@ -76,119 +92,47 @@ public struct SampleArchive<Network: Denoiser>: Sendable {
   ///   - output: the archive.
   ///   - provenance: its `provenance` attribute.
   ///   - createdBy: its `created_by` attribute.
+  ///   - share: the shards to make; nil for all of them, and for the file that stitches them together.
+  ///   - existing: what to do with shards that are there.
   ///   - callbacks: progress, stop, and companions of the archive.
-  /// - Returns: false if it was stopped before it was complete; what is done is on the disk.
-  /// - Throws: a `Failure` where the archive cannot be written, or the network gives numbers that are not finite.
+  /// - Throws: a `Failure` where the archive cannot be written, the network gives numbers that are not finite, or shards
+  ///   are there that were made from something else.
   public func write(
-    to output: String, provenance: String, createdBy: String, callbacks: Callbacks = Callbacks()
-  ) throws -> Bool {
-    let parts = try SampleParts(
-      output: output, provenance: provenance, imageShape: network.imageShape, hasLabels: network.labelDim > 0,
-      count: seeds.count)
-    callbacks.started(parts.finishedCount, parts.discarded)
-    for run in parts.missing {
-      guard try make(run, parts, callbacks) else { return false }
-    }
-    try assemble(parts, output: output, provenance: provenance, createdBy: createdBy, callbacks: callbacks)
-    parts.remove()
-    return true
+    to output: String, provenance: String, createdBy: String, share: ShardShare? = nil,
+    existing: ExistingShards = ExistingShards(), callbacks: Callbacks = Callbacks()
+  ) throws -> Outcome {
+    let setting = SampleFileJob.Setting(
+      network: networkPath, imageShape: network.imageShape, hasLabels: network.labelDim > 0, recipe: recipe,
+      provenance: provenance, createdBy: createdBy, sheet: sheet, closesByTime: checkpointImages == nil)
+    let making = SampleMaking(archive: self, setting: setting, output: output, callbacks: callbacks)
+    guard let plan = plan(output) else { return try making.file() }
+    let outcome = try making.shards(plan, share: share, existing: existing)
+    guard outcome == .complete else { return outcome }
+    if share != nil { return .shareComplete }
+    try SampleMaster(plan, mixingKernels: existing.mixingKernels).publish(
+      createdBy: createdBy, sheet: sheet, companions: callbacks.completing)
+    return .complete
   }
 
   /// Removes what an interrupted run may have left beside an archive that is complete.
-  public static func removeLeftovers(of output: String) { SampleParts.remove(of: output) }
-
-  // A part is closed by time or size, so that a kill loses seconds of work and memory stays bounded.
-  private static var partSeconds: Double { 10 }
-  private static var partBytes: Int { 32 << 20 }
-
-  private var imageBytes: Int { network.imageShape.reduce(1, *) }
-
-  /// Makes the images of one run, part by part. Returns false if it was stopped.
-  private func make(_ run: Range<Int>, _ parts: SampleParts, _ callbacks: Callbacks) throws -> Bool {
-    var images: [UInt8] = []
-    var labels: [Int64] = []
-    var partStart = run.lowerBound
-    var next = run.lowerBound
-    var opened = ProcessInfo.processInfo.systemUptime
-    while next < run.upperBound {
-      let limit = checkpointImages.map { partStart + $0 } ?? Int.max
-      let range = next..<min(next + batch, run.upperBound, limit)
-      let latents = Latents(
-        seeds: seeds[range], imageShape: network.imageShape, labelDim: network.labelDim, choice: classChoice)
-      guard let bytes = sampler.images(network, latents) else {
-        throw Failure(
-          .dataError, networkPath, "it gives numbers that are not finite for a seed of \(describe(range))",
-          remedy: "check where this network comes from, and that nobody changed the file meanwhile")
-      }
-      images += bytes
-      labels += (latents.classes ?? []).map(Int64.init)
-      next = range.upperBound
-      let stopping = callbacks.shouldStop()
-      let isFull =
-        checkpointImages.map { next - partStart >= $0 }
-        ?? (ProcessInfo.processInfo.systemUptime - opened >= Self.partSeconds)
-      if isFull || stopping || next == run.upperBound || images.count >= Self.partBytes {
-        try parts.publish(partStart..<next, images: images, labels: labels)
-        images.removeAll(keepingCapacity: true)
-        labels.removeAll(keepingCapacity: true)
-        partStart = next
-        opened = ProcessInfo.processInfo.systemUptime
-      }
-      callbacks.progressed(parts.finishedCount + next - partStart)
-      if stopping && parts.finishedCount < seeds.count { return false }
-    }
-    return true
+  public func removeLeftovers(of output: String) {
+    if let plan = plan(output) { SampleArchiveFormat.removeLeftovers(of: plan) } else { SampleParts.remove(of: output) }
   }
 
-  private func describe(_ range: Range<Int>) -> String {
-    let batchSeeds = seeds[range]
-    return "\(batchSeeds.first ?? 0)...\(batchSeeds.last ?? 0)"
+  /// Whether all shards of an archive stand beside it; one file has none to lack.
+  public func hasAllShards(_ output: String) -> Bool {
+    plan(output).map { plan in (0..<plan.shardCount).allSatisfy { access(plan.path($0), F_OK) == 0 } } ?? true
   }
+}
 
-  /// Streams the parts into the archive, in whole chunks.
-  private func assemble(
-    _ parts: SampleParts, output: String, provenance: String, createdBy: String, callbacks: Callbacks
-  ) throws {
-    let count = seeds.count
-    let chunkRows = max(1, (256 << 10) / imageBytes)
-    try HDF5File.publish(output) { file in
-      try file.root.setAttribute("format", Self.format)
-      try file.root.setAttribute("format_version", 1)
-      try file.root.setAttribute("created_by", createdBy)
-      try file.root.setAttribute("provenance", provenance)
-      let storage = HDF5Storage.chunked(rows: chunkRows, checksum: true, deflate: nil)
-      let imageSet = try file.root.createDataset(
-        "images", of: UInt8.self, shape: [count] + network.imageShape, storage: storage)
-      let labelSet =
-        network.labelDim > 0
-        ? try file.root.createDataset("labels", of: Int64.self, shape: [count], storage: storage) : nil
-      let seedSet = try file.root.createDataset("seeds", of: UInt64.self, shape: [count], storage: storage)
+/// What samples files have in common.
+public enum SampleArchiveFormat {
+  /// Their `format` attribute.
+  public static let name = "sid-samples"
 
-      var first: [UInt8] = []
-      var images: [UInt8] = []
-      var labels: [Int64] = []
-      var written = 0
-      for part in parts.finished {
-        let content = try parts.read(part)
-        let wanted = callbacks.firstImages * imageBytes - first.count
-        if wanted > 0 { first += content.images.prefix(wanted) }
-        images += content.images
-        labels += content.labels
-        let held = images.count / imageBytes
-        let rows = written + held == count ? held : held / chunkRows * chunkRows
-        guard rows > 0 else { continue }
-        let target = written..<written + rows
-        try imageSet.write(Array(images.prefix(rows * imageBytes)), rows: target)
-        try labelSet?.write(Array(labels.prefix(rows)), rows: target)
-        try seedSet.write(seeds[target], rows: target)
-        images.removeFirst(rows * imageBytes)
-        labels.removeFirst(min(rows, labels.count))
-        written += rows
-      }
-      guard written == count else {
-        throw Failure(.software, output, "\(written) of \(count) images are there when all should be")
-      }
-      try callbacks.completing(first, first.count / imageBytes)
-    }
+  /// Removes the parts and the records of shards that are complete.
+  static func removeLeftovers(of plan: ShardPlan) {
+    for shard in 0..<plan.shardCount { SampleParts.remove(of: plan.path(shard)) }
+    ShardRecords(plan).remove()
   }
 }

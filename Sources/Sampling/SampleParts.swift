@@ -30,11 +30,11 @@ final class SampleParts {
   ///
   /// - Parameters:
   ///   - output: the archive.
-  ///   - provenance: what its images are made from, program version and kernels included.
+  ///   - provenance: which images these are and what they are made from, program version and kernels included.
   ///   - imageShape: [H, W, C].
   ///   - hasLabels: whether parts hold labels.
   ///   - count: images of the whole archive.
-  /// - Throws: a `Failure` where the folder cannot be made, or another process holds it (`temporaryFailure`).
+  /// - Throws: a `Failure` where the folder cannot be made; `PartsHeld` where another process holds it.
   init(output: String, provenance: String, imageShape: [Int], hasLabels: Bool, count: Int) throws {
     self.output = output
     folder = Self.folder(of: output)
@@ -174,9 +174,7 @@ final class SampleParts {
       guard descriptor >= 0 else { throw Failure.system(path, "create") }
       guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
         close(descriptor)
-        throw Failure(
-          .temporaryFailure, folder, "another process is making this archive",
-          remedy: "wait for it to end, then run this again")
+        throw PartsHeld(folder: folder)
       }
       // The run that held the lock before may have removed the folder: then this lock holds nothing.
       var held = stat()
@@ -184,5 +182,16 @@ final class SampleParts {
       if fstat(descriptor, &held) == 0, lstat(path, &named) == 0, held.st_ino == named.st_ino { return descriptor }
       close(descriptor)
     }
+  }
+}
+
+/// Another process is making the same file.
+struct PartsHeld: Error {
+  let folder: String
+
+  var failure: Failure {
+    Failure(
+      .temporaryFailure, folder, "another process is making this archive",
+      remedy: "wait for it to end, then run this again")
   }
 }

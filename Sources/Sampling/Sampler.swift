@@ -25,8 +25,13 @@ public enum Sampler: Sendable {
       [
         "sampler": "heun", "steps": "\(sampler.steps)", "sigma-min": "\(sampler.sigmaMin)",
         "sigma-max": "\(sampler.sigmaMax)", "rho": "\(sampler.rho)",
-      ]
+      ].merging(sampler.churn?.options ?? [:]) { $1 }
     }
+  }
+
+  /// Whether it draws noise on the way.
+  var drawsFreshNoise: Bool {
+    if case .heun(let sampler) = self { sampler.churn != nil } else { false }
   }
 
   /// Refuses noise levels that the network does not know.
@@ -49,12 +54,45 @@ public enum Sampler: Sendable {
 
   /// The images of some latents.
   /// - Returns: bytes, [N, H, W, C]; nil if the network gives numbers that are not finite.
-  public func images(_ denoiser: some Denoiser, _ latents: Latents) -> [UInt8]? {
+  public func images(_ denoiser: some Denoiser, _ latents: Latents) -> [UInt8]? { values(denoiser, latents).bytes }
+
+  /// The images of some latents before they become bytes.
+  ///
+  /// A churned sampler needs latents that kept their generators.
+  func values(_ denoiser: some Denoiser, _ latents: Latents) -> SampledValues {
     switch self {
     case .oneStep(let sampler):
-      ImageBytes.bytes(sampler(denoiser, latents: latents.noise, classLabels: latents.classLabels))
+      return .single(sampler(denoiser, latents: latents.noise, classLabels: latents.classLabels))
     case .heun(let sampler):
-      ImageBytes.bytes(sampler(denoiser, latents: latents.noise, classLabels: latents.classLabels))
+      var draws = latents.draws
+      precondition(sampler.churn == nil || draws.count == latents.noise.shape[0], "no generators for fresh noise")
+      return .double(
+        sampler(
+          denoiser, latents: latents.noise, classLabels: latents.classLabels,
+          freshNoise: { Latents.freshNoise(&draws, step: $0, shape: latents.noise.shape) }))
     }
+  }
+}
+
+/// Images in [-1, 1] as samplers leave them, row-major.
+enum SampledValues: Sendable {
+  case single(Tensor)
+  case double([Double])
+
+  /// Their bytes; nil if one is not finite.
+  var bytes: [UInt8]? {
+    switch self {
+    case .single(let tensor): ImageBytes.bytes(tensor)
+    case .double(let values): ImageBytes.bytes(values)
+    }
+  }
+}
+
+extension HeunSampler.Churn {
+  /// What changes the images, by the program's option names.
+  var options: [String: String] {
+    [
+      "s-churn": "\(amount)", "s-min": "\(range.lowerBound)", "s-max": "\(range.upperBound)", "s-noise": "\(noise)",
+    ]
   }
 }

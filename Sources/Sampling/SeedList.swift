@@ -55,12 +55,48 @@ public struct SeedList: Sendable, Equatable, CustomStringConvertible {
 
   /// The seeds of images `indices`.
   public subscript(indices: Range<Int>) -> [UInt64] {
-    precondition(indices.lowerBound >= 0 && indices.upperBound <= count, "seeds \(indices) of \(count)")
     var result: [UInt64] = []
     result.reserveCapacity(indices.count)
-    for (range, start) in zip(ranges, starts) {
+    for range in self.ranges(indices) { result.append(contentsOf: range) }
+    return result
+  }
+
+  /// The same as a list of its own.
+  public func sublist(_ indices: Range<Int>) -> SeedList { SeedList(ranges: ranges(indices)) }
+
+  /// Whether a seed occurs more than once.
+  public var hasRepetitions: Bool {
+    let sorted = ranges.sorted { $0.lowerBound < $1.lowerBound }
+    return zip(sorted, sorted.dropFirst()).contains { $0.upperBound >= $1.lowerBound }
+  }
+
+  private init(ranges: [ClosedRange<UInt64>]) {
+    self.ranges = ranges
+    var count = 0
+    starts = ranges.map { range in
+      defer { count += Int(range.upperBound - range.lowerBound) + 1 }
+      return count
+    }
+    self.count = ranges.isEmpty ? 0 : count
+  }
+
+  private func ranges(_ indices: Range<Int>) -> [ClosedRange<UInt64>] {
+    precondition(indices.lowerBound >= 0 && indices.upperBound <= count, "seeds \(indices) of \(count)")
+    var result: [ClosedRange<UInt64>] = []
+    // The last range that begins at or before the first index.
+    var (low, high) = (0, starts.count)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if starts[middle] <= indices.lowerBound { low = middle } else { high = middle }
+    }
+    while low < ranges.count, starts[low] < indices.upperBound {
+      let (range, start) = (ranges[low], starts[low])
       let overlap = indices.clamped(to: start..<start + Int(range.upperBound - range.lowerBound) + 1)
-      for index in overlap { result.append(range.lowerBound + UInt64(index - start)) }
+      if !overlap.isEmpty {
+        let first = range.lowerBound + UInt64(overlap.lowerBound - start)
+        result.append(first...first + UInt64(overlap.count - 1))
+      }
+      low += 1
     }
     return result
   }

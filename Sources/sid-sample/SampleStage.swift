@@ -7,29 +7,29 @@ import Images
 import Models
 import Sampling
 import Stage
+import Synchronization
 
 /// One run of `sid-sample`, from its options to its files.
 struct SampleStage {
-  let command: SidSample
+  let command: SampleCommand
   let context: StageContext
 
   private var output: String { command.output }
 
   func run() throws {
-    let seeds = try SeedList(command.seeds)
-    try command.images.rng.validate(seeds)
+    let recipe = try command.images.recipe(seeds: try SeedList(command.seeds))
     Threads.use(context.threads)
     let path = command.network
     // The digest takes about as long as reading the network.
     let digest = Background { try SHA256.hexDigest(ofFile: path) }
     let network = try Network(contentsOf: path, deferringWeights: true)
     let archive = try SampleArchive(
-      network: network, networkPath: command.network, sampler: command.images.chosenSampler, seeds: seeds,
-      classChoice: command.images.classChoice, batch: command.work.batch ?? Self.batch(network),
-      checkpointImages: command.work.checkpointImages)
+      network: network, networkPath: command.network, recipe: recipe, batch: command.work.batch ?? Self.batch(network),
+      checkpointImages: command.work.checkpointImages, shardSize: command.work.shardSize,
+      sheet: (command.work.contactSheetColumns, command.work.contactSheetRows))
     KernelSet.use(named: command.kernels.kernels.rawValue)
     // Transformed weights that no second batch would use are not worth their memory.
-    let isSingle = archive.seeds.count <= archive.batch && archive.sampler.evaluations == 1
+    let isSingle = archive.count <= archive.batch && recipe.sampler.evaluations == 1
     WeightCache.limitBytes = command.work.lowMemory || isSingle ? 0 : WeightCache.samplingLimitBytes
     if context.options.dryRun { return estimate(archive).print() }
 
@@ -38,40 +38,54 @@ struct SampleStage {
     let state = try FinishedOutput.check(output, wanted: provenance, overwrite: context.options.overwrite) {
       try HDF5File.open($0).root.stringAttribute("provenance")
     }
-    guard state == .missing else {
-      SampleArchive<Network>.removeLeftovers(of: output)
-      return context.note("\(output): made from the same network and options already; nothing to do")
+    if state == .missing || !archive.hasAllShards(output) {
+      try Machine.requireMemory(
+        peakMemoryBytes(archive), for: command.network, remedy: "choose a smaller --batch or --low-memory")
+      guard try make(archive, provenance) else { return }
+    } else {
+      archive.removeLeftovers(of: output)
+      context.note("\(output): made from the same network and options already; nothing to do")
     }
-    try Machine.requireMemory(
-      peakMemoryBytes(archive), for: command.network, remedy: "choose a smaller --batch or --low-memory")
-    try make(archive, provenance)
+    for format in command.work.export {
+      try ExportStage(archive: output, output: nil, export: ArchiveExport(format), context: context).run()
+    }
   }
 
-  private func make(_ archive: SampleArchive<Network>, _ provenance: Provenance) throws {
+  /// Returns whether the whole archive is there.
+  private func make(_ archive: SampleArchive<Network>, _ provenance: Provenance) throws -> Bool {
     let started = ProcessInfo.processInfo.systemUptime
     var progress: ProgressReporter?
-    var earlier = 0
+    let earlier = Mutex(0)
     var callbacks = SampleArchive<Network>.Callbacks()
-    callbacks.started = { done, discarded in
-      earlier = done
+    callbacks.started = { done, total, discarded in
+      earlier.withLock { $0 = done }
       if discarded > 0 { context.note("\(output): parts of another making are dropped: \(discarded)") }
-      if done > 0 { context.note("\(output): continues after \(done) of \(archive.seeds.count) images") }
-      progress = context.progress("sample", total: archive.seeds.count, unit: "images", alreadyDone: done)
+      if done > 0 { context.note("\(output): continues after \(done) of \(total) images") }
+      progress = context.progress("sample", total: total, unit: "images", alreadyDone: done)
     }
     callbacks.progressed = { progress?.update(done: $0) }
     callbacks.shouldStop = { StopRequest.isRequested }
-    callbacks.firstImages = command.work.contactSheetColumns * command.work.contactSheetRows
     callbacks.completing = { images, count in
-      progress?.finish()
-      let made = archive.seeds.count - earlier
+      let made = archive.count - earlier.withLock { $0 }
       try publishCompanions(
         archive, images, count, imagesPerSecond: Double(made) / (ProcessInfo.processInfo.systemUptime - started))
     }
-    let finished = try archive.write(
-      to: output, provenance: provenance.json, createdBy: Version.line(context.program), callbacks: callbacks)
-    guard finished else {
-      progress?.finish()
-      throw StopRequest.failure(output)
+    let outcome = try archive.write(
+      to: output, provenance: provenance.json, createdBy: Version.line(context.program), share: command.work.shards,
+      existing: ExistingShards(replacing: context.options.overwrite, mixingKernels: command.work.mixedKernels),
+      callbacks: callbacks)
+    progress?.finish()
+    switch outcome {
+    case .complete: return true
+    case .shareComplete:
+      context.note(
+        "\(output): share \(command.work.shards?.description ?? "") is complete; sid-sample merge closes the archive")
+      return false
+    case .stopped: throw StopRequest.failure(output)
+    case .held(let shards):
+      throw Failure(
+        .temporaryFailure, output, "another process is making \(shards.count) of its shards",
+        remedy: "when it has ended, the same command or sid-sample merge closes the archive")
     }
   }
 
@@ -79,38 +93,28 @@ struct SampleStage {
   private func publishCompanions(
     _ archive: SampleArchive<Network>, _ images: [UInt8], _ count: Int, imagesPerSecond: Double
   ) throws {
-    let shape = archive.network.imageShape
-    var figures: [String: JSONValue] = ["archive": .string(name(output))]
-    // Images of other channels than gray and RGB have no picture.
-    if [1, 3].contains(shape[2]) {
-      let sheet = companion(of: output, extension: "png")
-      try ContactSheet.write(
-        images: images, count: count, shape: ImageShape(height: shape[0], width: shape[1], channels: shape[2]),
-        columns: command.work.contactSheetColumns, to: sheet)
-      figures["contact_sheet"] = .string(name(sheet))
-    }
-    try publishSummary(
-      output: output, stage: "sample", figures: figures,
+    try Companions(archive: output, count: archive.count, shape: archive.network.imageShape).publish(
+      images, count, columns: command.work.contactSheetColumns,
       details: [
-        "images": .int(archive.seeds.count), "seeds": .string(archive.seeds.description),
-        "image_shape": .array(shape.map { .int($0) }), "network": .string(name(command.network)),
-        "sampler": .object(archive.sampler.options.mapValues { .string($0) }),
-        "evaluations_per_image": .int(archive.sampler.evaluations), "images_per_second": .double(imagesPerSecond),
+        "seeds": .string(archive.recipe.seeds.description), "network": .string(name(command.network)),
+        "sampler": .object(archive.recipe.sampler.options.mapValues { .string($0) }),
+        "evaluations_per_image": .int(archive.recipe.sampler.evaluations),
+        "images_per_second": .double(imagesPerSecond),
       ])
   }
 
   private func name(_ path: String) -> String { (path as NSString).lastPathComponent }
 
   private func provenance(_ archive: SampleArchive<Network>, networkDigest: String) throws -> Provenance {
-    var options = archive.sampler.options
-    options["seeds"] = archive.seeds.description
-    options["class"] = archive.classChoice.description
+    var options = archive.recipe.sampler.options
+    options["seeds"] = archive.recipe.seeds.description
+    options["class"] = archive.recipe.classChoice.description
     options["rng"] = command.images.rng.rawValue
+    options["shard-size"] = archive.shardSize.map { String($0) }
     options.merge(command.kernels.record) { $1 }
-    return Provenance(
-      program: context.program, inputs: ["network": try .init(command.network, sha256: networkDigest)],
-      options: options,
-      kernels: KernelSet.name)
+    var inputs = ["network": try Provenance.Input(command.network, sha256: networkDigest)]
+    inputs["labels-file"] = try command.images.labelsFile.map { try Provenance.Input($0) }
+    return Provenance(program: context.program, inputs: inputs, options: options, kernels: KernelSet.name)
   }
 
   private func peakMemoryBytes(_ archive: SampleArchive<Network>) -> Int {
@@ -141,8 +145,8 @@ struct SampleStage {
 
   /// Measures the speed of the machine on a few images.
   private func estimate(_ archive: SampleArchive<Network>) -> Estimate {
-    let count = archive.seeds.count
-    let evaluations = Double(count * archive.sampler.evaluations)
+    let count = archive.count
+    let evaluations = Double(count * archive.recipe.sampler.evaluations)
     let few = min(archive.batch, 8)
     let shape = archive.network.imageShape
     let latents = Latents(seeds: (0..<UInt64(few)).map { $0 }, imageShape: shape, labelDim: archive.network.labelDim)
@@ -152,11 +156,12 @@ struct SampleStage {
       _ = archive.network.denoise(latents.noise, sigma: [2.5], classLabels: latents.classLabels)
       seconds = min(seconds, ProcessInfo.processInfo.systemUptime - started)
     }
-    // The parts and the archive lie on the disk together for a moment.
+    // The parts and the file that they become lie on the disk together for a moment.
     let imageBytes = shape.reduce(1, *) + 16
+    let twice = min(count, archive.shardSize ?? count)
     return Estimate(
-      work: "\(count) images, \(archive.sampler.evaluations) evaluations each",
+      work: "\(count) images, \(archive.recipe.sampler.evaluations) evaluations each",
       flops: archive.network.cost.flops * evaluations, peakMemoryBytes: peakMemoryBytes(archive),
-      diskBytes: 2 * imageBytes * count, hours: seconds / Double(few) * evaluations / 3600)
+      diskBytes: imageBytes * (count + twice), hours: seconds / Double(few) * evaluations / 3600)
   }
 }

@@ -7,7 +7,8 @@ struct HelpTests {
   static let commands = [
     ["sid-bench"], ["sid-convert"], ["sid-convert", "convert"], ["sid-convert", "list"], ["sid-convert", "verify"],
     ["sid-distill"],
-    ["sid-sample"],
+    ["sid-sample"], ["sid-sample", "sample"], ["sid-sample", "merge"], ["sid-sample", "verify"],
+    ["sid-sample", "export"],
     ["sid-score"],
     ["sid-score", "score"], ["sid-score", "reference"], ["sid-spoold"], ["sidctl"], ["sidctl", "submit"],
     ["sidctl", "status"],

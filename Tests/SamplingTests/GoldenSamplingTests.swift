@@ -105,7 +105,7 @@ struct GoldenSamplingTests {
     let images = sampler(
       try loadNetwork("golden/checkpoints/\(name).pkl"), latents: try recorded.images("latents"),
       classLabels: recorded.contains("class_labels") ? try recorded.tensor("class_labels") : nil,
-      freshNoise: { noise.rows($0..<$0 + 1).reshaped(shape).nhwc })
+      freshNoise: { noise.rows($0..<$0 + 1).reshaped(shape).nhwc.values.map(Double.init) })
     #expect(Distance(images, try nhwc(recorded, "stochastic/images")).maximum <= 2e-5)
   }
 

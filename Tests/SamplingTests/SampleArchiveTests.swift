@@ -7,30 +7,6 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A network whose images are a simple function of latents and class.
-private struct AnalyticDenoiser: Denoiser {
-  var imageShape = [4, 6, 3]
-  var labelDim = 5
-  var scale: Float = 0.2
-  let sigmaRange = 0.0...Double.infinity
-
-  func roundSigma(_ sigma: Double) -> Double { sigma }
-
-  func denoise(_ x: Tensor, sigma: [Float], classLabels: Tensor?) -> Tensor {
-    var y = x
-    let size = imageShape.reduce(1, *)
-    let labels = classLabels?.values ?? []
-    y.withUnsafeMutableBufferPointer { values in
-      for index in values.indices {
-        let row = index / size
-        let label = (0..<labelDim).first { !labels.isEmpty && labels[row * labelDim + $0] == 1 } ?? 0
-        values[index] = values[index] * scale + Float(label) * 0.05
-      }
-    }
-    return y
-  }
-}
-
 @Suite("Sample archives")
 struct SampleArchiveTests {
   let folder: TemporaryFolder
@@ -42,11 +18,12 @@ struct SampleArchiveTests {
   }
 
   private func archive(
-    _ network: AnalyticDenoiser = AnalyticDenoiser(), batch: Int, part: Int? = nil, seeds: SeedList? = nil
+    _ network: AnalyticDenoiser = AnalyticDenoiser(), batch: Int, part: Int? = nil
   ) throws -> SampleArchive<AnalyticDenoiser> {
     try SampleArchive(
-      network: network, networkPath: "network.h5", sampler: .oneStep(OneStepSampler()), seeds: seeds ?? self.seeds,
-      classChoice: .random, batch: batch, checkpointImages: part)
+      network: network, networkPath: "network.h5",
+      recipe: SampleRecipe(sampler: .oneStep(OneStepSampler()), seeds: seeds), batch: batch, checkpointImages: part,
+      sheet: (4, 3))
   }
 
   private func images(_ name: String) throws -> [UInt8] {
@@ -56,11 +33,11 @@ struct SampleArchiveTests {
   @Test("An archive says what it is and holds images, labels and seeds")
   func layout() throws {
     var callbacks = SampleArchive<AnalyticDenoiser>.Callbacks()
-    var sheet: (bytes: [UInt8], count: Int) = ([], 0)
-    callbacks.firstImages = 12
-    callbacks.completing = { sheet = ($0, $1) }
+    let sheet = Mutex<(bytes: [UInt8], count: Int)>(([], 0))
+    callbacks.completing = { bytes, count in sheet.withLock { $0 = (bytes, count) } }
     #expect(
-      try archive(batch: 16).write(to: folder.file("a.h5"), provenance: "{}", createdBy: "t 1", callbacks: callbacks))
+      try archive(batch: 16).write(to: folder.file("a.h5"), provenance: "{}", createdBy: "t 1", callbacks: callbacks)
+        == .complete)
     let file = try HDF5File.open(folder.file("a.h5"))
     try file.requireFormat("sid-samples")
     #expect(try file.root.stringAttribute("created_by") == "t 1")
@@ -71,24 +48,32 @@ struct SampleArchiveTests {
     #expect(try file.root.dataset("labels").read(Int64.self) == latents.classes?.map(Int64.init))
     let expected = try #require(Sampler.oneStep(OneStepSampler()).images(AnalyticDenoiser(), latents))
     #expect(try file.root.dataset("images").read(UInt8.self) == expected)
-    #expect(sheet.count == 12 && sheet.bytes == Array(expected.prefix(12 * 72)))
-    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["a.h5"], "nothing is left beside it")
+    #expect(sheet.withLock { $0.count == 12 && $0.bytes == Array(expected.prefix(12 * 72)) })
+    #expect(
+      try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == ["a.h5", "a.manifest.json"],
+      "nothing else is left beside it")
+    let preview = try file.root.dataset("preview")
+    #expect(preview.shape[2] == 3 && preview.hasAttribute("IMAGE_MINMAXRANGE"))
+    #expect(try preview.stringAttribute("CLASS") == "IMAGE" && preview.stringAttribute("IMAGE_VERSION") == "1.2")
+    #expect(try preview.stringAttribute("IMAGE_SUBCLASS") == "IMAGE_TRUECOLOR")
+    #expect(try preview.stringAttribute("INTERLACE_MODE") == "INTERLACE_PIXEL")
   }
 
   @Test("A network without classes has no labels")
   func unconditional() throws {
     let network = AnalyticDenoiser(labelDim: 0)
-    #expect(try archive(network, batch: 64).write(to: folder.file("a.h5"), provenance: "{}", createdBy: "t"))
-    #expect(try HDF5File.open(folder.file("a.h5")).root.names == ["images", "seeds"])
+    #expect(
+      try archive(network, batch: 64).write(to: folder.file("a.h5"), provenance: "{}", createdBy: "t") == .complete)
+    #expect(try HDF5File.open(folder.file("a.h5")).root.names == ["images", "seeds", "preview"])
   }
 
   @Test("Batch, part size and stops do not show in the file", arguments: [(1, 7), (7, 100), (64, 10), (300, nil)])
   func independence(batch: Int, part: Int?) throws {
-    #expect(try archive(batch: 50).write(to: folder.file("whole.h5"), provenance: "{}", createdBy: "t"))
+    #expect(try archive(batch: 50).write(to: folder.file("whole.h5"), provenance: "{}", createdBy: "t") == .complete)
     // Stopped after every third batch, and gone on with other sizes each time.
     var runs = 0
-    var finished = false
-    while !finished {
+    var finished: SampleArchive<AnalyticDenoiser>.Outcome?
+    while finished != .complete {
       var callbacks = SampleArchive<AnalyticDenoiser>.Callbacks()
       var batches = 0
       callbacks.shouldStop = {
@@ -98,7 +83,7 @@ struct SampleArchiveTests {
       finished = try archive(batch: batch + runs, part: part.map { $0 + runs }).write(
         to: folder.file("parts.h5"), provenance: "{}", createdBy: "t", callbacks: callbacks)
       runs += 1
-      if !finished { #expect(!FileManager.default.fileExists(atPath: folder.file("parts.h5"))) }
+      if finished == .stopped { #expect(!FileManager.default.fileExists(atPath: folder.file("parts.h5"))) }
       try #require(runs < 300)
     }
     if batch < 64 { #expect(runs > 2) }
@@ -116,22 +101,22 @@ struct SampleArchiveTests {
     }
     let finished = try archive(network, batch: 10, part: 20).write(
       to: folder.file("a.h5"), provenance: provenance, createdBy: "t", callbacks: callbacks)
-    #expect(!finished)
+    #expect(finished == .stopped)
   }
 
   private func resumed(provenance: String = "{}") throws -> (done: Int, discarded: Int) {
     var callbacks = SampleArchive<AnalyticDenoiser>.Callbacks()
     var seen = (done: 0, discarded: 0)
-    callbacks.started = { seen = (done: $0, discarded: $1) }
+    callbacks.started = { seen = (done: $0, discarded: $2) }
     #expect(
       try archive(batch: 33).write(
-        to: folder.file("a.h5"), provenance: provenance, createdBy: "t", callbacks: callbacks))
+        to: folder.file("a.h5"), provenance: provenance, createdBy: "t", callbacks: callbacks) == .complete)
     return seen
   }
 
   @Test("Finished parts are not made again; a missing one, a damaged one and foreign ones are")
   func resumption() throws {
-    #expect(try archive(batch: 50).write(to: folder.file("whole.h5"), provenance: "{}", createdBy: "t"))
+    #expect(try archive(batch: 50).write(to: folder.file("whole.h5"), provenance: "{}", createdBy: "t") == .complete)
     let expected = try images("whole.h5")
 
     try interrupted()
@@ -174,14 +159,15 @@ struct SampleArchiveTests {
   @Test("Two processes do not make the same archive at once")
   func locked() throws {
     var callbacks = SampleArchive<AnalyticDenoiser>.Callbacks()
-    callbacks.started = { _, _ in
+    callbacks.started = { _, _, _ in
       #expect { try archive(batch: 10).write(to: folder.file("a.h5"), provenance: "{}", createdBy: "t") } throws: {
         error in
         (error as? Failure)?.status == .temporaryFailure && "\(error)".contains("another process")
       }
     }
     #expect(
-      try archive(batch: 10).write(to: folder.file("a.h5"), provenance: "{}", createdBy: "t", callbacks: callbacks))
+      try archive(batch: 10).write(to: folder.file("a.h5"), provenance: "{}", createdBy: "t", callbacks: callbacks)
+        == .complete)
   }
 
   @Test("A network that gives no finite numbers is named, and no archive appears")

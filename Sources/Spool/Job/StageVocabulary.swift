@@ -102,9 +102,10 @@ public struct StageVocabulary: Sendable, Equatable {
   /// Two kinds of step are the same if they have the same key.
   public static func == (left: Self, right: Self) -> Bool { left.stage == right.stage }
 
-  /// Options that no job file may set: where outputs go, and that they are files of this package, is the daemon's.
+  /// Options that no job file may set: where outputs go, that they are files of this package, and that a step makes its
+  /// output as a whole, is the daemon's.
   public static let daemonOptions: Set<String> = [
-    "output", "to", "state", "progress-fd", "overwrite", "dry-run", "help", "version",
+    "output", "to", "state", "progress-fd", "overwrite", "dry-run", "help", "version", "shards",
   ]
 
   /// The kind of step of this name.

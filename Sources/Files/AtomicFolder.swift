@@ -1,0 +1,53 @@
+import Diagnostics
+import Foundation
+
+/// A folder that appears under its final name with everything in it, or not at all.
+///
+/// The content goes to `PATH.partial`, held under an exclusive lock; what an earlier writer has left there is removed.
+public enum AtomicFolder {
+  /// Fills a folder through `body` and publishes it.
+  ///
+  /// - Parameters:
+  ///   - path: the final name.
+  ///   - replacing: puts it in the place of a folder that is there.
+  ///   - body: writes the whole content to the folder it is given, which exists and is empty.
+  /// - Returns: what `body` returns.
+  /// - Throws: what `body` throws, after removing the partial folder; a `Failure` naming the folder where the system
+  ///   refuses, with status `temporaryFailure` where another process is writing it.
+  public static func publish<Result>(
+    _ path: String, replacing: Bool = false, _ body: (_ partialPath: String) throws -> Result
+  ) throws -> Result {
+    try AtomicFile.requireFolder(of: path)
+    let partial = path + ".partial"
+    guard mkdir(partial, 0o755) == 0 || errno == EEXIST else { throw Failure.system(partial, "create") }
+    let lock = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+    guard lock >= 0 else { throw Failure.system(partial, "open") }
+    defer { close(lock) }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      throw Failure(
+        .temporaryFailure, partial, "another process is writing this folder",
+        remedy: "wait for it to end, then run this again")
+    }
+    let files = FileManager.default
+    do {
+      for name in try files.contentsOfDirectory(atPath: partial) { try files.removeItem(atPath: partial + "/" + name) }
+      let result = try body(partial)
+      // Thousands of small files: one flush of the file system instead of one for each.
+      sync()
+      if replacing, access(path, F_OK) == 0 {
+        let old = path + ".old"
+        try? files.removeItem(atPath: old)
+        guard rename(path, old) == 0 else { throw Failure.system(path, "rename") }
+        defer { try? files.removeItem(atPath: old) }
+        guard rename(partial, path) == 0 else { throw Failure.system(path, "rename \(partial) to it") }
+      } else {
+        guard rename(partial, path) == 0 else { throw Failure.system(path, "rename \(partial) to it") }
+      }
+      try AtomicFile.synchronize(AtomicFile.folder(of: path))
+      return result
+    } catch {
+      try? files.removeItem(atPath: partial)
+      throw error
+    }
+  }
+}

@@ -1,0 +1,97 @@
+import Compute
+import Diagnostics
+
+/// How latents and classes follow from a seed.
+public enum RandomConvention: String, Sendable, CaseIterable {
+  /// As the official script draws them on a CPU: MT19937, one generator per seed.
+  case torchCPU = "torch-cpu"
+  /// As the official script draws them on a GPU: Philox4x32-10 in cuRAND's arrangement.
+  case torchCUDA = "torch-cuda"
+  /// Philox4x32-10 with the seed as its key: seeds of 64 bits.
+  case philox
+
+  /// Refuses seeds that the convention does not know.
+  /// - Throws: a `Failure` (`usage`) naming the largest seed.
+  public func validate(_ seeds: SeedList) throws {
+    // The official script takes seeds modulo 2^32.
+    guard self == .philox || seeds.largest < 1 << 32 else {
+      throw Failure(
+        .usage, "--seeds", "seed \(seeds.largest) does not exist with --rng \(rawValue)",
+        remedy: "use seeds below 4294967296, or --rng philox")
+    }
+  }
+
+  /// Refuses a sampler that draws what the convention does not specify.
+  /// - Throws: a `Failure` (`usage`).
+  public func validate(_ sampler: Sampler) throws {
+    guard self == .torchCUDA, case .heun(let heun) = sampler, heun.churn != nil else { return }
+    throw Failure(
+      .usage, "--s-churn", "what a GPU draws in double precision is not reproduced",
+      remedy: "use --rng torch-cpu or philox")
+  }
+}
+
+/// Everything that one image draws, each a function of its own seed alone: latents, then the class, then fresh noise for
+/// every step of a churned sampler.
+struct SeedDraws: Sendable {
+  private enum Generator {
+    case torchCPU(TorchCPUGenerator)
+    case torchCUDA(TorchCUDAGenerator)
+    case philox(Philox)
+  }
+
+  // What the numbers of a Philox stream are for.
+  private enum Purpose {
+    static let latents: UInt32 = 0
+    static let classIndex: UInt32 = 1
+    static let stepNoise: UInt32 = 2
+  }
+
+  private var generator: Generator
+
+  init(_ convention: RandomConvention, seed: UInt64) {
+    switch convention {
+    case .torchCPU: generator = .torchCPU(TorchCPUGenerator(seed: seed))
+    case .torchCUDA: generator = .torchCUDA(TorchCUDAGenerator(seed: seed))
+    case .philox: generator = .philox(Philox(seed: seed))
+    }
+  }
+
+  /// Standard normals in the order [C, H, W]; the first draw.
+  mutating func latents(_ count: Int) -> [Float] {
+    switch generator {
+    case .torchCPU(var torch):
+      defer { generator = .torchCPU(torch) }
+      return torch.normals(count)
+    case .torchCUDA(var torch):
+      defer { generator = .torchCUDA(torch) }
+      return torch.normals(count)
+    case .philox(let philox): return philox.normals(count, stream: (0, Purpose.latents))
+    }
+  }
+
+  /// A class; the second draw, made even where another class is chosen.
+  mutating func classIndex(below bound: Int) -> Int {
+    switch generator {
+    case .torchCPU(var torch):
+      defer { generator = .torchCPU(torch) }
+      return torch.integers(1, below: bound)[0]
+    case .torchCUDA(var torch):
+      defer { generator = .torchCUDA(torch) }
+      return torch.integer(below: bound)
+    case .philox(let philox): return philox.integer(below: bound, stream: (0, Purpose.classIndex))
+    }
+  }
+
+  /// Standard normals in the order [C, H, W] for one step, asked for step by step.
+  mutating func noise(step: Int, _ count: Int) -> [Double] {
+    switch generator {
+    case .torchCPU(var torch):
+      defer { generator = .torchCPU(torch) }
+      // The official sampler's state is float64, and so is the noise that it asks for.
+      return torch.doubleNormals(count)
+    case .torchCUDA: preconditionFailure("torch-cuda with fresh noise; RandomConvention.validate refuses it")
+    case .philox(let philox): return philox.normals(count, stream: (UInt64(step), Purpose.stepNoise)).map(Double.init)
+    }
+  }
+}

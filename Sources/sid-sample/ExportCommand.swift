@@ -1,0 +1,109 @@
+import ArgumentParser
+import Compute
+import Diagnostics
+import Files
+import Foundation
+import Sampling
+import Stage
+
+/// `sid-sample export ARCHIVE --to FORMAT`.
+struct ExportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export",
+    abstract: "Convert an archive into what other tools read.",
+    discussion: """
+      edm-zip: EDM's data set, a stored zip of PNG files with dataset.json. npz: ADM's sample batch, arr_0 with the images, \
+      arr_1 with the classes. webdataset: a folder of tar files. png: a folder of PNG files named by their seeds. hdf5: one \
+      file without shards.
+      """)
+
+  @Argument(help: ArgumentHelp("The archive.", valueName: "archive"))
+  var archive: String
+
+  @Option(help: ArgumentHelp("The format.", valueName: "format"))
+  var to: ArchiveExport.Format
+
+  @Option(
+    help: ArgumentHelp("The file or folder to write (default: beside the archive, by its name).", valueName: "path"))
+  var output: String?
+
+  @Flag(help: "A folder for every thousand seeds; png.")
+  var subdirs = false
+
+  @Option(help: ArgumentHelp("Images of a tar file; webdataset.", valueName: "n"))
+  var tarImages = 10_000
+
+  @OptionGroup(title: "Stage") var stage: StageOptions
+
+  func validate() throws {
+    guard (1...1 << 30).contains(tarImages) else {
+      throw ValidationError("--tar-images must be from 1 to 2^30, found \(tarImages)")
+    }
+    guard !subdirs || to == .png else { throw ValidationError("--subdirs belongs to --to png") }
+  }
+
+  func run() throws {
+    StageProgram.run(SidSample.program, options: stage) { context in
+      let export = ArchiveExport(to, subdirs: subdirs, imagesPerTar: tarImages)
+      try ExportStage(archive: archive, output: output, export: export, context: context).run()
+    }
+  }
+}
+
+/// One conversion of an archive, with the record `OUTPUT.export.json` that recognizes it.
+struct ExportStage {
+  let archive: String
+  let output: String?
+  let export: ArchiveExport
+  let context: StageContext
+
+  func run() throws {
+    Threads.use(context.threads)
+    let path = (output ?? export.format.output(beside: archive)).trimmingTrailingSlashes
+    try AtomicFile.requireFolder(of: path)
+    let reader = try SampleReader(archive)
+    let record = try record(reader)
+    let recordPath = path + ".export.json"
+    if access(path, F_OK) == 0, !context.options.overwrite {
+      guard FileManager.default.contents(atPath: recordPath) == Data(record.utf8) else {
+        throw Failure(
+          .cannotCreate, path, "exists, and is no such export of \(archive)",
+          remedy: "choose another --output, or give --overwrite")
+      }
+      return context.note("\(path): exported from the same archive already; nothing to do")
+    }
+    if context.options.dryRun {
+      return print(
+        "\(path): \(reader.count) images of \(reader.shape), \(reader.count * reader.shape.count) bytes of pixels")
+    }
+    // A record tells of an output that is there: it goes before the old one and comes before the new one.
+    unlink(recordPath)
+    let progress = context.progress("export", total: reader.count, unit: "images")
+    let isDone = try export.write(
+      reader, to: path, replacing: context.options.overwrite, createdBy: Version.line(context.program),
+      progressed: { progress.update(done: $0) }, shouldStop: { StopRequest.isRequested })
+    progress.finish()
+    guard isDone else {
+      throw Failure(.temporaryFailure, path, "stopped before it was finished", remedy: "run the same command again")
+    }
+    try AtomicFile.publish(recordPath, data: Data(record.utf8))
+  }
+
+  private func record(_ reader: SampleReader) throws -> String {
+    let manifest = try SHA256.hexDigest(ofFile: archive)
+    return JSONValue.object([
+      "format": .string(export.format.rawValue), "archive": .string((archive as NSString).lastPathComponent),
+      "archive_sha256": .string(manifest), "images": .int(reader.count), "subdirs": .bool(export.subdirs),
+      "tar_images": .int(export.imagesPerTar), "created_by": .string(Version.line(context.program)),
+    ]).prettyText
+  }
+}
+
+extension String {
+  /// The path of a folder without slashes at its end.
+  fileprivate var trimmingTrailingSlashes: String {
+    var path = self
+    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
+    return path
+  }
+}

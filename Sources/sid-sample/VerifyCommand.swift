@@ -1,0 +1,135 @@
+import ArgumentParser
+import Compute
+import Diagnostics
+import Files
+import Foundation
+import Models
+import Sampling
+import Stage
+
+/// `sid-sample verify ARCHIVE`.
+struct VerifyCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "verify",
+    abstract: "Check an archive: complete, unchanged, and what its network makes of its seeds.",
+    discussion: """
+      Compares every file with its SHA-256 in the manifest, the seeds with the list they were made from, and, with \
+      --network, images made again with those of the archive: to the byte where the kernel set is the same, else to \
+      rounding. Exit status: 0 it is good, 65 it is not, 66 something is missing.
+      """)
+
+  @Argument(help: ArgumentHelp("The archive.", valueName: "archive"))
+  var archive: String
+
+  @Option(help: ArgumentHelp("The network that made it: a few images are made again.", valueName: "file"))
+  var network: String?
+
+  @Option(help: ArgumentHelp("How many images are made again.", valueName: "n"))
+  var images = 16
+
+  @Option(help: ArgumentHelp("Seed of the choice of these images (default: another each time).", valueName: "n"))
+  var seed: UInt64?
+
+  @OptionGroup(title: "Stage") var stage: StageOptions
+
+  func validate() throws {
+    guard (1...1 << 20).contains(images) else {
+      throw ValidationError("--images must be from 1 to 2^20, found \(images)")
+    }
+  }
+
+  func run() throws {
+    StageProgram.run(SidSample.program, options: stage) { context in
+      Threads.use(context.threads)
+      let check = try ArchiveCheck(archive)
+      let files = check.files
+      let progress = context.progress("verify", total: files.count, unit: "files")
+      for (number, file) in files.enumerated() {
+        if StopRequest.isRequested {
+          throw Failure(.temporaryFailure, archive, "stopped", remedy: "run the same command again")
+        }
+        try check.checkDigest(file)
+        progress.update(done: number + 1)
+      }
+      progress.finish()
+      try check.checkSeeds()
+      print("\(archive): \(check.reader.count) images in \(files.count) file(s), complete; digests and seeds are right")
+      guard let network else { return print("no image was made again: that takes --network") }
+      print(try comparison(check, network: network))
+    }
+  }
+
+  private func comparison(_ check: ArchiveCheck, network path: String) throws -> String {
+    guard let origin = check.manifest.origin else {
+      throw Failure(.dataError, archive, "it does not say what it was made from")
+    }
+    let digest = try SHA256.hexDigest(ofFile: path)
+    guard let expected = origin.inputs["network"]?.sha256, expected == digest else {
+      throw Failure(
+        .dataError, path, "it is not the network of the archive, \(origin.inputs["network"]?.path ?? "unknown")",
+        remedy: "give the network whose SHA-256 the manifest names")
+    }
+    let recipe = try SampleRecipe(origin: origin, archive: archive)
+    let mode = origin.options["kernels"] ?? KernelChoice.fast.rawValue
+    guard KernelChoice(rawValue: mode) != nil else {
+      throw Failure(.dataError, archive, "it was made with --kernels \(mode), which is not known")
+    }
+    KernelSet.use(named: mode)
+    WeightCache.limitBytes = WeightCache.samplingLimitBytes
+    let choice = seed ?? UInt64.random(in: 0..<1 << 32)
+    let generator = Philox(seed: choice)
+    var numbers: Set<Int> = []
+    var draw: UInt64 = 0
+    while numbers.count < min(images, check.reader.count) {
+      numbers.insert(generator.integer(below: check.reader.count, stream: (draw, 0)))
+      draw += 1
+    }
+    let maker = "\(SidSample.program) \(Version.package), \(KernelSet.name)"
+    let result = try check.compare(
+      numbers.sorted(), with: try Network(contentsOf: path, deferringWeights: true), recipe: recipe, maker: maker)
+    let equal = "\(result.exactImages) of them by this kernel set, equal to the byte"
+    let other = result.images - result.exactImages
+    return "\(result.images) images made again (--seed \(choice)): \(equal)"
+      + (other == 0
+        ? ""
+        : "; \(other) by another: \(result.differingBytes) of \(result.bytes) bytes differ, by up to "
+          + "\(result.largestDifference)")
+  }
+}
+
+extension SampleRecipe {
+  /// The recipe of an archive, as its provenance says.
+  /// - Throws: a `Failure` where it says something unknown.
+  fileprivate init(origin: SampleOrigin, archive: String) throws {
+    func unknown(_ option: String) -> Failure {
+      Failure(.dataError, archive, "its provenance has no --\(option) that this program knows")
+    }
+    func number(_ option: String) throws -> Double {
+      guard let value = origin.options[option].flatMap({ Double($0) }) else { throw unknown(option) }
+      return value
+    }
+    let sampler: Sampler
+    switch origin.options["sampler"] {
+    case "one-step": sampler = .oneStep(OneStepSampler(initSigma: try number("init-sigma")))
+    case "heun":
+      let churn =
+        origin.options["s-churn"] == nil
+        ? nil
+        : HeunSampler.Churn(
+          amount: try number("s-churn"), range: try number("s-min")...number("s-max"), noise: try number("s-noise"))
+      guard let steps = origin.options["steps"].flatMap({ Int($0) }), steps >= 2 else { throw unknown("steps") }
+      sampler = .heun(
+        HeunSampler(
+          steps: steps, sigmaMin: try number("sigma-min"), sigmaMax: try number("sigma-max"), rho: try number("rho"),
+          churn: churn))
+    default: throw unknown("sampler")
+    }
+    guard let seeds = origin.options["seeds"] else { throw unknown("seeds") }
+    guard let rng = origin.options["rng"].flatMap({ RandomConvention(rawValue: $0) }) else { throw unknown("rng") }
+    let text = origin.options["class"] ?? ""
+    // The classes of a labels file are in the archive.
+    let choice = text == "labels-file" ? .stored : ClassChoice(text)
+    guard let choice else { throw unknown("class") }
+    try self.init(sampler: sampler, seeds: SeedList(seeds), classChoice: choice, convention: rng)
+  }
+}
