@@ -26,7 +26,7 @@ public struct ImageDataset: Sendable {
   /// Reads the table of contents, the labels and the first image's shape.
   /// - Throws: a `Failure`: `noInput` where there is no such file, `dataError` where it is no such data set.
   public init(contentsOf path: String) throws {
-    let archive = try ZipReader(path)
+    let archive = try ArchiveReader(path, format: .zip)
     var stored: [String] = []
     var labelFile: [UInt8]?
     var firstShape: (name: String, shape: ImageShape)?
@@ -113,7 +113,7 @@ public struct ImageDataset: Sendable {
 /// Reads the images of a data set one after another.
 public final class ImageReader {
   private let dataset: ImageDataset
-  private let archive: ZipReader
+  private let archive: ArchiveReader
   private var position: Int
   /// The PNG files of an archive that does not store them in order.
   private var held: [String: [UInt8]] = [:]
@@ -124,7 +124,7 @@ public final class ImageReader {
     self.dataset = dataset
     self.isStreamed = isStreamed
     position = first
-    archive = try ZipReader(dataset.path)
+    archive = try ArchiveReader(dataset.path, format: .zip)
     if isStreamed {
       for _ in 0..<first { _ = try nextImageEntry() }
     } else {
@@ -163,7 +163,7 @@ public final class ImageReader {
     return try archive.content(of: entry, maximumBytes: ImageDataset.maximumImageBytes)
   }
 
-  private func nextImageEntry() throws -> ZipReader.Entry? {
+  private func nextImageEntry() throws -> ArchiveReader.Entry? {
     while let entry = try archive.next() {
       if ImageDataset.isImage(entry.name) { return entry }
     }

@@ -35,35 +35,23 @@ public struct FeatureSet {
   }
 }
 
-/// Features of images as they come, in memory: the moments, and the rows where they are wanted.
-public struct GatheredFeatures {
-  /// Of all images so far.
-  public private(set) var moments: FeatureMoments
-  private var features: [Float]?
-  private var scores: [Float]?
-  private let scoreCount: Int
-
-  init(featureCount: Int, keepsFeatures: Bool, scoreCount: Int?) {
-    moments = FeatureMoments(featureCount: featureCount)
-    features = keepsFeatures ? [] : nil
-    scores = scoreCount == nil ? nil : []
-    self.scoreCount = scoreCount ?? 0
+extension FeatureSet {
+  /// Writes a statistics file (`sid-statistics`): the statistics, `images` (digests of what the images were read from), and
+  /// where they were kept `/features` [N, D] and `/scores` [N, C].
+  public func write(to file: HDF5File, images: [String]) throws {
+    try statistics.write(to: file)
+    try file.root.setAttribute("images", images)
+    if let features { try features.write(to: file.root, name: "features") }
+    if let scores { try scores.write(to: file.root, name: "scores") }
   }
+}
 
-  /// The number of images.
-  public var count: Int { moments.count }
-
-  mutating func add(_ outputs: FeatureOutputs) {
-    moments.add(outputs.features)
-    features?.append(contentsOf: outputs.features.values)
-    scores?.append(contentsOf: outputs.scores?.values ?? [])
-  }
-
-  /// The rows that were kept.
-  var rows: (features: MemoryRows?, scores: MemoryRows?) {
-    (
-      features.map { MemoryRows(Tensor($0, shape: [count, moments.featureCount])) },
-      scores.map { MemoryRows(Tensor($0, shape: [count, scoreCount])) }
-    )
+extension FeatureRows {
+  /// Writes the rows as a float32 data set, [count, width], block after block.
+  func write(to group: HDF5Group, name: String) throws {
+    let dataset = try group.createDataset(name, of: Float.self, shape: [count, width])
+    try forEachBlock(of: 1024) { first, block in
+      try dataset.write(block.values, rows: first..<first + block.shape[0])
+    }
   }
 }

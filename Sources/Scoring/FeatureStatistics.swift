@@ -1,3 +1,4 @@
+import Checkpoints
 import Diagnostics
 import HDF5
 import Models
@@ -98,6 +99,23 @@ public struct FeatureStatistics: Sendable, Equatable {
     try file.root.setAttribute("input_convention", convention.rawValue)
     try file.root.write(mean, shape: [featureCount], to: "mu")
     try file.root.write(covariance, shape: [featureCount, featureCount], to: "sigma")
+  }
+
+  /// The same with a feature network that the user vouches for, where the file did not say one.
+  public func withNetwork(_ sha256: String) throws -> FeatureStatistics {
+    try FeatureStatistics(
+      mean: mean, covariance: covariance, imageCount: imageCount, featureNetworkSHA256: featureNetworkSHA256 ?? sha256,
+      convention: convention, origin: "statistics")
+  }
+
+  /// Publishes an npz with `mu` and `sigma`, as pytorch-fid and EDM read it.
+  public func publishNpz(_ path: String) throws {
+    try NumpyFile.publish(
+      path,
+      [
+        NumpyArray("mu", shape: [featureCount], values: mean),
+        NumpyArray("sigma", shape: [featureCount, featureCount], values: covariance),
+      ])
   }
 
   /// The Frechet distance to other statistics of the same feature network.

@@ -69,13 +69,8 @@ public struct ImageScorer {
         .dataError, origin, "it holds statistics without the features that --metrics \(metric.rawValue) compares",
         remedy: "make it with sid-score reference --keep-features, or give the real images themselves as --reference")
     }
-    guard !settings.needsScores || network.scoreCount != nil else {
-      throw Failure(.dataError, features, "the network has no class scores, which --metrics is needs")
-    }
+    try settings.requireNetwork(network, features: features)
   }
-
-  /// The results of the network that the metrics need.
-  public var wanted: FeatureKinds { settings.needsScores ? [.features, .scores] : .features }
 
   /// Nothing yet, to be filled by `add`.
   public func gathering() -> GatheredFeatures {
@@ -93,7 +88,8 @@ public struct ImageScorer {
   ///   - origin: names the images in errors.
   /// - Throws: a `Failure` where features are not finite.
   public func add(_ images: [UInt8], shape: [Int], to gathered: inout GatheredFeatures, origin: String) throws {
-    let outputs = network.outputs(images: images, shape: shape, convention: convention, wanted: wanted)
+    let outputs = network.outputs(
+      images: images, shape: shape, convention: convention, wanted: settings.kept.union(.features))
     guard outputs.features.isFinite, outputs.scores?.isFinite ?? true else {
       throw Failure(.dataError, origin, "the features of an image are not finite numbers")
     }
@@ -126,7 +122,9 @@ public struct ImageScorer {
 
 extension FeatureStatistics {
   /// Refuses statistics of another feature network or another input convention: they cannot be compared.
-  func requireNetwork(_ sha256: String, convention wanted: InputConvention, features: String, origin: String) throws {
+  public func requireNetwork(_ sha256: String, convention wanted: InputConvention, features: String, origin: String)
+    throws
+  {
     if let found = featureNetworkSHA256, found != sha256 {
       throw Failure(
         .dataError, origin,

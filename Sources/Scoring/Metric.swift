@@ -1,3 +1,6 @@
+import Diagnostics
+import Models
+
 /// What can be measured of a set of images.
 public enum Metric: String, Sendable, CaseIterable {
   /// The Frechet distance (Heusel et al. 2017, arXiv 1706.08500).
@@ -62,8 +65,24 @@ public struct MetricSettings: Sendable, Equatable {
   /// Whether the class scores of the scored images are needed.
   public var needsScores: Bool { metrics.contains { $0.needsScores } }
 
-  /// The results of the network that are needed.
+  /// Whether the feature vectors behind the reference are needed.
   public var needsReferenceFeatures: Bool { metrics.contains { $0.needsReferenceFeatures } }
+
+  /// What has to be kept of each scored image, beside the moments.
+  public var kept: FeatureKinds {
+    var kinds: FeatureKinds = []
+    if needsFeatures { kinds.insert(.features) }
+    if needsScores { kinds.insert(.scores) }
+    return kinds
+  }
+
+  /// Refuses a network that does not have what the metrics need.
+  /// - Parameter features: the network's file, for the error.
+  public func requireNetwork(_ network: FeatureNetwork, features: String) throws {
+    guard !needsScores || network.scoreCount != nil else {
+      throw Failure(.dataError, features, "the network has no class scores, which --metrics is needs")
+    }
+  }
 
   /// The name of a figure: `fid` is the given name, and `kid` is `NAME_kid`, where a name was given.
   func name(_ own: String) -> String {

@@ -6,48 +6,109 @@ import Models
 import Scoring
 import Stage
 
-/// `sid-score reference --dataset ZIP --features FILE --output FILE`.
+/// `sid-score reference --dataset PATH --features FILE --output FILE`.
 struct ReferenceCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reference",
-    abstract: "Make the statistics of real images that samples are compared with.")
+    abstract: "Make the statistics of images that samples are compared with.",
+    discussion: """
+      With --share, several machines take a share each and sid-score merge puts the shares together, to the bits of one \
+      machine that took all images.
+      """)
 
-  @Option(help: ArgumentHelp("The real images: a data set zip in EDM's layout.", valueName: "zip"))
+  @Option(
+    help: ArgumentHelp(
+      "The images: a data set zip in EDM's layout, a samples file, an npz with arr_0, a tar or a folder of PNG images, or a "
+        + "folder of such files; or statistics to be written in another form.", valueName: "path"))
   var dataset: String
 
   @Option(help: ArgumentHelp("The feature network, made by sid-convert.", valueName: "file"))
   var features: String
 
-  @Option(help: ArgumentHelp("The HDF5 file to write.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("The HDF5 file to write; an npz with mu and sigma where it ends in .npz.", valueName: "file"))
   var output: String
+
+  @OptionGroup var source: SourceOptions
+
+  @Flag(
+    name: .customLong("keep-features"),
+    help: "Keep the features of every image in the file: KID, precision and recall need them.")
+  var keepFeatures = false
+
+  @Option(
+    help: ArgumentHelp("Take the i-th of n shares of the images, in segments of 4,096.", valueName: "i/n"))
+  var share: String?
 
   @OptionGroup var expected: ExpectedInputs
   @OptionGroup var stage: StageOptions
 
+  func validate() throws {
+    if let share, ImageShare(share) == nil {
+      throw ValidationError("--share must be i/n with i from 1 to n, found \"\(share)\"")
+    }
+    if PassStage.isNpz(output), keepFeatures || share != nil {
+      throw ValidationError(
+        "an npz holds statistics alone: give --output a name in .h5 for --keep-features and --share")
+    }
+  }
+
   func run() throws {
     StageProgram.run(SidScore.program, options: stage) { context in
       let digest = try SHA256.hexDigest(ofFile: features)
+      let images = try ReferenceKind(dataset, needsFeatures: keepFeatures) == .images ? ImageCollection(dataset) : nil
+      let imagesDigest = try images?.sha256() ?? SHA256.hexDigest(ofFile: dataset)
+      var options = source.provenance
+      if keepFeatures { options["keep-features"] = "true" }
+      options["share"] = share
       let provenance = Provenance(
         program: SidScore.program + " reference",
         inputs: [
-          "dataset": try Provenance.Input(dataset), "features": try Provenance.Input(features, sha256: digest),
-        ], options: [:], kernels: KernelSet.name)
-      let work = MomentsStage(stage: "reference", output: output, provenance: provenance, context: context)
-      try expected.check(provenance)
+          "dataset": try Provenance.Input(dataset, sha256: imagesDigest),
+          "features": try Provenance.Input(features, sha256: digest),
+        ], options: options, kernels: KernelSet.name)
+      let work = PassStage(stage: "reference", output: output, provenance: provenance, context: context)
+      try expected.check(work.provenance)
       if try work.isFinished() { return }
       let network = try FeatureNetwork(contentsOf: features)
-      guard let moments = try work.moments(ImageCollection(dataset), network: network, selection: .first(nil)) else {
-        return
+      guard let images else { return try convert(network, digest, work) }
+      let convention = try network.convention(source.convention, features: features)
+      let share = share.flatMap { ImageShare($0) }
+      let pass = try FeaturePass(
+        images, network: network, convention: convention, keeping: keepFeatures ? [.features, .scores] : [],
+        selection: share.map { .share($0) } ?? .first(nil))
+      let numbers = keepFeatures ? network.featureCount + (network.scoreCount ?? 0) : 0
+      guard try work.begin([pass], network: network, kept: numbers) else { return }
+      let gathered = try work.gather(pass)
+      if let share {
+        return try work.publish(figures: [:], details: ["num_images": .int(gathered.moments.count)]) { file in
+          try StatisticsPart.write(
+            gathered, share: share, of: images, images: imagesDigest, featureNetworkSHA256: digest,
+            convention: convention, to: file)
+        }
       }
-      let statistics = try FeatureStatistics(moments, featureNetworkSHA256: digest, origin: dataset)
+      let statistics = try FeatureStatistics(
+        gathered.moments, featureNetworkSHA256: digest, convention: convention, origin: dataset)
       try work.publish(
-        figures: [:],
-        details: [
-          "num_images": .int(statistics.imageCount), "features": .int(statistics.featureCount),
-          "variance": .double(statistics.variance), "feature_network": .string(digest),
-          "rank": .int(try covarianceRank(statistics.covariance, size: statistics.featureCount)),
-        ]
-      ) { try statistics.write(to: $0) }
+        FeatureSet(statistics: statistics, features: gathered.features, scores: gathered.scores), images: [imagesDigest]
+      )
     }
+  }
+
+  /// Writes statistics in another form.
+  private func convert(_ network: FeatureNetwork, _ digest: String, _ work: PassStage) throws {
+    guard share == nil, !keepFeatures else {
+      throw Failure(.usage, dataset, "--share and --keep-features are for images; these are statistics of them")
+    }
+    let set = try FeatureSet(reference: dataset, npz: source.npz)
+    // Checks that they belong to the network; an npz does not say, and takes the one that is named.
+    let scorer = try ImageScorer(
+      network: network, featureNetworkSHA256: digest, features: features, reference: set, origin: dataset,
+      convention: source.convention)
+    guard try work.begin([], network: network) else { return }
+    try work.publish(
+      FeatureSet(
+        statistics: scorer.reference.statistics.withNetwork(digest), features: set.features, scores: set.scores),
+      images: [])
   }
 }

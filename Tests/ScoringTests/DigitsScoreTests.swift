@@ -23,7 +23,8 @@ import TestSupport
     let network = try Self.network()
     try HDF5File.publish(features) { try network.write(to: $0) }
     let moments = try #require(
-      try MomentsPass(ImageCollection(Self.archive), network: network, selection: .first(nil)).run())
+      try FeaturePass(ImageCollection(Self.archive), network: network, selection: .first(nil)).run()
+    ).moments
     let statistics = try FeatureStatistics(
       moments, featureNetworkSHA256: SHA256.hexDigest(ofFile: features), origin: Self.archive)
     try HDF5File.publish(reference) { try statistics.write(to: $0) }
@@ -74,9 +75,11 @@ import TestSupport
   }
 
   private func distance(_ path: String, _ selection: ImageSelection) throws -> Double {
-    let scorer = try FrechetScorer(features: features, reference: reference)
-    let pass = try MomentsPass(ImageCollection(path), network: scorer.network, selection: selection)
-    return try scorer.distance(of: try #require(try pass.run()), origin: path)
+    let scorer = try ImageScorer(features: features, reference: reference)
+    let pass = try FeaturePass(ImageCollection(path), network: scorer.network, selection: selection)
+    let statistics = try FeatureStatistics(
+      try #require(try pass.run()).moments, featureNetworkSHA256: scorer.featureNetworkSHA256, origin: path)
+    return try scorer.scores(of: FeatureSet(statistics: statistics), origin: path)[0].value
   }
 
   @Test("Reference statistics: trace 100, rank 54, and the recorded mean and covariance")
@@ -143,20 +146,21 @@ import TestSupport
   func interrupted(selection: ImageSelection) throws {
     let network = try Self.network()
     let whole = try #require(
-      try MomentsPass(ImageCollection(Self.archive), network: network, selection: selection).run())
-    let state = folder.file(".moments.h5")
+      try FeaturePass(ImageCollection(Self.archive), network: network, selection: selection).run()
+    ).moments
+    let state = folder.file(".state")
     var result: FeatureMoments?
     var rounds = 0
     var read: [Int] = []
     while result == nil && rounds < 20 {
       rounds += 1
       var batches = 0
-      result = try MomentsPass(ImageCollection(Self.archive), network: network, selection: selection).run(
-        statePath: state, identity: "this",
+      result = try FeaturePass(ImageCollection(Self.archive), network: network, selection: selection).run(
+        scratch: state, identity: "this",
         isStopRequested: {
           batches += 1
           return batches == 2
-        }, progress: { read.append($0) })
+        }, progress: { read.append($0) })?.moments
     }
     #expect(rounds > 2)
     #expect(result == whole)
@@ -167,17 +171,17 @@ import TestSupport
   @Test("A saved state of other work, or a damaged one, is not used")
   func foreignState() throws {
     let network = try Self.network()
-    let state = folder.file(".moments.h5")
+    let state = folder.file(".state")
     func run(_ identity: String, stop: Bool) throws -> (FeatureMoments?, first: Int) {
       var first: Int?
-      let moments = try MomentsPass(ImageCollection(Self.archive), network: network, selection: .first(nil)).run(
-        statePath: state, identity: identity, isStopRequested: { stop }, progress: { first = first ?? $0 })
+      let moments = try FeaturePass(ImageCollection(Self.archive), network: network, selection: .first(nil)).run(
+        scratch: state, identity: identity, isStopRequested: { stop }, progress: { first = first ?? $0 })?.moments
       return (moments, first ?? -1)
     }
     #expect(try run("this", stop: true).0 == nil)
     #expect(try run("other", stop: true).first == 0)
     #expect(try run("other", stop: true).first == 256)
-    try Data("junk".utf8).write(to: URL(fileURLWithPath: state))
+    try Data("junk".utf8).write(to: URL(fileURLWithPath: state + ".moments.h5"))
     #expect(try run("other", stop: false).first == 0)
   }
 
@@ -198,7 +202,7 @@ import TestSupport
     moments.add(Tensor([Float](repeating: 1, count: 192), shape: [3, 64]))
     let foreign = try FeatureStatistics(moments, featureNetworkSHA256: String(repeating: "0", count: 64), origin: "x")
     try HDF5File.publish(other) { try foreign.write(to: $0) }
-    let failure = #expect(throws: Failure.self) { try FrechetScorer(features: features, reference: other) }
+    let failure = #expect(throws: Failure.self) { try ImageScorer(features: features, reference: other) }
     #expect(failure?.status == .dataError)
     #expect(failure?.description.contains("00000000") == true)
     #expect(failure?.description.contains(statistics.featureNetworkSHA256?.prefix(8) ?? "none") == true)
@@ -209,7 +213,7 @@ import TestSupport
     let network = try Self.network()
     func refuse(_ path: String, _ selection: ImageSelection) throws {
       let failure = #expect(throws: Failure.self) {
-        try MomentsPass(ImageCollection(path), network: network, selection: selection)
+        try FeaturePass(ImageCollection(path), network: network, selection: selection)
       }
       #expect(failure?.status == .dataError)
       #expect(failure?.subject == path)

@@ -12,6 +12,7 @@ struct ObjectHeaderCheck {
   private enum Layout {
     case contiguous(bytes: UInt64), compact(bytes: Int)
     case chunked(tree: UInt64, extents: [UInt64])
+    case virtual
   }
 
   init(_ check: StructureCheck, address: UInt64) { (self.check, self.address) = (check, address) }
@@ -184,8 +185,16 @@ struct ObjectHeaderCheck {
 
   private mutating func dataLayout(_ fields: inout FieldReader) throws {
     try fields.require(layout == nil, "is the second layout")
-    try fields.require(try fields.byte() == 3, "is stored in a way that is not used")
-    switch try fields.byte() {
+    let version = try fields.byte()
+    let kind = try fields.byte()
+    if version == 4, kind == 3 {
+      let heap = try fields.address()
+      try VirtualLayoutCheck(check: check).run(heap, index: try fields.small(4))
+      layout = .virtual
+      return
+    }
+    try fields.require(version == 3, "is stored in a way that is not used")
+    switch kind {
     case 0:
       let size = try fields.small(2)
       _ = try fields.take(size)
@@ -264,7 +273,7 @@ struct ObjectHeaderCheck {
     guard let type, let extents else { throw file.refuse("the data set at byte \(address) has no type or shape") }
     guard !type.isVariableString else { throw file.refuse("the data set at byte \(address) holds strings") }
     switch layout {
-    case .contiguous, .compact: break
+    case .contiguous, .compact, .virtual: break
     case .chunked(let tree, let chunk):
       guard chunk.count == extents.count + 1, chunk.last == UInt64(type.size), !chunk.contains(0) else {
         throw file.refuse("the data set at byte \(address) has chunks of \(chunk)")

@@ -6,13 +6,14 @@ import Diagnostics
 /// libhdf5 trusts lengths, counts and addresses inside a file once its checksum is right, and a checksum can be made right.
 /// So before it opens a file, every object header, message, heap, index and string that is reachable has been compared
 /// with its bounds here. Only constructions that this package writes are let through: fixed-point and IEEE numbers,
-/// strings of variable length, contiguous, compact and chunked storage, hard links. (HDF5 File Format Specification 3.0.)
+/// strings of variable length, contiguous, compact, chunked and virtual storage, hard links. (HDF5 File Format Specification 3.0.)
 final class StructureCheck {
   let file: FileBytes
   /// Object headers that were begun; one that is linked twice is read once.
   private var visited: Set<UInt64> = []
   private var pending: [UInt64] = []
-  private var collections: [UInt64: [Int: Int]] = [:]
+  /// Place and size of the objects of each global heap collection, by their indices.
+  private var collections: [UInt64: [Int: (start: UInt64, size: Int)]] = [:]
   private var budget = 2_000_000
 
   private init(_ file: FileBytes) { self.file = file }
@@ -54,14 +55,22 @@ final class StructureCheck {
   /// Checks a string of a global heap: address of the collection, index in it.
   func checkString(_ address: UInt64, index: Int, length: Int) throws {
     if length == 0 || address == 0 || address == undefinedAddress { return }
-    if collections[address] == nil { collections[address] = try collection(address) }
-    guard let size = collections[address]?[index], length <= size else {
+    guard try length <= heapObject(address, index: index).size else {
       throw file.refuse("a string of \(length) bytes is not in the heap at byte \(address)")
     }
   }
 
-  /// Sizes of the objects of a global heap collection.
-  private func collection(_ address: UInt64) throws -> [Int: Int] {
+  /// Where an object of a global heap is: address of the collection, index in it.
+  func heapObject(_ address: UInt64, index: Int) throws -> (start: UInt64, size: Int) {
+    if collections[address] == nil { collections[address] = try collection(address) }
+    guard let object = collections[address]?[index] else {
+      throw file.refuse("the heap at byte \(address) has no object \(index)")
+    }
+    return object
+  }
+
+  /// The objects of a global heap collection.
+  private func collection(_ address: UInt64) throws -> [Int: (start: UInt64, size: Int)] {
     var head = try file.fields(address, 16, "a global heap")
     try head.expect("GCOL")
     try head.require(try head.number(4) == 1, "has another version than 1")
@@ -69,7 +78,7 @@ final class StructureCheck {
     try head.require(size >= 4096 && size % 8 == 0, "has \(size) bytes")
     var fields = try file.fields(address, size, "a global heap")
     _ = try fields.take(16)
-    var sizes: [Int: Int] = [:]
+    var objects: [Int: (start: UInt64, size: Int)] = [:]
     while fields.remaining >= 16 {
       try step()
       let index = try fields.small(2)
@@ -79,10 +88,11 @@ final class StructureCheck {
         try fields.require(length == fields.remaining + 16, "has free space of \(length) bytes")
         break
       }
+      let start = address + UInt64(size - fields.remaining)
       try fields.require(
-        length <= fields.remaining && sizes.updateValue(length, forKey: index) == nil, "is inconsistent")
+        length <= fields.remaining && objects.updateValue((start, length), forKey: index) == nil, "is inconsistent")
       _ = try fields.take(min(fields.remaining, (length + 7) / 8 * 8))
     }
-    return sizes
+    return objects
   }
 }

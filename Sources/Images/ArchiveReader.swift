@@ -2,11 +2,16 @@ import CArchive
 import Diagnostics
 import Foundation
 
-/// Reads the entries of a zip archive, stored or deflated, in the order in which they lie in the file.
+/// Reads the entries of a zip archive, stored or deflated, or of a tar archive, in the order in which they lie in the file.
 ///
-/// The archive is opened by its central directory, so that a truncated one is refused; the checksum of every entry
-/// that is read is verified.
-final class ZipReader {
+/// A zip archive is opened by its central directory, so that a truncated one is refused; the checksum of every entry that
+/// is read is verified. A tar archive has none; it is read from front to back.
+final class ArchiveReader {
+  /// The kinds of archive that are read.
+  enum Format: String {
+    case zip, tar
+  }
+
   /// An entry that has been reached.
   struct Entry {
     /// Its path in the archive.
@@ -16,27 +21,29 @@ final class ZipReader {
   }
 
   private let path: String
+  private let format: Format
   private let archive: OpaquePointer
 
-  /// - Throws: a `Failure`: `noInput` where there is no such file, `dataError` where it is no zip archive.
-  init(_ path: String) throws {
+  /// - Throws: a `Failure`: `noInput` where there is no such file, `dataError` where it is no such archive.
+  init(_ path: String, format: Format) throws {
     var status = stat()
     guard stat(path, &status) == 0 else {
       throw Failure(
         .noInput, path, errno == ENOENT ? "no such file" : "cannot open: \(String(cString: strerror(errno)))")
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
-      throw Failure(.dataError, path, "a zip archive is expected, this is not a regular file")
+      throw Failure(.dataError, path, "a \(format.rawValue) archive is expected, this is not a regular file")
     }
     guard access(path, R_OK) == 0 else {
       throw Failure(.noInput, path, "cannot open for reading: \(String(cString: strerror(errno)))")
     }
     guard let archive = archive_read_new() else { throw Failure(.unavailable, "libarchive", "out of memory") }
-    self.path = path
-    self.archive = archive
-    guard archive_read_support_format_zip_seekable(archive) == ARCHIVE_OK,
-      archive_read_open_filename(archive, path, 1 << 16) == ARCHIVE_OK
-    else { throw damaged("not an intact zip archive") }
+    (self.path, self.format, self.archive) = (path, format, archive)
+    let supported =
+      format == .zip ? archive_read_support_format_zip_seekable(archive) : archive_read_support_format_tar(archive)
+    guard supported == ARCHIVE_OK, archive_read_open_filename(archive, path, 1 << 16) == ARCHIVE_OK else {
+      throw damaged("not an intact \(format.rawValue) archive")
+    }
   }
 
   deinit { archive_read_free(archive) }
@@ -49,13 +56,17 @@ final class ZipReader {
       let result = archive_read_next_header(archive, &entry)
       if result == ARCHIVE_EOF { return nil }
       guard result == ARCHIVE_OK || result == ARCHIVE_WARN, let entry else {
-        throw damaged("not an intact zip archive")
+        throw damaged("not an intact \(format.rawValue) archive")
       }
       guard let text = archive_entry_pathname(entry) ?? archive_entry_pathname_utf8(entry) else {
-        throw Failure(.dataError, path, "an entry of the zip archive has no readable name")
+        throw Failure(.dataError, path, "an entry of the \(format.rawValue) archive has no readable name")
       }
       let name = String(cString: text)
       if name.hasSuffix("/") { continue }
+      // A link or a device has no content of its own.
+      if format == .tar, archive_entry_filetype(entry) & S_IFMT != S_IFREG || archive_entry_hardlink(entry) != nil {
+        continue
+      }
       guard archive_entry_is_encrypted(entry) == 0 else {
         throw Failure(.dataError, path, "entry \(name) is encrypted")
       }

@@ -1,0 +1,127 @@
+import Checkpoints
+import Diagnostics
+import Foundation
+import HDF5
+import Images
+
+/// The images of a samples file (`sid-samples`), in one data set or in shards that a virtual data set names.
+final class SampleImages: ImageSource {
+  let count: Int
+  let shape: ImageShape
+  /// The files in the order of their rows.
+  private let parts: [(rows: Range<Int>, dataset: HDF5Dataset, firstRow: Int)]
+  /// The shards behind a virtual data set.
+  let shardPaths: [String]
+
+  /// - Throws: a `Failure` where the file is none of this format, or a shard is missing or another than expected.
+  init(_ path: String) throws {
+    let file = try HDF5File.open(path)
+    try file.requireFormat("sid-samples")
+    let extents: [Int]
+    if let (shape, sources) = try file.root.virtualSources(of: "images") {
+      extents = shape
+      let folder = (path as NSString).deletingLastPathComponent
+      shardPaths = sources.map { folder.isEmpty ? $0.fileName : folder + "/" + $0.fileName }
+      parts = try zip(sources, shardPaths).map { source, shard in
+        guard access(shard, F_OK) == 0 else {
+          throw Failure(
+            .noInput, path, "its shard \(source.fileName) with the images \(source.rows) is missing",
+            remedy: "put the shard beside it; missing images are not read as black ones")
+        }
+        let dataset = try HDF5File.open(shard).root.dataset(source.datasetName)
+        guard Self.isImages(dataset), dataset.shape.dropFirst() == shape.dropFirst(),
+          dataset.shape[0] >= source.firstRow + source.rows.count
+        else {
+          throw Failure(
+            .dataError, shard,
+            "`\(source.datasetName)` of shape \(dataset.shape); \(path) expects \(source.rows.count) images of "
+              + "\(Array(shape.dropFirst())) there")
+        }
+        return (source.rows, dataset, source.firstRow)
+      }
+    } else {
+      let images = try file.root.dataset("images")
+      guard Self.isImages(images) else {
+        throw Failure(.dataError, path, "`images` of shape \(images.shape); bytes of shape [N, H, W, C] are expected")
+      }
+      extents = images.shape
+      shardPaths = []
+      parts = [(0..<images.shape[0], images, 0)]
+    }
+    count = extents[0]
+    shape = ImageShape(height: extents[1], width: extents[2], channels: extents[3])
+  }
+
+  func images(_ range: Range<Int>) throws -> [UInt8] {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "images \(range) of \(count)")
+    var pixels: [UInt8] = []
+    for part in parts where part.rows.overlaps(range) {
+      let rows = part.rows.clamped(to: range)
+      let first = rows.lowerBound - part.rows.lowerBound + part.firstRow
+      pixels += try part.dataset.read(UInt8.self, rows: first..<first + rows.count)
+    }
+    return pixels
+  }
+
+  private static func isImages(_ dataset: HDF5Dataset) -> Bool {
+    dataset.shape.count == 4 && dataset.elementType == .unsignedInteger(bytes: 1)
+      && !dataset.shape.dropFirst().contains(0)
+  }
+}
+
+/// The images of an npz: an array of bytes `arr_0`, [N, H, W, C].
+final class NumpyImages: ImageSource {
+  let count: Int
+  let shape: ImageShape
+  private let rows: NumpyRows
+
+  /// - Throws: a `Failure` where the file has no such array.
+  init(_ path: String) throws {
+    let file = try NumpyFile(path)
+    guard let extents = file.shape(of: "arr_0") else {
+      throw Failure(
+        .dataError, path, "an npz of \(file.names.joined(separator: ", ")); the images `arr_0` are expected")
+    }
+    guard extents.count == 4, !extents.dropFirst().contains(0), extents.dropFirst().allSatisfy({ $0 <= 1 << 16 }) else {
+      throw Failure(.dataError, path, "`arr_0` of shape \(extents); bytes of shape [N, H, W, C] are expected")
+    }
+    rows = try NumpyRows(file, name: "arr_0")
+    count = extents[0]
+    shape = ImageShape(height: extents[1], width: extents[2], channels: extents[3])
+  }
+
+  func images(_ range: Range<Int>) throws -> [UInt8] { try rows.rows(range) }
+}
+
+/// Files of images one after another.
+final class ShardedImages: ImageSource {
+  let count: Int
+  let shape: ImageShape
+  private let parts: [(rows: Range<Int>, source: any ImageSource)]
+
+  /// - Parameter shards: each with its path, in order.
+  /// - Throws: a `Failure` where a shard's images have another shape than the first's.
+  init(_ shards: [(path: String, source: any ImageSource)]) throws {
+    precondition(!shards.isEmpty, "no shards")
+    shape = shards[0].source.shape
+    var parts: [(Range<Int>, any ImageSource)] = []
+    var next = 0
+    for (path, source) in shards {
+      guard source.shape == shape else {
+        throw Failure(.dataError, path, "the images have \(source.shape), those of \(shards[0].path) have \(shape)")
+      }
+      parts.append((next..<next + source.count, source))
+      next += source.count
+    }
+    (self.parts, count) = (parts, next)
+  }
+
+  func images(_ range: Range<Int>) throws -> [UInt8] {
+    var pixels: [UInt8] = []
+    for part in parts where part.rows.overlaps(range) {
+      let rows = part.rows.clamped(to: range)
+      pixels += try part.source.images(rows.lowerBound - part.rows.lowerBound..<rows.upperBound - part.rows.lowerBound)
+    }
+    return pixels
+  }
+}

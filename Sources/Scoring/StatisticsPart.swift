@@ -1,0 +1,49 @@
+import Diagnostics
+import Foundation
+import HDF5
+import Models
+
+/// One machine's share of the statistics of a set of images (`sid-statistics-part`): the moments of each of its segments.
+///
+/// `/segments` float64 [S, 1 + D + D(D+1)/2]: count, mean, and the upper triangle of the sum of squared deviations, row by
+/// row; `/features` and `/scores` where they were kept. Attributes `first_image`, `num_images`, `total_images`, `images`
+/// (a digest of all of them), `feature_network`, `input_convention`.
+public enum StatisticsPart {
+  /// The `format` attribute of such a file.
+  public static let format = "sid-statistics-part"
+
+  /// Writes what a pass over a share has gathered into a new file.
+  /// - Parameters:
+  ///   - share: which share it was.
+  ///   - collection: of what.
+  ///   - images: the digest of the whole collection.
+  public static func write(
+    _ gathered: GatheredImages, share: ImageShare, of collection: ImageCollection, images: String,
+    featureNetworkSHA256: String, convention: InputConvention, to file: HDF5File
+  ) throws {
+    guard let segments = gathered.segments else {
+      throw Failure(.software, collection.path, "a share without its segments")
+    }
+    let range = try share.images(of: collection.count, origin: collection.path)
+    let root = file.root
+    try root.setAttribute("format", format)
+    try root.setAttribute("format_version", 1)
+    try root.setAttribute("first_image", range.lowerBound)
+    try root.setAttribute("num_images", range.count)
+    try root.setAttribute("total_images", collection.count)
+    try root.setAttribute("num_features", gathered.moments.featureCount)
+    try root.setAttribute("images", [images])
+    try root.setAttribute("feature_network", featureNetworkSHA256)
+    try root.setAttribute("input_convention", convention.rawValue)
+    let dataset = try root.createDataset("segments", of: Double.self, shape: [segments.count, segments.width])
+    for row in 0..<segments.count {
+      let line = try [Double](unsafeUninitializedCapacity: segments.width) { buffer, count in
+        if let base = buffer.baseAddress { try segments.read(row..<row + 1, into: base) }
+        count = segments.width
+      }
+      try dataset.write(line, rows: row..<row + 1)
+    }
+    if let features = gathered.features { try features.write(to: root, name: "features") }
+    if let scores = gathered.scores { try scores.write(to: root, name: "scores") }
+  }
+}
