@@ -68,7 +68,7 @@ struct ReferenceCommand: ParsableCommand {
           "features": try Provenance.Input(features, sha256: digest),
         ], options: options, kernels: KernelSet.name)
       let work = PassStage(stage: "reference", output: output, provenance: provenance, context: context)
-      try expected.check(provenance)
+      try expected.check(work.provenance)
       if try work.isFinished() { return }
       let network = try FeatureNetwork(contentsOf: features)
       guard let images else { return try convert(network, digest, work) }
