@@ -134,6 +134,18 @@ public struct FeatureNetwork: Sendable {
     }
   }
 
+  /// Bytes that the weights and one call of `outputs` for so many images take, beside images and results.
+  ///
+  /// Inception-v3 takes its images in groups, so that more of them than one group need no more.
+  public func memoryBytes(images: Int) -> Int {
+    switch kind {
+    case .layered(let network): 8 * network.parameterCount + 16 * images * network.largestActivation
+    case .inception:
+      // Measured: results and patches of the early stages, and those of one group at 17x17 and 8x8 pixels.
+      InceptionArchitecture.weightBytes + (96 << 20) + min(images, InceptionNetwork.largestGroup) * (5 << 19)
+    }
+  }
+
   /// Height, width and channels of the images; what images are resized to where any size will do.
   public var imageShape: [Int] {
     switch kind {

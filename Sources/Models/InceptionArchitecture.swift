@@ -159,6 +159,24 @@ extension InceptionArchitecture {
     return result + [("fc.weight", [scoreCount, featureCount]), ("fc.bias", [scoreCount])]
   }()
 
+  /// Bytes of all weights, and of the forms that the fast kernels keep of them.
+  static let weightBytes: Int = {
+    var count = 2 * featureCount * scoreCount
+    _ = walk { layer, inputs, _ in
+      let taps = layer.kernel.height * layer.kernel.width
+      // Multiplications of a tile over the results of one row or column of it, as `ConvolutionPlan` chooses.
+      let prepared =
+        switch (layer.stride, layer.kernel.height, layer.kernel.width) {
+        case (1, 3, 3), (1, 5, 5): 36
+        case (1, 1, 3), (1, 3, 1): 6
+        case (1, 1, 7), (1, 7, 1): 10
+        default: taps
+        }
+      count += layer.outputs * inputs * (taps + prepared)
+    }
+    return 4 * count
+  }()
+
   /// What one image costs.
   static let cost: (flops: Double, largestActivation: Int) = {
     var flops = 2 * Double(featureCount) * Double(scoreCount)

@@ -63,6 +63,8 @@ struct LayeredNetwork: Sendable {
     }
   }
 
+  var parameterCount: Int { parameters.reduce(0) { $0 + $1.tensor.count } }
+
   var imageShape: [Int] {
     [configuration.imgResolution, configuration.imgResolution, configuration.imgChannels]
   }

@@ -154,7 +154,7 @@ public struct RecordedVectors {
     }
   }
 
-  private static func difference(
+  static func difference(
     _ name: String, _ values: [Float], _ recorded: [Double], _ tolerance: Tolerance
   ) -> Comparison {
     var largest = 0.0

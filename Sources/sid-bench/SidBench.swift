@@ -15,9 +15,10 @@ struct SidBench: ParsableCommand {
     commandName: program,
     abstract: "Measures the speed and the memory of networks with random weights.",
     discussion: """
-      Networks: \(NetworkConfiguration.publishedNames.joined(separator: ", ")). Works: sample (one-step sampling), latency \
+      Networks: \(NetworkOptions.names.joined(separator: ", ")). Works: sample (one-step sampling), latency \
       (the same, one image), distill-step (one iteration of SiD: fake-score step and generator step with optimizer and \
-      average), conv (convolutions forward, input gradient and weight gradient, counted in direct FLOPs).
+      average), conv (convolutions forward, input gradient and weight gradient, counted in direct FLOPs), features (pool features \
+      of 32x32 images; inception-v3 alone).
 
       --serve warms up, prints {"ready": true} and answers each line on standard input with one JSON line: `run` or an \
       empty line with the seconds of one repetition, `batch N` by changing the batch, `outputs FILE` by writing inputs \
@@ -51,6 +52,12 @@ struct SidBench: ParsableCommand {
     guard kind == .conv || source.network != nil || source.networkFile != nil else {
       throw ValidationError("--work \(kind.rawValue) needs --network or --network-file")
     }
+    guard
+      source.networkFile != nil || (source.network == NetworkOptions.inception) == (kind == .features) || kind == .conv
+    else {
+      throw ValidationError(
+        "--work features goes with --network \(NetworkOptions.inception), other works with the others")
+    }
     guard !serve || kind != .conv else { throw ValidationError("--work conv cannot be served") }
   }
 
@@ -68,7 +75,7 @@ struct SidBench: ParsableCommand {
     }
     WeightCache.limitBytes = work.cacheLimitBytes
     if let path = source.writeNetwork {
-      try HDF5File.publish(path) { try source.load().write(to: $0) }
+      try HDF5File.publish(path) { try source.write(to: $0) }
     }
     guard let kind = work.work else { return }
     if kind == .conv {
@@ -91,6 +98,10 @@ struct SidBench: ParsableCommand {
   }
 
   private func benchmark(_ kind: WorkName) throws -> any Benchmark {
+    if kind == .features {
+      return try FeatureBenchmark(
+        network: try source.loadFeatures(), batch: work.batch ?? 32, seed: source.seed, origin: source.name)
+    }
     let network = try source.load(deferringWeights: kind != .distillStep)
     switch kind {
     case .latency: return SamplingBenchmark(network: network, batch: 1, seed: source.seed)
@@ -98,7 +109,8 @@ struct SidBench: ParsableCommand {
       return DistillationBenchmark(
         network: network, batch: work.batch ?? 8, seed: source.seed,
         checkpointsActivations: work.checkpointActivations)
-    case .sample, .conv: return SamplingBenchmark(network: network, batch: work.batch ?? 8, seed: source.seed)
+    case .sample, .conv, .features:
+      return SamplingBenchmark(network: network, batch: work.batch ?? 8, seed: source.seed)
     }
   }
 }
@@ -124,12 +136,16 @@ struct NetworkOptions: ParsableArguments {
     guard writeNetwork == nil || network != nil || networkFile != nil else {
       throw ValidationError("--write-network needs --network")
     }
-    if let network, NetworkConfiguration.published(network) == nil {
+    if let network, !Self.names.contains(network) {
       throw ValidationError(
-        "--network \"\(network)\" is not known; the names are "
-          + NetworkConfiguration.publishedNames.joined(separator: ", "))
+        "--network \"\(network)\" is not known; the names are \(Self.names.joined(separator: ", "))")
     }
   }
+
+  /// The feature network of the FID.
+  static let inception = "inception-v3"
+  /// What `--network` knows.
+  static let names = NetworkConfiguration.publishedNames + [inception]
 
   /// What reports call the network.
   var name: String { network ?? networkFile.map { ($0 as NSString).lastPathComponent } ?? "" }
@@ -143,11 +159,23 @@ struct NetworkOptions: ParsableArguments {
     }
     return try Network(configuration: configuration, randomSeed: seed, origin: network)
   }
+
+  /// The same for a feature network.
+  func loadFeatures() throws -> FeatureNetwork {
+    if let networkFile { return try FeatureNetwork(contentsOf: networkFile) }
+    return try FeatureNetwork(architecture: .inceptionV3, source: RandomInception(seed: seed), origin: name)
+  }
+
+  /// Writes the network.
+  func write(to file: HDF5File) throws {
+    guard network == Self.inception else { return try load().write(to: file) }
+    try FeatureNetwork.write(.inceptionV3, source: RandomInception(seed: seed), origin: name, to: file)
+  }
 }
 
 /// What is measured, and how often.
 struct WorkOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("sample, latency, distill-step or conv.", valueName: "name"))
+  @Option(help: ArgumentHelp("sample, latency, distill-step, conv or features.", valueName: "name"))
   var work: WorkName?
 
   @Flag(help: "Transform weights anew for every call instead of keeping them.")
@@ -162,7 +190,7 @@ struct WorkOptions: ParsableArguments {
     return work == .distillStep ? WeightCache.trainingLimitBytes : WeightCache.samplingLimitBytes
   }
 
-  @Option(help: ArgumentHelp("Images in one repetition (default: 8; 1 for latency).", valueName: "n"))
+  @Option(help: ArgumentHelp("Images in one repetition (default: 8; 32 for features, 1 for latency).", valueName: "n"))
   var batch: Int?
 
   @Option(
@@ -190,6 +218,6 @@ struct WorkOptions: ParsableArguments {
 
 /// The works by the names of `--work`.
 enum WorkName: String, ExpressibleByArgument, CaseIterable {
-  case sample, latency, conv
+  case sample, latency, conv, features
   case distillStep = "distill-step"
 }

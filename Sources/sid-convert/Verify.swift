@@ -2,6 +2,7 @@ import ArgumentParser
 import Compute
 import Diagnostics
 import Foundation
+import HDF5
 import Models
 import Stage
 
@@ -12,12 +13,14 @@ struct Verify: ParsableCommand {
     discussion: """
       The vectors are an HDF5 file with inputs/x [B, C, R, R], inputs/sigma [B], where the network takes them \
       inputs/class_labels and inputs/augment_labels, and outputs/D_x with any of F_x, c_noise, model_input_c_in_x, \
-      D_x_fp64, D_x_without_class_labels, D_x_without_augment_labels, D_x_scalar_sigma_2p5. Ends with status 65 where \
+      D_x_fp64, D_x_without_class_labels, D_x_without_augment_labels, D_x_scalar_sigma_2p5. For Inception-v3 they are groups of images_uint8_nchw [N, C, H, W] and features [N, 2048] \
+      by pytorch-fid. Ends with status 65 where \
       an output is farther from its record than the largest absolute error 2e-5 or the relative L2 error 5e-6 for \
-      EDMPrecond, the relative L2 error 1e-5 for the other preconditioners.
+      EDMPrecond and features, the relative L2 error 1e-5 for the other preconditioners.
       """)
 
-  @Option(help: ArgumentHelp("The converted network (sid-network).", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("The converted network (sid-network, or sid-features of Inception-v3).", valueName: "file"))
   var network: String
 
   @Option(help: ArgumentHelp("The recorded inputs and outputs.", valueName: "file"))
@@ -32,18 +35,30 @@ struct Verify: ParsableCommand {
 
   func run() throws {
     StageProgram.run(SidConvert.program, options: stage) { context in
-      let network = try Network(contentsOf: network)
-      let vectors = try RecordedVectors(contentsOf: vectors, for: network)
-      if stage.dryRun {
-        print("\(vectors.passCount) passes through the network")
-        return
-      }
       Threads.use(context.threads)
       KernelSet.use(named: kernels.rawValue)
-      let progress = context.progress("verify", total: vectors.passCount, unit: "passes")
-      let comparisons = vectors.compare(network) { progress.update(done: $0) }
+      let check: Check
+      if try HDF5File.open(network).root.stringAttribute("format") == FeatureNetwork.format {
+        let features = try FeatureNetwork(contentsOf: network)
+        let vectors = try RecordedFeatures(contentsOf: vectors, for: features)
+        check = Check(passCount: vectors.passCount, unknownOutputs: vectors.unknownOutputs) {
+          vectors.compare(features, progress: $0)
+        }
+      } else {
+        let denoiser = try Network(contentsOf: network)
+        let vectors = try RecordedVectors(contentsOf: vectors, for: denoiser)
+        check = Check(passCount: vectors.passCount, unknownOutputs: vectors.unknownOutputs) {
+          vectors.compare(denoiser, progress: $0)
+        }
+      }
+      if stage.dryRun {
+        print("\(check.passCount) passes through the network")
+        return
+      }
+      let progress = context.progress("verify", total: check.passCount, unit: "passes")
+      let comparisons = check.compare { progress.update(done: $0) }
       progress.finish()
-      print(Self.table(comparisons, unknown: vectors.unknownOutputs))
+      print(Self.table(comparisons, unknown: check.unknownOutputs))
       let failed = comparisons.filter { !$0.isAccepted }.map(\.name)
       guard failed.isEmpty else {
         throw Failure(
@@ -53,6 +68,13 @@ struct Verify: ParsableCommand {
           remedy: "the vectors belong to another network, or the conversion is wrong")
       }
     }
+  }
+
+  /// A network with the vectors that it is held to.
+  private struct Check {
+    let passCount: Int
+    let unknownOutputs: [String]
+    let compare: (_ progress: (Int) -> Void) -> [RecordedVectors.Comparison]
   }
 
   /// One line for each output: the errors beside what is accepted.

@@ -193,6 +193,10 @@ struct InceptionTests {
     #expect(network.largestActivation == 147 * 147 * 64)
     // 5.7 billion multiply-adds, as the paper's authors count.
     #expect(abs(network.flopsPerImage / 2 - 5.71e9) < 0.02e9)
+    // 23.9 million weights and about 39 million prepared ones.
+    let (some, many) = (network.memoryBytes(images: 32), network.memoryBytes(images: 50_000))
+    #expect(some == many && network.memoryBytes(images: 1) < some)
+    #expect((350 << 20..<450 << 20).contains(some))
     for shape in [[32, 32, 3], [28, 28, 1], [1, 1, 3], [300, 200, 3]] {
       try network.requireImageShape(shape, origin: "images.h5")
     }

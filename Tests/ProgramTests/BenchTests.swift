@@ -31,6 +31,19 @@ struct BenchTests {
     #expect((report["kernels"] as? String)?.isEmpty == false)
   }
 
+  @Test("Features are measured with Inception-v3 alone")
+  func features() throws {
+    let outcome = try Programs.run(
+      "sid-bench",
+      ["--network", "inception-v3", "--work", "features", "--batch", "2", "--repetitions", "1", "--json"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let report = try object(outcome.output)
+    #expect(report["work"] as? String == "features" && isPositive(report["gflops"]))
+    for (network, work) in [("digits", "features"), ("inception-v3", "sample")] {
+      #expect(try Programs.run("sid-bench", ["--network", network, "--work", work]).status == 64)
+    }
+  }
+
   @Test("Convolutions are measured by shape, in all directions")
   func convolutions() throws {
     let outcome = try Programs.run(

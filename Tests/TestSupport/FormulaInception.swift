@@ -1,3 +1,4 @@
+import Checkpoints
 import Compute
 import Diagnostics
 import Foundation
@@ -48,5 +49,20 @@ public struct FormulaInception: TensorSource {
     if name.hasSuffix(".bn.weight") { return (0.2, 0.9) }
     if name.hasSuffix(".bn.running_var") { return (0.4, 0.8) }
     return name.hasSuffix("num_batches_tracked") ? (0, 1) : (0.2, -0.1)
+  }
+}
+
+extension FormulaInception {
+  /// Writes all entries as `torch.save` does, counters of training included.
+  public func writeTorchArchive(_ path: String) throws {
+    let file = StateDictionaryFile(entries: tensorNames.map { ($0, shape(of: $0) ?? []) }, metadata: [:])
+    try file.write(to: path, format: .torch) { try tensor(tensorNames[$0]) }
+  }
+}
+
+/// Writes tensors of zeros as `torch.save` does.
+public func writeTorchArchive(_ entries: [(name: String, shape: [Int])], to path: String) throws {
+  try StateDictionaryFile(entries: entries, metadata: [:]).write(to: path, format: .torch) {
+    Tensor(shape: entries[$0].shape)
   }
 }

@@ -19,15 +19,17 @@ import time
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NETWORKS = ["cifar10", "ffhq64", "imagenet64", "digits"]
-WORKS = ["sample", "latency", "distill-step", "first-image", "memory", "threads"]
+NETWORKS = ["cifar10", "ffhq64", "imagenet64", "digits", "inception-v3"]
+WORKS = ["sample", "latency", "distill-step", "first-image", "memory", "threads", "features"]
 MODES = ["eager-channels_last", "eager-contiguous", "compile-channels_last", "compile-contiguous"]
 BATCHES = {  # images at a time that are tried, smallest first
     "digits": {"sample": [16, 64, 256, 1024], "distill-step": [16, 64, 256]},
     "imagenet64": {"sample": [1, 2, 4, 8, 16], "distill-step": [1, 2, 4, 8]},
+    "inception-v3": {"features": [8, 16, 32, 64]},
     None: {"sample": [1, 4, 8, 16, 32, 64], "distill-step": [4, 8, 16, 32, 64]},
 }
-TOLERANCE = {"sample": 1e-4, "latency": 1e-4, "distill-step": 1e-3}  # absolute on images, relative on gradients
+TOLERANCE = {  # absolute on images and features, relative on gradients
+    "sample": 1e-4, "latency": 1e-4, "distill-step": 1e-3, "features": 1e-4}
 MEMORY_BATCH = 16
 # Options of sid-bench whose memory is measured too, where it has them, and what the work is then called.
 MEMORY_VARIANTS = {"memory-checkpointed": "--checkpoint-activations"}
@@ -451,6 +453,8 @@ def main():
         for network in options.networks:
             sides = Sides(options, network, folder)
             for work in options.works:
+                if (work == "features") != (network == "inception-v3"):
+                    continue
                 note(f"{network} {work}")
                 for name, result in measured(sides, work):
                     everything.append({"network": network, "work": name, "threads": options.threads} | result)

@@ -15,8 +15,6 @@ import time
 
 import torch
 
-from networks import denoiser, read_network
-
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -55,6 +53,28 @@ class Sampling:
         return (self.images() - torch.from_numpy(file["images"][...])).abs().max().item()
 
 
+class Features:
+    """pytorch-fid's network, as its program uses it: bytes to features of the last pool."""
+
+    def __init__(self, network, format, batch, compiled):
+        self.format = format
+        self.network = compiled(network)
+        self.resize(batch)
+
+    def resize(self, batch):
+        generator = torch.Generator().manual_seed(0)
+        self.images = torch.randint(0, 256, [batch, 32, 32, 3], generator=generator, dtype=torch.uint8)
+
+    def run(self):
+        with torch.inference_mode():
+            images = self.images.permute(0, 3, 1, 2).to(torch.float32, memory_format=self.format) / 255
+            return self.network(images)[0].flatten(1)
+
+    def compare(self, file):
+        self.images = torch.from_numpy(file["images"][...])
+        return (self.run() - torch.from_numpy(file["features"][...])).abs().max().item()
+
+
 class Distilling:
     def __init__(self, network, format, batch, compiled):
         from sid import Distillation
@@ -77,14 +97,14 @@ def compiler(work):
     import torch._inductor.config
 
     torch._dynamo.config.cache_size_limit = 64
-    torch._inductor.config.freezing = work is Sampling
+    torch._inductor.config.freezing = work is not Distilling
     return lambda network: torch.compile(network, dynamic=False)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--network-file", required=True)
-    parser.add_argument("--work", required=True, choices=["sample", "latency", "distill-step"])
+    parser.add_argument("--work", required=True, choices=["sample", "latency", "distill-step", "features"])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--format", choices=FORMATS, default="channels_last")
@@ -93,13 +113,20 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
-    config, tensors = read_network(options.network_file)
+    if options.work == "features":
+        from fid import read_inception
+
+        config, tensors, denoiser = {}, options.network_file, lambda _, path: read_inception(path)
+    else:
+        from networks import denoiser, read_network
+
+        config, tensors = read_network(options.network_file)
     if options.save:
         return torch.save({"config": config, "parameters": tensors}, options.save)
     network = denoiser(config, tensors)
     del tensors  # so that the parameters are in memory once
     network.to(memory_format=FORMATS[options.format])
-    kind = Distilling if options.work == "distill-step" else Sampling
+    kind = {"distill-step": Distilling, "features": Features}.get(options.work, Sampling)
     compiled = compiler(kind) if options.mode == "compile" else lambda network: network
     work = kind(network, FORMATS[options.format], options.batch, compiled)
     work.run()
