@@ -35,9 +35,11 @@ final class SampleFileJob: @unchecked Sendable {
   private var labels: [Int64] = []
   private var opened = 0.0
 
-  // A part is closed by time or size, so that a kill loses seconds of work and memory stays bounded.
+  // A part is closed by time or size, so that a kill loses seconds of work and memory stays bounded, however small an
+  // image is.
   private static let partSeconds = 10.0
-  private static let partBytes = 32 << 20
+  private static let partBytes = 8 << 20
+  private static let partImages = 8192
 
   /// Claims the file.
   /// - Parameters:
@@ -84,7 +86,8 @@ final class SampleFileJob: @unchecked Sendable {
     }
     pixels += bytes
     labels += (classes ?? []).map(Int64.init)
-    if closing || pixels.count >= Self.partBytes || (setting.closesByTime && now - opened >= Self.partSeconds) {
+    let isFull = pixels.count >= min(Self.partBytes, Self.partImages * imageBytes)
+    if closing || isFull || (setting.closesByTime && now - opened >= Self.partSeconds) {
       try closePart()
     }
   }

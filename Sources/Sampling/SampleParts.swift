@@ -46,7 +46,11 @@ final class SampleParts {
     for name in try Self.contents(of: folder).sorted() where name != Self.lockName { examine(name) }
   }
 
-  deinit { close(lock) }
+  deinit {
+    // Closing alone would leave it to a child that is being started at this moment, until that has become its program.
+    flock(lock, LOCK_UN)
+    close(lock)
+  }
 
   /// The folder of an archive's parts.
   static func folder(of output: String) -> String {
