@@ -5,7 +5,7 @@ import Diagnostics
 public struct HDF5VirtualSource: Sendable, Equatable {
   /// The file's name, without a folder.
   public let file: String
-  /// The number of rows, all that the data set there has.
+  /// The number of rows; all that the data set there has where this package wrote it.
   public let rows: Int
 
   /// - Parameters:

@@ -2,7 +2,7 @@ import CHDF5
 import Diagnostics
 import Foundation
 
-/// Where the rows of a virtual data set are: whole data sets of files in the same folder, one after another.
+/// Where the rows of a virtual data set are: data sets of files in the same folder, one after another.
 ///
 /// libhdf5 would read what it does not find as fill values, and would hold every file open. So the rows are read from the
 /// files themselves, each opened and checked like any other.
@@ -12,6 +12,8 @@ final class VirtualLayout {
     let file: String
     let dataset: String
     let rows: Range<Int>
+    /// The first of them in the file; nil where they are all that it has.
+    let offset: Int?
   }
 
   /// What the library says of one entry.
@@ -19,6 +21,8 @@ final class VirtualLayout {
     let file: String
     let dataset: String
     let first: [Int], last: [Int]
+    /// The first element in the file; nil where everything there is taken.
+    let origin: [Int]?
   }
 
   let sources: [Source]
@@ -40,14 +44,25 @@ final class VirtualLayout {
       guard let source = text({ H5Pget_virtual_filename(creation.id, index, $0, $1) }),
         let dataset = text({ H5Pget_virtual_dsetname(creation.id, index, $0, $1) }),
         let space = Handle(H5Pget_virtual_vspace(creation.id, index), release: H5Sclose),
-        let box = box(space)
+        let box = box(space), let origin = Handle(H5Pget_virtual_srcspace(creation.id, index), release: H5Sclose),
+        let start = H5Sget_select_type(origin.id) == H5S_SEL_ALL ? ([], box.last) : self.box(origin)
       else { throw Library.failure(.dataError, file.path, "cannot read where data set `\(name)` is stored") }
       guard VirtualLayoutCheck.isBare(source.utf8) else {
         throw Failure(
           .dataError, file.path, "data set `\(name)` takes rows from \"\(source)\", which is not in the same folder",
           remedy: "put its parts beside it and write the file again")
       }
-      return Mapping(file: source, dataset: dataset, first: box.first, last: box.last)
+      guard
+        start.first.isEmpty
+          || zip(zip(start.first, start.last), zip(box.first, box.last)).allSatisfy({
+            $0.1 - $0.0 == $1.1 - $1.0
+          })
+      else {
+        throw Failure(.dataError, file.path, "data set `\(name)` takes a part of \"\(source)\" that has another shape")
+      }
+      return Mapping(
+        file: source, dataset: dataset, first: box.first, last: box.last,
+        origin: start.first.isEmpty ? nil : start.first)
     }
   }
 
@@ -67,9 +82,13 @@ final class VirtualLayout {
         zip(mapping.first, mapping.last).dropFirst().map({ $1 - $0 + 1 })
           == Array(shape.dropFirst())
       else { throw refuse("has a part that is not made of whole rows") }
+      guard mapping.origin?.dropFirst().allSatisfy({ $0 == 0 }) ?? true else {
+        throw refuse("takes a part that is not made of whole rows")
+      }
       guard mapping.first[0] == next else { throw refuse("has no part for row \(min(next, mapping.first[0]))") }
       next = mapping.last[0] + 1
-      sources.append(Source(file: mapping.file, dataset: mapping.dataset, rows: mapping.first[0]..<next))
+      sources.append(
+        Source(file: mapping.file, dataset: mapping.dataset, rows: mapping.first[0]..<next, offset: mapping.origin?[0]))
     }
     guard next == rows else { throw refuse("has no part for row \(next)") }
     self.sources = sources
@@ -85,7 +104,7 @@ final class VirtualLayout {
     while index < sources.count, sources[index].rows.lowerBound < rows.upperBound {
       let source = sources[index]
       let part = rows.clamped(to: source.rows)
-      let start = source.rows.lowerBound
+      let start = source.rows.lowerBound - (source.offset ?? 0)
       values += try open(index, like: dataset).read(T.self, rows: part.lowerBound - start..<part.upperBound - start)
       index += 1
     }
@@ -103,13 +122,16 @@ final class VirtualLayout {
     let path = try requireFile(source.file, of: dataset.file.path)
     let name = String(source.dataset.drop { $0 == "/" })
     let found = try HDF5File.open(path).root.dataset(name)
+    let end = (source.offset ?? 0) + source.rows.count
     guard found.virtualLayout == nil, found.elementType == dataset.elementType,
-      found.shape == [source.rows.count] + dataset.shape.dropFirst()
+      found.shape.count == dataset.shape.count,
+      found.shape.dropFirst() == dataset.shape.dropFirst(),
+      source.offset == nil ? found.shape[0] == end : found.shape[0] >= end
     else {
       throw Failure(
         .dataError, path,
         "`\(source.dataset)` has the shape \(found.shape), \(dataset.file.path) expects "
-          + "\([source.rows.count] + dataset.shape.dropFirst())")
+          + "\([end] + dataset.shape.dropFirst())")
     }
     opened = (index, found)
     return found

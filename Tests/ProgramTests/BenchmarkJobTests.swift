@@ -124,9 +124,10 @@ struct BenchmarkJobTests {
   @Test("use no key that the help of its program does not explain", arguments: Benchmark.jobs)
   func keysAreExplained(_ name: String) throws {
     for step in try job(name).steps {
-      let command = step.stage.subcommand.map { [$0] } ?? (step.stage.stage == "convert" ? ["convert"] : [])
-      let subcommand = step.stage.stage == "score" ? ["score"] : command
-      let help = try Programs.run(step.stage.program, subcommand + ["--help"], environment: ["COLUMNS": "80"]).output
+      // Programs with several commands explain the default one under its name.
+      let command = step.stage.subcommand ?? step.stage.stage
+      let arguments = (step.stage.stage == "distill" ? [] : [command]) + ["--help"]
+      let help = try Programs.run(step.stage.program, arguments, environment: ["COLUMNS": "80"]).output
       for setting in step.settings where !setting.option.isPositional {
         // The option at the beginning of a line, with its value's name, and words on it.
         let entry = help.components(separatedBy: "\n  --\(setting.option.name) ").dropFirst().first
