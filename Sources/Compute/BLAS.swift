@@ -9,11 +9,19 @@ package enum BLAS {
     _ b: UnsafePointer<Float>, _ bStride: Int, transposeB: Bool = false,
     alpha: Float = 1, beta: Float = 0, into c: UnsafeMutablePointer<Float>, _ cStride: Int
   ) {
+    _ = isSingleThreaded
     cblas_sgemm(
       CblasRowMajor, transposeA ? CblasTrans : CblasNoTrans, transposeB ? CblasTrans : CblasNoTrans,
       blasint(rows), blasint(columns), blasint(depth), alpha, a, blasint(aStride), b, blasint(bStride), beta, c,
       blasint(cStride))
   }
+
+  /// Holds OpenBLAS to one thread, once. Its threads would compete with ours, and it may hang where their number changes
+  /// while a product is under way: whoever calls it asks for this first.
+  package static let isSingleThreaded: Bool = {
+    openblas_set_num_threads(1)
+    return true
+  }()
 
   /// The name of the kernels that OpenBLAS chose for this processor, for example "Haswell".
   package static var coreName: String { String(cString: openblas_get_corename()) }

@@ -1,9 +1,5 @@
 import Kernels
 
-/// Panels of outputs that are multiplied before their results are transformed back: 128 columns, whose products stay in
-/// the second cache.
-private let groupPanels = max(1, 128 / MatrixMultiply.panelColumns)
-
 /// y = (x * weight + bias + residual) * scale in Winograd tiles.
 ///
 /// - Parameters:
@@ -14,32 +10,132 @@ func winogradConvolution(
   images: Int, _ shape: WinogradShape, _ x: UnsafePointer<Float>, packed: UnsafePointer<Float>,
   _ epilogue: ConvolutionEpilogue, into y: UnsafeMutablePointer<Float>
 ) {
-  let tiles = images * shape.tiles
-  let panels = MatrixMultiply.panels(shape.outputs)
-  let blockTiles = winogradBlockTiles(tiles)
-  let blocks = (tiles + blockTiles - 1) / blockTiles
-  // Few tiles leave threads without work: then several share a block, each with some of the outputs.
-  let wanted = 4 * Threads.count
-  let shares = min(panels, max((panels + groupPanels - 1) / groupPanels, blocks >= wanted ? 1 : wanted / blocks))
-  Threads.forEach(blocks >= wanted ? blocks : blocks * shares) { task in
-    let block = blocks >= wanted ? task : task / shares
-    let range = block * blockTiles..<min((block + 1) * blockTiles, tiles)
-    let share = task % shares
-    let mine = blocks >= wanted ? 0..<panels : share * panels / shares..<(share + 1) * panels / shares
-    let group = min(groupPanels, mine.count)
-    let inputs = shape.positions * shape.inputStride(tiles: range.count)
-    let products =
-      shape.positions * shape.productStride(tiles: range.count, columns: group * MatrixMultiply.panelColumns)
-    withScratch(inputs + products + Winograd.scratchCount(shape)) { memory in
-      let (v, m, scratch) = (memory, memory + inputs, memory + inputs + products)
-      Winograd.transformInputs(shape, x, tiles: range, into: v, scratch: scratch)
-      for first in stride(from: mine.lowerBound, to: mine.upperBound, by: group) {
-        let some = first..<min(first + group, mine.upperBound)
-        Winograd.multiply(shape, tiles: range.count, v, packed: packed, panels: some, into: m)
-        Winograd.transformOutputs(shape, tiles: range, m, panels: some, epilogue, into: y, scratch: scratch)
+  let blocks = WinogradBlocks(shape, tiles: images * shape.tiles)
+  let convolution = WinogradForward(shape: shape, x: x, packed: packed, epilogue: epilogue, y: y, blocks: blocks)
+  withScratch(blocks.shared * convolution.inputCount) { transformed in
+    let isReady = blocks.makeLatches()
+    Threads.forEach(blocks.taskCount) { task in
+      switch blocks.task(task) {
+      case .whole(let tiles):
+        withScratch(convolution.inputCount) { v in
+          convolution.transform(tiles, of: tiles, into: v)
+          convolution.multiply(tiles, v, panels: blocks.panels)
+        }
+      case .transform(let block, let part, let tiles):
+        convolution.transform(part, of: tiles, into: transformed + block * convolution.inputCount)
+        isReady[block].countDown()
+      case .multiply(let block, let panels, let tiles):
+        isReady[block].wait()
+        convolution.multiply(tiles, transformed + block * convolution.inputCount, panels: panels)
       }
     }
   }
+}
+
+/// A convolution in hand.
+private struct WinogradForward {
+  let shape: WinogradShape
+  let x: UnsafePointer<Float>
+  let packed: UnsafePointer<Float>
+  let epilogue: ConvolutionEpilogue
+  let y: UnsafeMutablePointer<Float>
+  let blocks: WinogradBlocks
+
+  /// Floats of the transformed inputs of a block.
+  var inputCount: Int { shape.positions * shape.inputStride(tiles: blocks.blockTiles) }
+
+  /// Transforms the inputs of some tiles of a block.
+  func transform(_ part: Range<Int>, of block: Range<Int>, into v: UnsafeMutablePointer<Float>) {
+    withScratch(Winograd.scratchCount(shape)) { scratch in
+      Winograd.transformInputs(
+        shape, x, tiles: part, into: v + (part.lowerBound - block.lowerBound) * shape.inputs,
+        stride: shape.inputStride(tiles: block.count), scratch: scratch)
+    }
+  }
+
+  /// Multiplies the transformed inputs of a block by some panels of weights and transforms the products back.
+  func multiply(_ block: Range<Int>, _ v: UnsafePointer<Float>, panels: Range<Int>) {
+    let group = min(WinogradBlocks.groupPanels, panels.count)
+    let products =
+      shape.positions * shape.productStride(tiles: block.count, columns: group * MatrixMultiply.panelColumns)
+    withScratch(products + Winograd.scratchCount(shape)) { m in
+      for first in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
+        let some = first..<min(first + group, panels.upperBound)
+        Winograd.multiply(shape, tiles: block.count, v, packed: packed, panels: some, into: m)
+        Winograd.transformOutputs(
+          shape, tiles: block, m, panels: some, epilogue, into: y, scratch: m + products)
+      }
+    }
+  }
+}
+
+/// How the tiles and outputs of a convolution are shared out. Results do not depend on it.
+///
+/// Most blocks of tiles are one task each. The last ones, which would leave threads waiting for the slowest, are cut: all
+/// threads transform their inputs, and then each takes some of the outputs.
+private struct WinogradBlocks {
+  enum Task {
+    /// Everything of a block.
+    case whole(Range<Int>)
+    /// The inputs of some tiles of a shared block.
+    case transform(block: Int, part: Range<Int>, tiles: Range<Int>)
+    /// Some of the outputs of a shared block, once all its inputs are transformed.
+    case multiply(block: Int, panels: Range<Int>, tiles: Range<Int>)
+  }
+
+  let tiles: Int
+  /// Tiles of a block.
+  let blockTiles: Int
+  /// Panels of outputs.
+  let panels: Range<Int>
+  /// Blocks that are one task.
+  private let whole: Int
+  /// Blocks that are cut.
+  let shared: Int
+  /// Tasks that a shared block's inputs, and its outputs, are cut into.
+  private let parts: Int, shares: Int
+
+  /// Panels of outputs that are multiplied before their results are transformed back: 128 columns, whose products stay
+  /// in the second cache.
+  static let groupPanels = max(1, 128 / MatrixMultiply.panelColumns)
+
+  init(_ shape: WinogradShape, tiles: Int) {
+    (self.tiles, panels) = (tiles, 0..<MatrixMultiply.panels(shape.outputs))
+    blockTiles = min(tiles, winogradBlockTiles(tiles))
+    let blocks = (tiles + blockTiles - 1) / blockTiles
+    let threads = Threads.count
+    shared = threads == 1 ? 0 : min(blocks, threads)
+    whole = blocks - shared
+    // Tasks of 64 columns or more; where there are few blocks, enough of them for all threads.
+    let wanted = (4 * threads + shared - 1) / max(shared, 1)
+    shares = min(panels.count, max((2 * panels.count + Self.groupPanels - 1) / Self.groupPanels, wanted))
+    // A tile whose channels do not fill vectors is written a little beyond its end, where the next one follows.
+    parts = shape.inputs % 8 == 0 ? max(1, min(blockTiles, wanted)) : 1
+  }
+
+  var taskCount: Int { whole + shared * (parts + shares) }
+
+  /// Tasks are numbered in the order in which they are taken: what a task waits for has been taken before it.
+  func task(_ index: Int) -> Task {
+    if index < whole { return .whole(block(index)) }
+    let (number, transforms) = (index - whole, shared * parts)
+    if number < transforms {
+      let tiles = block(whole + number / parts)
+      let (part, count) = (number % parts, tiles.count)
+      return .transform(
+        block: number / parts,
+        part: tiles.lowerBound + part * count / parts..<tiles.lowerBound + (part + 1) * count / parts, tiles: tiles)
+    }
+    let (block, share) = ((number - transforms) / shares, (number - transforms) % shares)
+    return .multiply(
+      block: block, panels: share * panels.count / shares..<(share + 1) * panels.count / shares,
+      tiles: self.block(whole + block))
+  }
+
+  /// One latch for each shared block.
+  func makeLatches() -> [Latch] { (0..<shared).map { _ in Latch(parts) } }
+
+  private func block(_ index: Int) -> Range<Int> { index * blockTiles..<min((index + 1) * blockTiles, tiles) }
 }
 
 /// Tiles of one block: about 48, which keep one position of the transformed inputs in the second cache while all panels

@@ -43,7 +43,8 @@ public enum KernelProfile {
       for first in stride(from: 0, to: count, by: block) {
         let some = first..<min(first + block, count)
         result.inputSeconds += seconds {
-          Kernels.Winograd.transformInputs(tiles, x.pointer, tiles: some, into: v, scratch: scratch)
+          Kernels.Winograd.transformInputs(
+            tiles, x.pointer, tiles: some, into: v, stride: tiles.inputStride(tiles: some.count), scratch: scratch)
         }
         result.productSeconds += seconds {
           Kernels.Winograd.multiply(tiles, tiles: some.count, v, packed: packed.pointer, panels: panels, into: m)

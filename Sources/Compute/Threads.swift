@@ -1,4 +1,3 @@
-import COpenBLAS
 import Dispatch
 import Synchronization
 
@@ -23,7 +22,6 @@ public enum Threads {
   }
 
   private static let warmUp: Void = {
-    openblas_set_num_threads(1)
     let n = 512
     let operand = Tensor(shape: [n, n], repeating: 0.5)
     DispatchQueue.concurrentPerform(iterations: Threads.count) { _ in

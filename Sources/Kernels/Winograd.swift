@@ -75,23 +75,25 @@ public enum Winograd {
   /// - Parameters:
   ///   - x: all images, [N, height, width, inputs].
   ///   - tiles: which tiles.
-  ///   - v: positions `inputStride(tiles: tiles.count)` apart.
+  ///   - v: the place of the first of them. Where the channels do not fill vectors of 8, up to 7 floats behind the last
+  ///     tile are overwritten.
+  ///   - stride: floats from one position to the next: `inputStride(tiles:)` of all tiles that are multiplied together.
   public static func transformInputs(
-    _ shape: WinogradShape, _ x: Source, tiles: Range<Int>, into v: Target, scratch: Target
+    _ shape: WinogradShape, _ x: Source, tiles: Range<Int>, into v: Target, stride: Int, scratch: Target
   ) {
     if shape.tileOutputs == 4 {
-      transformInputs(WinogradTiling4.self, shape, x, tiles: tiles, into: v, scratch: scratch)
+      transformInputs(WinogradTiling4.self, shape, x, tiles: tiles, into: v, stride: stride, scratch: scratch)
     } else {
-      transformInputs(WinogradTiling2.self, shape, x, tiles: tiles, into: v, scratch: scratch)
+      transformInputs(WinogradTiling2.self, shape, x, tiles: tiles, into: v, stride: stride, scratch: scratch)
     }
   }
 
   @inline(__always)
   private static func transformInputs<Tiling: WinogradTiling>(
-    _: Tiling.Type, _ shape: WinogradShape, _ x: Source, tiles: Range<Int>, into v: Target, scratch: Target
+    _: Tiling.Type, _ shape: WinogradShape, _ x: Source, tiles: Range<Int>, into v: Target, stride: Int,
+    scratch: Target
   ) {
     let (n, channels) = (Tiling.points, shape.inputs)
-    let stride = shape.inputStride(tiles: tiles.count)
     let half = vectors(scratch)
     let zeros = scratch + 36 * 8
     zeros.update(repeating: 0, count: channels)

@@ -60,6 +60,15 @@ import TestSupport
     }
   }
 
+  @Test(
+    "Blocks beyond the end that a file declares are refused before libhdf5 stumbles over them",
+    arguments: ["hdf5-signal-6-902783e10331dd3", "hdf5-signal-6-d2938cd039c3e3a2"])
+  func declaredEnd(name: String) throws {
+    let failure = #expect(throws: Failure.self) { try HDF5File.open(Fixtures.path("fuzz/hdf5/\(name)")) }
+    #expect(failure?.status == .dataError)
+    #expect(failure?.description.contains("outside the file") == true)
+  }
+
   @Test("Missing, empty, foreign files and folders each have their own message")
   func foreign() throws {
     let missing = #expect(throws: Failure.self) { try HDF5File.open(folder.file("none.h5")) }

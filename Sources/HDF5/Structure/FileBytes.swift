@@ -4,7 +4,8 @@ import Foundation
 /// The bytes of a file, read by ranges that are checked against its size.
 final class FileBytes {
   let path: String
-  let size: Int
+  /// Bytes of the file; once the superblock is read, those that it counts.
+  private(set) var size: Int
   private let descriptor: Int32
 
   init(_ path: String) throws {
@@ -15,6 +16,9 @@ final class FileBytes {
     self.path = path
     size = Int(status.st_size)
   }
+
+  /// Takes the bytes from `end` on as outside the file, as libhdf5 does.
+  func end(at end: UInt64) { size = min(size, Int(clamping: end)) }
 
   deinit { close(descriptor) }
 

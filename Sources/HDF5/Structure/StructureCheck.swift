@@ -30,8 +30,10 @@ final class StructureCheck {
     _ = try fields.byte()
     try fields.require(try fields.address() == 0, "has a base address")
     try fields.require(try fields.address() == undefinedAddress, "has an extension")
-    try fields.require(try fields.address() <= UInt64(file.size), "declares more bytes than the file has")
+    let end = try fields.address()
+    try fields.require(end <= UInt64(file.size), "declares more bytes than the file has")
     try file.verifyChecksum(0, 44, "the superblock")
+    file.end(at: end)
     let check = StructureCheck(file)
     check.follow(try fields.address())
     while let next = check.pending.popLast() {

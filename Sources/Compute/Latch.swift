@@ -1,0 +1,26 @@
+import CVector
+import Foundation
+import Synchronization
+
+/// Lets tasks of one `Threads.forEach` wait for tasks of smaller number.
+///
+/// Those have been taken already and are under way, so the wait is short and always ends.
+final class Latch: Sendable {
+  private let remaining: Atomic<Int>
+
+  /// Opens after so many calls of `countDown`.
+  init(_ count: Int) { remaining = Atomic(count) }
+
+  /// Says that one of the tasks that are waited for is done, and makes what it wrote visible to those who wait.
+  func countDown() { remaining.subtract(1, ordering: .releasing) }
+
+  /// Waits until all are done.
+  func wait() {
+    var rounds = 0
+    while remaining.load(ordering: .acquiring) > 0 {
+      rounds += 1
+      // Whoever is waited for may have lost its processor to this very thread.
+      if rounds % 1000 == 0 { sched_yield() } else { sid_pause() }
+    }
+  }
+}
