@@ -9,6 +9,8 @@ public struct HDF5Dataset: HDF5Object {
   public let shape: [Int]
   /// What the elements are in the file.
   public let elementType: HDF5ElementType
+  /// Where the rows are, if they are in other files.
+  let virtualLayout: VirtualLayout?
 
   /// Whether the elements are floating-point numbers.
   public var isFloatingPoint: Bool {
@@ -22,9 +24,12 @@ public struct HDF5Dataset: HDF5Object {
   /// Call with the library locked.
   init(file: HDF5File, name: String, handle: Handle) throws {
     location = HDF5Location(file: file, name: name, handle: handle)
+    // Before the library is asked for a shape, for which it might open other files.
+    let mappings = file.isReadOnly ? try VirtualLayout.mappings(of: handle, file: file, name: name) : nil
     shape = try Self.shape(of: H5Dget_space(handle.id), file: file, name: name)
     elementType = ElementType.of(H5Dget_type(handle.id))
-    try checkStorage()
+    virtualLayout = try mappings.map { [shape] in try VirtualLayout($0, shape: shape, file: file, name: name) }
+    if virtualLayout == nil { try checkStorage() }
   }
 
   /// Reads all elements, row-major, converted to `T`.
@@ -33,6 +38,7 @@ public struct HDF5Dataset: HDF5Object {
   public func read<T: HDF5Scalar>(_ type: T.Type = T.self) throws -> [T] {
     try Library.locked {
       try checkConvertible(to: type)
+      if let virtualLayout { return try virtualLayout.read(rows: 0..<shape[0], of: self) }
       return try read(count: count, memorySpace: 0, fileSpace: 0)
     }
   }
@@ -42,6 +48,7 @@ public struct HDF5Dataset: HDF5Object {
   public func read<T: HDF5Scalar>(_ type: T.Type = T.self, rows: Range<Int>) throws -> [T] {
     try Library.locked {
       try checkConvertible(to: type)
+      if let virtualLayout { return try virtualLayout.read(rows: rows, of: self) }
       let spaces = try select(rows)
       return try read(count: spaces.count, memorySpace: spaces.memory.id, fileSpace: spaces.file.id)
     }
@@ -61,7 +68,7 @@ public struct HDF5Dataset: HDF5Object {
   /// Reads all elements as text; strings of fixed and of variable length.
   public func strings() throws -> [String] {
     try Library.locked {
-      guard let type = Handle(H5Dget_type(handle.id), release: H5Tclose),
+      guard virtualLayout == nil, let type = Handle(H5Dget_type(handle.id), release: H5Tclose),
         let space = Handle(H5Dget_space(handle.id), release: H5Sclose)
       else { throw failure("cannot read data set `\(name)`") }
       let strings = StringBuffer.read(type: type, space: space, count: count, limitBytes: file.sizeBytes) {

@@ -7,8 +7,9 @@ import Foundation
 ///
 /// Existing files are not trusted. The structure of files such as this package writes is checked before libhdf5 sees it;
 /// older ones are read by a child process first, which a file that makes libhdf5 crash ends in place of this one. Links
-/// that leave the file, external and virtual storage, filters beyond the common ones, and data sets that declare more than
-/// the file can hold are refused when they are opened, each with a `Failure` of status `dataError`.
+/// that leave the file, external storage, filters beyond the common ones, and data sets that declare more than the file
+/// can hold are refused when they are opened, each with a `Failure` of status `dataError`. A virtual data set may take its
+/// rows from files in the same folder, which are opened with the same care.
 ///
 /// Use one file from one thread at a time; several files on several threads take turns inside the library.
 public final class HDF5File {
@@ -52,15 +53,20 @@ public final class HDF5File {
   ///
   /// - Parameters:
   ///   - path: the final name; the content goes to `PATH.partial` until it is complete.
+  ///   - completing: is shown the complete content at `PATH.partial` before it takes its name, for a digest of it.
   ///   - body: writes the content. The file and everything opened from it are closed when it returns.
   /// - Returns: what `body` returns.
-  /// - Throws: what `body` throws; a `Failure` where the file cannot be written.
-  public static func publish<Result>(_ path: String, _ body: (HDF5File) throws -> Result) throws -> Result {
+  /// - Throws: what `body` and `completing` throw; a `Failure` where the file cannot be written.
+  public static func publish<Result>(
+    _ path: String, completing: (_ partialPath: String) throws -> Void = { _ in },
+    _ body: (HDF5File) throws -> Result
+  ) throws -> Result {
     try AtomicFile.publish(path) { partial in
       let file = try create(partial, finalPath: path)
       do {
         let result = try body(file)
         try file.close()
+        try completing(partial)
         return result
       } catch {
         try? file.close()

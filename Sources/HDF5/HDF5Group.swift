@@ -119,7 +119,7 @@ public struct HDF5Group: HDF5Object {
   }
 
   /// The path inside the file of one of its members.
-  private func path(of member: String) -> String { name.isEmpty ? member : "\(name)/\(member)" }
+  func path(of member: String) -> String { name.isEmpty ? member : "\(name)/\(member)" }
 
   private func set(
     _ storage: HDF5Storage, of creation: Handle, shape: [Int], elementBytes: Int, name: String

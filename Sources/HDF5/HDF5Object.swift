@@ -98,7 +98,8 @@ extension HDF5Object {
     }
   }
 
-  private func write(
+  /// Call with the library locked.
+  func write(
     _ attribute: String, type: hid_t, fileType: hid_t? = nil, count: Int, isScalar: Bool, content: UnsafeRawPointer?
   ) throws {
     if H5Aexists(handle.id, attribute) > 0 { H5Adelete(handle.id, attribute) }

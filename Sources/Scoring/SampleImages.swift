@@ -8,65 +8,27 @@ import Images
 final class SampleImages: ImageSource {
   let count: Int
   let shape: ImageShape
-  /// The files in the order of their rows.
-  private let parts: [(rows: Range<Int>, dataset: HDF5Dataset, firstRow: Int)]
+  private let dataset: HDF5Dataset
   /// The shards behind a virtual data set.
   let shardPaths: [String]
 
-  /// - Throws: a `Failure` where the file is none of this format, or a shard is missing or another than expected.
+  /// - Throws: a `Failure` where the file is none of this format, or a shard is missing.
   init(_ path: String) throws {
     let file = try HDF5File.open(path)
     try file.requireFormat("sid-samples")
-    let extents: [Int]
-    if let (shape, sources) = try file.root.virtualSources(of: "images") {
-      extents = shape
-      let folder = (path as NSString).deletingLastPathComponent
-      shardPaths = sources.map { folder.isEmpty ? $0.fileName : folder + "/" + $0.fileName }
-      parts = try zip(sources, shardPaths).map { source, shard in
-        guard access(shard, F_OK) == 0 else {
-          throw Failure(
-            .noInput, path, "its shard \(source.fileName) with the images \(source.rows) is missing",
-            remedy: "put the shard beside it; missing images are not read as black ones")
-        }
-        let dataset = try HDF5File.open(shard).root.dataset(source.datasetName)
-        guard Self.isImages(dataset), dataset.shape.dropFirst() == shape.dropFirst(),
-          dataset.shape[0] >= source.firstRow + source.rows.count
-        else {
-          throw Failure(
-            .dataError, shard,
-            "`\(source.datasetName)` of shape \(dataset.shape); \(path) expects \(source.rows.count) images of "
-              + "\(Array(shape.dropFirst())) there")
-        }
-        return (source.rows, dataset, source.firstRow)
-      }
-    } else {
-      let images = try file.root.dataset("images")
-      guard Self.isImages(images) else {
-        throw Failure(.dataError, path, "`images` of shape \(images.shape); bytes of shape [N, H, W, C] are expected")
-      }
-      extents = images.shape
-      shardPaths = []
-      parts = [(0..<images.shape[0], images, 0)]
+    dataset = try file.root.dataset("images")
+    guard dataset.shape.count == 4, dataset.elementType == .unsignedInteger(bytes: 1),
+      !dataset.shape.dropFirst().contains(0)
+    else {
+      throw Failure(.dataError, path, "`images` of shape \(dataset.shape); bytes of shape [N, H, W, C] are expected")
     }
-    count = extents[0]
-    shape = ImageShape(height: extents[1], width: extents[2], channels: extents[3])
+    let folder = (path as NSString).deletingLastPathComponent
+    shardPaths = (dataset.virtualSources ?? []).map { (folder as NSString).appendingPathComponent($0.file) }
+    count = dataset.shape[0]
+    shape = ImageShape(height: dataset.shape[1], width: dataset.shape[2], channels: dataset.shape[3])
   }
 
-  func images(_ range: Range<Int>) throws -> [UInt8] {
-    precondition(range.lowerBound >= 0 && range.upperBound <= count, "images \(range) of \(count)")
-    var pixels: [UInt8] = []
-    for part in parts where part.rows.overlaps(range) {
-      let rows = part.rows.clamped(to: range)
-      let first = rows.lowerBound - part.rows.lowerBound + part.firstRow
-      pixels += try part.dataset.read(UInt8.self, rows: first..<first + rows.count)
-    }
-    return pixels
-  }
-
-  private static func isImages(_ dataset: HDF5Dataset) -> Bool {
-    dataset.shape.count == 4 && dataset.elementType == .unsignedInteger(bytes: 1)
-      && !dataset.shape.dropFirst().contains(0)
-  }
+  func images(_ range: Range<Int>) throws -> [UInt8] { try dataset.read(UInt8.self, rows: range) }
 }
 
 /// The images of an npz: an array of bytes `arr_0`, [N, H, W, C].

@@ -109,7 +109,9 @@ import TestSupport
     expectDataError { _ = try root.group(name) }
   }
 
-  @Test("Content that lies in other files is refused", arguments: ["external_storage", "virtual"])
+  @Test(
+    "Content that lies in other files is refused",
+    arguments: ["external_storage", "virtual_outside"])
   func externalStorage(name: String) throws {
     let root = try HDF5File.open(Fixtures.path("hdf5/\(name).h5")).root
     expectDataError { _ = try root.dataset("x") }

@@ -9,7 +9,8 @@ struct HelpTests {
     ["sid-distill"],
     ["sid-sample"],
     ["sid-score"],
-    ["sid-score", "score"], ["sid-score", "reference"], ["sid-score", "merge"], ["sid-spoold"], ["sidctl"], ["sidctl", "submit"],
+    ["sid-score", "score"], ["sid-score", "reference"], ["sid-score", "merge"], ["sid-spoold"], ["sidctl"],
+    ["sidctl", "submit"],
     ["sidctl", "status"],
     ["sidctl", "watch"],
   ]

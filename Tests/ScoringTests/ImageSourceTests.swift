@@ -30,10 +30,13 @@ import Testing
     "Shards that are missing, overlap, leave images out or lie elsewhere are refused, never read as zeros",
     arguments: [
       ("gap", "row 5"), ("short", "row 5"), ("overlap", "row 4"), ("missing", "part-9.h5"), ("longer", "part-0.h5"),
-      ("outside", "bare name"), ("itself", "bare name"), ("columns", "whole rows"),
+      ("outside", "same folder"), ("itself", "same folder"), ("columns", "whole rows"),
     ])
   func refusedShards(name: String, words: String) {
-    let failure = #expect(throws: Failure.self) { try ImageCollection(Self.path("shards/\(name).h5")) }
+    let failure = #expect(throws: Failure.self) {
+      let collection = try ImageCollection(Self.path("shards/\(name).h5"))
+      _ = try collection.images(0..<collection.count)
+    }
     #expect(failure?.status == (name == "missing" ? .noInput : .dataError))
     #expect(failure?.description.contains(words) == true, "\(failure?.description ?? "")")
   }

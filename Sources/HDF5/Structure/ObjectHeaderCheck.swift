@@ -12,7 +12,7 @@ struct ObjectHeaderCheck {
   private enum Layout {
     case contiguous(bytes: UInt64), compact(bytes: Int)
     case chunked(tree: UInt64, extents: [UInt64])
-    case virtual
+    case virtual(VirtualLayoutCheck)
   }
 
   init(_ check: StructureCheck, address: UInt64) { (self.check, self.address) = (check, address) }
@@ -187,10 +187,8 @@ struct ObjectHeaderCheck {
     try fields.require(layout == nil, "is the second layout")
     let version = try fields.byte()
     let kind = try fields.byte()
-    if version == 4, kind == 3 {
-      let heap = try fields.address()
-      try VirtualLayoutCheck(check: check).run(heap, index: try fields.small(4))
-      layout = .virtual
+    if version == 4 && kind == 3 {
+      layout = .virtual(try VirtualLayoutCheck(check, address: fields.address(), index: fields.small(4)))
       return
     }
     try fields.require(version == 3, "is stored in a way that is not used")
@@ -273,7 +271,8 @@ struct ObjectHeaderCheck {
     guard let type, let extents else { throw file.refuse("the data set at byte \(address) has no type or shape") }
     guard !type.isVariableString else { throw file.refuse("the data set at byte \(address) holds strings") }
     switch layout {
-    case .contiguous, .compact, .virtual: break
+    case .contiguous, .compact: break
+    case .virtual(let layout): try layout.requireInside(extents)
     case .chunked(let tree, let chunk):
       guard chunk.count == extents.count + 1, chunk.last == UInt64(type.size), !chunk.contains(0) else {
         throw file.refuse("the data set at byte \(address) has chunks of \(chunk)")

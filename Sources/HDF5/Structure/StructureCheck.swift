@@ -12,7 +12,6 @@ final class StructureCheck {
   /// Object headers that were begun; one that is linked twice is read once.
   private var visited: Set<UInt64> = []
   private var pending: [UInt64] = []
-  /// Place and size of the objects of each global heap collection, by their indices.
   private var collections: [UInt64: [Int: (start: UInt64, size: Int)]] = [:]
   private var budget = 2_000_000
 
@@ -57,21 +56,27 @@ final class StructureCheck {
   /// Checks a string of a global heap: address of the collection, index in it.
   func checkString(_ address: UInt64, index: Int, length: Int) throws {
     if length == 0 || address == 0 || address == undefinedAddress { return }
-    guard try length <= heapObject(address, index: index).size else {
+    guard let place = try globalObjects(address)[index], length <= place.size else {
       throw file.refuse("a string of \(length) bytes is not in the heap at byte \(address)")
     }
   }
 
-  /// Where an object of a global heap is: address of the collection, index in it.
-  func heapObject(_ address: UInt64, index: Int) throws -> (start: UInt64, size: Int) {
-    if collections[address] == nil { collections[address] = try collection(address) }
-    guard let object = collections[address]?[index] else {
-      throw file.refuse("the heap at byte \(address) has no object \(index)")
+  /// The bytes of an object of a global heap.
+  func globalObject(_ address: UInt64, index: Int, _ what: String) throws -> FieldReader {
+    guard let place = try globalObjects(address)[index] else {
+      throw file.refuse("\(what) is not in the heap at byte \(address)")
     }
-    return object
+    return try file.fields(place.start, place.size, what)
   }
 
-  /// The objects of a global heap collection.
+  private func globalObjects(_ address: UInt64) throws -> [Int: (start: UInt64, size: Int)] {
+    if let known = collections[address] { return known }
+    let objects = try collection(address)
+    collections[address] = objects
+    return objects
+  }
+
+  /// Places and sizes of the objects of a global heap collection.
   private func collection(_ address: UInt64) throws -> [Int: (start: UInt64, size: Int)] {
     var head = try file.fields(address, 16, "a global heap")
     try head.expect("GCOL")
@@ -90,9 +95,9 @@ final class StructureCheck {
         try fields.require(length == fields.remaining + 16, "has free space of \(length) bytes")
         break
       }
-      let start = address + UInt64(size - fields.remaining)
+      let place = (start: address + UInt64(size - fields.remaining), size: length)
       try fields.require(
-        length <= fields.remaining && objects.updateValue((start, length), forKey: index) == nil, "is inconsistent")
+        length <= fields.remaining && objects.updateValue(place, forKey: index) == nil, "is inconsistent")
       _ = try fields.take(min(fields.remaining, (length + 7) / 8 * 8))
     }
     return objects

@@ -1,71 +1,94 @@
 import Diagnostics
 
-/// Checks the list of sources of a virtual data set, which lies in a global heap. (HDF5 File Format Specification 3.0,
-/// "Virtual Dataset layout", "Dataspace selection".)
+/// Checks where a virtual data set takes its rows from: bare file names, and selections of one box each.
+///
+/// The list lies in a global heap: version, number of entries, and for each file name, data set name, the selection there
+/// and the selection here, then a checksum. (HDF5 File Format Specification 3.0, "Global Heap Block for Virtual Datasets".)
 struct VirtualLayoutCheck {
-  let check: StructureCheck
+  /// First and last element of each box in the virtual data set.
+  private var boxes: [[ClosedRange<UInt64>]] = []
+  private let file: FileBytes
 
-  /// - Parameters:
-  ///   - address: of the heap's collection.
-  ///   - index: of the list in it.
-  func run(_ address: UInt64, index: Int) throws {
-    let (start, size) = try check.heapObject(address, index: index)
-    var fields = try check.file.fields(start, size, "a list of virtual sources")
-    try fields.require(size >= 13, "is too short")
-    try check.file.verifyChecksum(start, size - 4, "a list of virtual sources")
+  init(_ check: StructureCheck, address: UInt64, index: Int) throws {
+    file = check.file
+    let what = "the list of a virtual data set"
+    var fields = try check.globalObject(address, index: index, what)
+    let whole = fields
+    try fields.require(fields.remaining >= 13, "is too short")
     try fields.require(try fields.byte() == 0, "has another version than 0")
     let count = try fields.small(8)
-    try fields.require(count <= 1 << 20, "has \(count) sources")
+    try fields.require(count <= 1 << 20, "has \(count) entries")
     for _ in 0..<count {
       try check.step()
-      try name(&fields)
-      try name(&fields)
-      try selection(&fields)
-      try selection(&fields)
+      let name = try Self.text(&fields)
+      try fields.require(Self.isBare(name), "names a file outside the folder")
+      try fields.require(try !Self.text(&fields).isEmpty, "names no data set")
+      _ = try Self.box(&fields)
+      guard let box = try Self.box(&fields) else { throw fields.refuse("maps to no rows") }
+      boxes.append(box)
     }
-    try fields.require(fields.remaining == 4, "is longer than its sources")
+    var covered = whole
+    let bytes = try covered.take(whole.remaining - fields.remaining)
+    try fields.require(
+      try UInt32(fields.number(4)) == Checksum.of(bytes) && fields.remaining == 0, "has a wrong checksum")
   }
 
-  /// A name that ends with a zero.
-  private func name(_ fields: inout FieldReader) throws {
-    var length = 0
-    while try fields.byte() != 0 {
-      length += 1
-      try fields.require(length <= 4096, "has a name without an end")
+  /// Whether a name is that of a file in the same folder, and no pattern.
+  static func isBare(_ name: some Sequence<UInt8>) -> Bool {
+    let bytes = Array(name)
+    return !bytes.isEmpty && bytes.count <= 255 && bytes[0] != UInt8(ascii: ".")
+      && bytes.allSatisfy { $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "%") && $0 >= 0x20 }
+  }
+
+  /// Compares the boxes with the shape.
+  func requireInside(_ extents: [UInt64]) throws {
+    for box in boxes where box.count != extents.count || zip(box, extents).contains(where: { $0.upperBound >= $1 }) {
+      throw file.refuse("a virtual data set of shape \(extents) has a part outside of it")
     }
   }
 
-  /// Everything, or one block: all that whole rows need.
-  private func selection(_ fields: inout FieldReader) throws {
+  private static func text(_ fields: inout FieldReader) throws -> ArraySlice<UInt8> {
+    let length = fields.rest.prefix(4096).prefix { $0 != 0 }.count
+    let text = try fields.take(length)
+    try fields.require(try fields.byte() == 0, "has a name that does not end")
+    return text
+  }
+
+  /// One selection: nil for all of a data set, else its single box.
+  private static func box(_ fields: inout FieldReader) throws -> [ClosedRange<UInt64>]? {
     let kind = try fields.small(4)
     let version = try fields.small(4)
     if kind == 3 {
       try fields.require(version == 1, "has a selection of version \(version)")
       _ = try fields.take(8)
-      return
+      return nil
     }
-    try fields.require(kind == 2, "selects otherwise than by blocks")
-    switch version {
-    case 1:
-      _ = try fields.number(4)
-      let length = try fields.small(4)
-      let rank = try fields.small(4)
-      try fields.require((1...8).contains(rank), "has \(rank) axes")
-      try fields.require(try fields.small(4) == 1 && length == 8 + 8 * rank, "selects several blocks")
+    try fields.require(kind == 2 && (1...2).contains(version), "has a selection that is not used")
+    if version == 2 { try fields.require(try fields.byte() == 1, "has an irregular selection") }
+    if version == 1 { _ = try fields.take(4) }
+    let length = try fields.small(4)
+    let rank = try fields.small(4)
+    try fields.require((1...8).contains(rank), "has a selection of \(rank) axes")
+    try fields.require(length == (version == 1 ? 8 + 8 * rank : 4 + 32 * rank), "has a selection of another length")
+    if version == 1 {
+      try fields.require(try fields.number(4) == 1, "has a selection of several boxes")
       let first = try (0..<rank).map { _ in try fields.number(4) }
-      for start in first { try fields.require(try fields.number(4) >= start, "ends before it begins") }
-    case 2:
-      try fields.require(try fields.byte() == 1, "selects irregular blocks")
-      let length = try fields.small(4)
-      let rank = try fields.small(4)
-      try fields.require((1...8).contains(rank) && length == 4 + 32 * rank, "has \(rank) axes")
-      for _ in 0..<rank {
-        let start = try fields.number(8)
-        let (_, blocks) = (try fields.number(8), try fields.number(8))
-        let end = start.addingReportingOverflow(try fields.number(8))
-        try fields.require(blocks == 1 && !end.overflow && end.partialValue < 1 << 48, "selects several blocks")
-      }
-    default: throw fields.refuse("has a selection of version \(version)")
+      let last = try (0..<rank).map { _ in try fields.number(4) }
+      return try zip(first, last).map { try range($0, $1, fields) }
     }
+    return try (0..<rank).map { _ in
+      let (start, stride) = (try fields.number(8), try fields.number(8))
+      let (count, block) = (try fields.number(8), try fields.number(8))
+      // One block, or blocks that follow each other without a gap.
+      try fields.require(stride > 0 && (count == 1 || stride == block), "has a selection with gaps")
+      let (size, overflow) = count.multipliedReportingOverflow(by: block)
+      try fields.require(!overflow && size > 0 && size < 1 << 48 && start < 1 << 48, "has an impossible selection")
+      return start...start + size - 1
+    }
+  }
+
+  private static func range(_ first: UInt64, _ last: UInt64, _ fields: FieldReader) throws -> ClosedRange<UInt64> {
+    try fields.require(first <= last, "has a selection that runs backwards")
+    return first...last
   }
 }
