@@ -10,7 +10,8 @@ struct HelpTests {
     ["sid-sample"], ["sid-sample", "sample"], ["sid-sample", "merge"], ["sid-sample", "verify"],
     ["sid-sample", "export"],
     ["sid-score"],
-    ["sid-score", "score"], ["sid-score", "reference"], ["sid-spoold"], ["sidctl"], ["sidctl", "submit"],
+    ["sid-score", "score"], ["sid-score", "reference"], ["sid-score", "merge"], ["sid-spoold"], ["sidctl"],
+    ["sidctl", "submit"],
     ["sidctl", "status"],
     ["sidctl", "watch"],
   ]

@@ -33,7 +33,10 @@ import Testing
       ("outside", "outside the folder"), ("itself", "outside the folder"), ("columns", "whole rows"),
     ])
   func refusedShards(name: String, words: String) {
-    let failure = #expect(throws: Failure.self) { try ImageCollection(Self.path("shards/\(name).h5")) }
+    let failure = #expect(throws: Failure.self) {
+      let collection = try ImageCollection(Self.path("shards/\(name).h5"))
+      _ = try collection.images(0..<collection.count)
+    }
     #expect(failure?.status == (name == "missing" ? .noInput : .dataError))
     #expect(failure?.description.contains(words) == true, "\(failure?.description ?? "")")
   }
