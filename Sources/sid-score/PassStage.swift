@@ -43,8 +43,8 @@ struct PassStage {
     let estimate = Estimate(
       work: "\(stage): features of \(images) images",
       flops: network.flopsPerImage * Double(images),
-      // Moments, covariances and their factors; a batch of activations with its patches; blocks of kept features.
-      peakMemoryBytes: 12 * matrixBytes + 16 * FeaturePass.batch * network.largestActivation
+      // Moments, covariances and their factors; a batch through the network; blocks of kept features.
+      peakMemoryBytes: 12 * matrixBytes + network.memoryBytes(images: FeaturePass.batch)
         + (kept > 0 ? 2048 * 4 * (4 * network.featureCount + 4096) : 0) + 64 << 20,
       diskBytes: 4 * matrixBytes + 8 * images * kept + 1 << 20)
     if context.options.dryRun {
