@@ -49,7 +49,7 @@ let package = Package(
 
     // What everything stands on: the error type, exit statuses, atomic publishing, digests.
     .target(name: "Diagnostics"),
-    .target(name: "Files", dependencies: ["COpenSSL", "Diagnostics"]),
+    .target(name: "Files", dependencies: ["CLinux", "COpenSSL", "Diagnostics"]),
 
     // File formats.
     .target(name: "HDF5", dependencies: ["CHDF5", "CZlib", "Files", "Diagnostics"]),
@@ -119,8 +119,8 @@ let package = Package(
     .testTarget(name: "ComputeTests", dependencies: ["Compute", "Autograd", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Checkpoints", "TestSupport"]),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation", "Models", "Checkpoints", "TestSupport"]),
-    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Models", "Checkpoints", "TestSupport"]),
-    .testTarget(name: "ScoringTests", dependencies: ["Scoring", "Models", "Checkpoints", "TestSupport"]),
+    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Models", "Checkpoints", "Files", "TestSupport"]),
+    .testTarget(name: "ScoringTests", dependencies: ["Scoring", "Models", "Checkpoints", "Files", "TestSupport"]),
     .testTarget(name: "StageTests", dependencies: ["Stage", "TestSupport"]),
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
     .testTarget(

@@ -7,11 +7,15 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 /* prctl is variadic, which Swift cannot call. */
 static inline int sid_set_parent_death_signal(int signal_number) {
   return prctl(PR_SET_PDEATHSIG, (unsigned long)signal_number, 0UL, 0UL, 0UL);
 }
+
+/* Flushes the file system that a descriptor lies on. Swift's Glibc does not declare it. */
+static inline int sid_syncfs(int descriptor) { return syncfs(descriptor); }
 
 /* Processors this process may run on, or 0 where the kernel does not say. CPU_COUNT is a macro. */
 static inline int sid_allowed_processors(void) {

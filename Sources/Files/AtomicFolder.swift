@@ -1,3 +1,4 @@
+import CLinux
 import Diagnostics
 import Foundation
 
@@ -32,8 +33,8 @@ public enum AtomicFolder {
     do {
       for name in try files.contentsOfDirectory(atPath: partial) { try files.removeItem(atPath: partial + "/" + name) }
       let result = try body(partial)
-      // Thousands of small files: one flush of the file system instead of one for each.
-      sync()
+      // Thousands of small files: one flush of their file system instead of one for each.
+      guard sid_syncfs(lock) == 0 else { throw Failure.system(partial, "flush") }
       if replacing, access(path, F_OK) == 0 {
         let old = path + ".old"
         try? files.removeItem(atPath: old)

@@ -122,15 +122,7 @@ public struct FeatureNetwork: Sendable {
   public var flopsPerImage: Double {
     switch kind {
     case .layered(let network): network.flopsPerImage
-    case .inception: InceptionArchitecture.cost.flops
-    }
-  }
-
-  /// Numbers in the largest of the layers' results for one image.
-  public var largestActivation: Int {
-    switch kind {
-    case .layered(let network): network.largestActivation
-    case .inception: InceptionArchitecture.cost.largestActivation
+    case .inception: InceptionArchitecture.flops
     }
   }
 

@@ -150,7 +150,7 @@ extension InceptionArchitecture {
   /// Every tensor of the state_dict that the network needs, in its order, with its shape.
   static let tensors: [(name: String, shape: [Int])] = {
     var result: [(name: String, shape: [Int])] = []
-    _ = walk { layer, inputs, _ in
+    walk { layer, inputs, _ in
       result.append((layer.name + ".conv.weight", [layer.outputs, inputs, layer.kernel.height, layer.kernel.width]))
       for name in ["weight", "bias", "running_mean", "running_var"] {
         result.append(("\(layer.name).bn.\(name)", [layer.outputs]))
@@ -162,7 +162,7 @@ extension InceptionArchitecture {
   /// Bytes of all weights, and of the forms that the fast kernels keep of them.
   static let weightBytes: Int = {
     var count = 2 * featureCount * scoreCount
-    _ = walk { layer, inputs, _ in
+    walk { layer, inputs, _ in
       let taps = layer.kernel.height * layer.kernel.width
       // Multiplications of a tile over the results of one row or column of it, as `ConvolutionPlan` chooses.
       let prepared =
@@ -177,26 +177,23 @@ extension InceptionArchitecture {
     return 4 * count
   }()
 
-  /// What one image costs.
-  static let cost: (flops: Double, largestActivation: Int) = {
+  /// Floating-point operations for one image, a multiply-add counted as two.
+  static let flops: Double = {
     var flops = 2 * Double(featureCount) * Double(scoreCount)
-    let largest = walk { layer, inputs, size in
+    walk { layer, inputs, size in
       flops += 2 * Double(size * size * layer.outputs * inputs * layer.kernel.height * layer.kernel.width)
     }
-    return (flops, largest)
+    return flops
   }()
 
   /// Calls `body` for each layer in order, with its input channels and the side of its result.
-  /// - Returns: numbers of the largest result.
-  private static func walk(_ body: (Layer, _ inputs: Int, _ size: Int) -> Void) -> Int {
+  private static func walk(_ body: (Layer, _ inputs: Int, _ size: Int) -> Void) {
     var (size, channels) = (side, 3)
-    var largest = size * size * channels
     func after(_ layer: Layer, _ inputs: Int, _ size: Int) -> Int {
       // Rows and columns keep the size of an image, so that one side speaks for both.
       let along = layer.kernel.height == layer.kernel.width
       let result = along ? (size + 2 * layer.padding.vertical - layer.kernel.height) / layer.stride + 1 : size
       body(layer, inputs, result)
-      largest = max(largest, result * result * layer.outputs)
       return result
     }
     for stage in stages {
@@ -218,9 +215,7 @@ extension InceptionArchitecture {
           result = min(result, end)
         }
         (size, channels) = (result, width)
-        largest = max(largest, size * size * channels)
       }
     }
-    return largest
   }
 }

@@ -98,7 +98,7 @@ public struct SampleArchive<Network: Denoiser>: Sendable {
   /// - Throws: a `Failure` where the archive cannot be written, the network gives numbers that are not finite, or shards
   ///   are there that were made from something else.
   public func write(
-    to output: String, provenance: String, createdBy: String, share: ShardShare? = nil,
+    to output: String, provenance: String, createdBy: String, share: WorkShare? = nil,
     existing: ExistingShards = ExistingShards(), callbacks: Callbacks = Callbacks()
   ) throws -> Outcome {
     let setting = SampleFileJob.Setting(

@@ -1,3 +1,4 @@
+import Compute
 import Diagnostics
 import Files
 import Foundation
@@ -44,7 +45,7 @@ struct SampleMaking<Network: Denoiser> {
   }
 
   /// Makes the shards of a share that are missing.
-  func shards(_ plan: ShardPlan, share: ShardShare?, existing: ExistingShards) throws
+  func shards(_ plan: ShardPlan, share: WorkShare?, existing: ExistingShards) throws
     -> SampleArchive<Network>.Outcome
   {
     let wanted = plan.share(share)
@@ -124,10 +125,10 @@ struct SampleMaking<Network: Denoiser> {
   }
 
   /// Has the latents of a batch drawn while the network is busy with the one before.
-  private func prefetch(_ batch: Batch) -> Prefetched<Latents?> {
+  private func prefetch(_ batch: Batch) -> Background<Latents?> {
     let (recipe, network, start) = (archive.recipe, archive.network, batch.job.images.lowerBound)
     let range = start + batch.range.lowerBound..<start + batch.range.upperBound
-    return Prefetched { range.isEmpty ? nil : try recipe.latents(range, of: network) }
+    return Background { range.isEmpty ? nil : try recipe.latents(range, of: network) }
   }
 
   /// Cuts jobs into batches.

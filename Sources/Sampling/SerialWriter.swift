@@ -34,24 +34,3 @@ final class SerialWriter: Sendable {
 
   private func check() throws { if let error = failure.withLock({ $0 }) { throw error } }
 }
-
-/// A value that is computed on another thread before it is needed.
-final class Prefetched<Value: Sendable>: Sendable {
-  private let result = Mutex<Result<Value, any Error>?>(nil)
-  private let isReady = DispatchSemaphore(value: 0)
-
-  init(_ compute: @escaping @Sendable () throws -> Value) {
-    DispatchQueue.global(qos: .userInitiated).async { [self] in
-      let found = Result(catching: compute)
-      result.withLock { $0 = found }
-      isReady.signal()
-    }
-  }
-
-  /// Waits for the value; to be called once.
-  func value() throws -> Value {
-    isReady.wait()
-    guard let found = result.withLock({ $0 }) else { preconditionFailure("a value without a result") }
-    return try found.get()
-  }
-}

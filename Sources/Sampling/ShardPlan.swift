@@ -1,3 +1,4 @@
+import Files
 import Foundation
 
 /// How an archive is cut into shards: `NAME-00000.h5` and so on beside `NAME.h5`, each of so many images in order.
@@ -38,9 +39,9 @@ public struct ShardPlan: Sendable, Equatable {
   /// The hidden folder of what is known of finished shards until the archive is closed.
   var recordFolder: String { Self.path(".\(Self.stem(archive)).shards", beside: archive) }
 
-  /// The shards of participant `number` of `total`, counted from 1.
-  public func share(_ share: ShardShare?) -> [Int] {
-    Array(stride(from: (share?.number ?? 1) - 1, to: shardCount, by: share?.total ?? 1))
+  /// The shards of a share; all of them without one.
+  public func share(_ share: WorkShare?) -> [Int] {
+    Array(stride(from: (share?.index ?? 1) - 1, to: shardCount, by: share?.count ?? 1))
   }
 
   /// The shards that stand beside an archive, by their names, in no order.
@@ -76,25 +77,4 @@ public struct ShardPlan: Sendable, Equatable {
   private static func stem(_ archive: String) -> String {
     ((archive as NSString).lastPathComponent as NSString).deletingPathExtension
   }
-}
-
-/// One participant's part of the shards.
-public struct ShardShare: Sendable, Equatable, CustomStringConvertible {
-  /// Which participant, from 1 on.
-  public let number: Int
-  /// How many there are.
-  public let total: Int
-
-  /// Reads "2/5"; nil if it is no such thing.
-  public init?(_ text: String) {
-    let numbers = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
-    guard numbers.count == 2, let number = numbers[0], let total = numbers[1], total >= 1, total <= 1 << 20,
-      (1...total).contains(number)
-    else { return nil }
-    self.number = number
-    self.total = total
-  }
-
-  /// "2/5".
-  public var description: String { "\(number)/\(total)" }
 }

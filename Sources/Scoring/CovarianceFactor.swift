@@ -1,4 +1,5 @@
 import COpenBLAS
+import Compute
 import Diagnostics
 
 /// F with F^T F = S for a covariance S: its Cholesky factor, and where S is singular the pivoted one, which stops at the
@@ -13,6 +14,7 @@ struct CovarianceFactor: Sendable {
 
   /// - Parameter covariance: [size, size], symmetric and finite.
   init(_ covariance: [Double], size: Int) throws {
+    _ = BLAS.isSingleThreaded
     self.size = size
     let largest = (0..<size).reduce(0) { max($0, covariance[$1 * size + $1]) }
     // What arithmetic cannot tell from zero.

@@ -1,5 +1,6 @@
 import Compute
 import Diagnostics
+import Files
 import Foundation
 import Models
 
@@ -10,7 +11,7 @@ public enum ImageSelection: Sendable, Equatable {
   /// So many draws with replacement from all of them, by a seed.
   case resampled(Int, seed: UInt64)
   /// One machine's share of all of them.
-  case share(ImageShare)
+  case share(WorkShare)
 }
 
 /// What a pass over images leaves.

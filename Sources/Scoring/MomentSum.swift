@@ -1,4 +1,5 @@
 import COpenBLAS
+import Compute
 
 /// Count, mean and sum of squared deviations of some rows, and how two of them become one (Chan, Golub & LeVeque 1979).
 struct MomentSum: Sendable, Equatable {
@@ -13,6 +14,7 @@ struct MomentSum: Sendable, Equatable {
   var featureCount: Int { mean.count }
 
   init(featureCount: Int) {
+    _ = BLAS.isSingleThreaded
     mean = [Double](repeating: 0, count: featureCount)
     scatter = [Double](repeating: 0, count: featureCount * featureCount)
   }

@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 import Foundation
 import HDF5
 import Models
@@ -18,7 +19,7 @@ public enum StatisticsPart {
   ///   - collection: of what.
   ///   - images: the digest of the whole collection.
   public static func write(
-    _ gathered: GatheredImages, share: ImageShare, of collection: ImageCollection, images: String,
+    _ gathered: GatheredImages, share: WorkShare, of collection: ImageCollection, images: String,
     featureNetworkSHA256: String, convention: InputConvention, to file: HDF5File
   ) throws {
     guard let segments = gathered.segments else {

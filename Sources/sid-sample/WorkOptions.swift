@@ -1,5 +1,7 @@
 import ArgumentParser
+import Files
 import Sampling
+import Stage
 
 /// What does not change the images.
 struct WorkOptions: ParsableArguments {
@@ -26,7 +28,7 @@ struct WorkOptions: ParsableArguments {
     help: ArgumentHelp(
       "Make only a share of the shards, 2/5 being the second of five; sid-sample merge closes the archive.",
       valueName: "i/n"))
-  var shards: ShardShare?
+  var shards: WorkShare?
 
   @Flag(help: "Take shards of the same work that another kernel set or version has computed.")
   var mixedKernels = false
@@ -56,11 +58,6 @@ struct WorkOptions: ParsableArguments {
       throw ValidationError("--export needs the whole archive: merge it, then use sid-sample export")
     }
   }
-}
-
-extension ShardShare: ExpressibleByArgument {
-  /// "2/5".
-  public init?(argument: String) { self.init(argument) }
 }
 
 extension ArchiveExport.Format: ExpressibleByArgument {}

@@ -38,15 +38,12 @@ struct ReferenceCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp("Take the i-th of n shares of the images, in segments of 4,096.", valueName: "i/n"))
-  var share: String?
+  var share: WorkShare?
 
   @OptionGroup var expected: ExpectedInputs
   @OptionGroup var stage: StageOptions
 
   func validate() throws {
-    if let share, ImageShare(share) == nil {
-      throw ValidationError("--share must be i/n with i from 1 to n, found \"\(share)\"")
-    }
     if PassStage.isNpz(output), keepFeatures || share != nil {
       throw ValidationError(
         "an npz holds statistics alone: give --output a name in .h5 for --keep-features and --share")
@@ -60,7 +57,7 @@ struct ReferenceCommand: ParsableCommand {
       let imagesDigest = try images?.sha256() ?? SHA256.hexDigest(ofFile: dataset)
       var options = source.provenance
       if keepFeatures { options["keep-features"] = "true" }
-      options["share"] = share
+      options["share"] = share?.description
       let provenance = Provenance(
         program: SidScore.program + " reference",
         inputs: [
@@ -73,7 +70,6 @@ struct ReferenceCommand: ParsableCommand {
       let network = try FeatureNetwork(contentsOf: features)
       guard let images else { return try convert(network, digest, work) }
       let convention = try network.convention(source.convention, features: features)
-      let share = share.flatMap { ImageShare($0) }
       let pass = try FeaturePass(
         images, network: network, convention: convention, keeping: keepFeatures ? [.features, .scores] : [],
         selection: share.map { .share($0) } ?? .first(nil))

@@ -409,14 +409,14 @@ def measured(sides, work):
 
 def row(r):
     return (
-        f"{r['network']:11}{r['work']:20}{r['ratio_median']:6.2f}x  {r['ratio_min']:5.2f} to {r['ratio_max']:5.2f}"
+        f"{r['network']:13}{r['work']:20}{r['ratio_median']:6.2f}x  {r['ratio_min']:5.2f} to {r['ratio_max']:5.2f}"
         f"{r['our_ms_per_image']:11.4g}{r['their_ms_per_image']:11.4g}"
         f"{r['our_peak_bytes'] / 2**20:9.0f}{r['their_peak_bytes'] / 2**20:9.0f}"
         f"  {r['our_batch']}, {r['their_batch']} {r['their_mode']}")
 
 
 HEADING = (
-    f"{'network':11}{'work':20}{'ratio':>7}  {'pairs':14}{'our ms':>11}{'their ms':>11}{'our MiB':>9}{'their':>9}  batches, mode")
+    f"{'network':13}{'work':20}{'ratio':>7}  {'pairs':14}{'our ms':>11}{'their ms':>11}{'our MiB':>9}{'their':>9}  batches, mode")
 
 
 def names(known):

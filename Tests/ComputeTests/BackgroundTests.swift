@@ -1,5 +1,5 @@
+import Compute
 import Diagnostics
-import Stage
 import Testing
 
 @Suite("Values from a thread of their own")
