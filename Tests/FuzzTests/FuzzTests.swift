@@ -7,7 +7,8 @@ import Testing
 @Suite("Readers of untrusted files", .serialized)
 struct FuzzTests {
   static let names = [
-    "pickle", "torch-archive", "torch-legacy", "safetensors", "numpy", "image-archive", "png", "hdf5",
+    "pickle", "torch-archive", "torch-legacy", "safetensors", "numpy", "image-archive", "image-tar",
+    "image-npz", "labels", "png", "hdf5", "job-file",
   ]
 
   func parser(_ name: String) throws -> FuzzParser {

@@ -14,10 +14,16 @@ extension FuzzParser {
       name: "hdf5",
       knownRecords: [
         "superblock", "object header", "continuation", "fractal heap", "B-tree 2", "B-tree 1", "sid-network",
-        "sid-features", "sid-statistics", "sid-samples", "sid-training-state",
+        "sid-features", "sid-statistics", "sid-statistics-part", "sid-samples", "sid-training-state", "global heap",
       ] + messageNames.values.sorted(),
       seeds: try ownFiles(),
-      mutate: { bytes, _, random in HDF5Image.mutate(bytes, &random) }, records: { hdf5Records($0) }, read: readHDF5)
+      mutate: { bytes, _, random in HDF5Image.mutate(bytes, &random) }, records: { hdf5Records($0) },
+      read: { path in
+        // What the virtual data sets of the seeds name.
+        let shard = (path as NSString).deletingLastPathComponent + "/" + shardName
+        if !FileManager.default.fileExists(atPath: shard) { try writeShard(shard) }
+        try readHDF5(path)
+      })
   }
 
   /// A small file of every format.
@@ -49,6 +55,25 @@ extension FuzzParser {
         try file.root.write([1.0, 0.0, 0.0, 1.0], shape: [2, 2], to: "sigma")
       },
       try written { file in
+        try file.root.setAttribute("format", "sid-statistics-part")
+        try file.root.setAttribute("format_version", 1)
+        for (name, value) in [
+          ("first_image", 0), ("num_images", 6), ("total_images", 6), ("num_features", 2),
+        ] { try file.root.setAttribute(name, value) }
+        try file.root.setAttribute("images", ["0"])
+        try file.root.setAttribute("feature_network", "0")
+        try file.root.setAttribute("input_convention", "tensorflow")
+        try file.root.write([6.0, 0.5, 1, 1, 0, 1], shape: [1, 6], to: "segments")
+        try file.root.write([Float](repeating: 0.5, count: 12), shape: [6, 2], to: "features")
+      },
+      try written { file in
+        try file.root.setAttribute("format", "sid-samples")
+        try file.root.setAttribute("format_version", 1)
+        let sources = [HDF5VirtualSource(file: shardName, rows: 6)]
+        try file.root.createVirtualDataset("images", of: UInt8.self, shape: [6, 4, 4, 3], sources: sources, fill: 0)
+        try file.root.createVirtualDataset("seeds", of: UInt64.self, shape: [6], sources: sources, fill: .max)
+      },
+      try written { file in
         try file.root.setAttribute("format", "sid-samples")
         try file.root.setAttribute("format_version", 1)
         let pixels = (0..<(6 * 4 * 4 * 3)).map { UInt8(truncatingIfNeeded: $0) }
@@ -60,6 +85,15 @@ extension FuzzParser {
       },
       try written { try features().write(to: $0) },
     ]
+  }
+
+  private static let shardName = "shard.h5"
+
+  private static func writeShard(_ path: String) throws {
+    try HDF5File.publish(path) { file in
+      try file.root.write([UInt8](repeating: 7, count: 6 * 4 * 4 * 3), shape: [6, 4, 4, 3], to: "images")
+      try file.root.write([UInt64](0..<6), shape: [6], to: "seeds")
+    }
   }
 
   private static func features() throws -> FeatureNetwork {
@@ -100,7 +134,7 @@ extension FuzzParser {
       }
       for (signature, name) in [
         ("OHDR", "object header"), ("OCHK", "continuation"), ("FRHP", "fractal heap"), ("BTHD", "B-tree 2"),
-        ("TREE", "B-tree 1"), ("SNOD", "symbol table"), ("HEAP", "local heap"),
+        ("TREE", "B-tree 1"), ("SNOD", "symbol table"), ("HEAP", "local heap"), ("GCOL", "global heap"),
       ] where bytes.has(Array(signature.utf8), at: place) {
         names.append(name)
         if signature == "OHDR" { names += messages(bytes, at: place) }
@@ -134,6 +168,7 @@ extension FuzzParser {
     case Network.format: _ = try Network(contentsOf: path)
     case FeatureNetwork.format: _ = try FeatureNetwork(contentsOf: path)
     case FeatureStatistics.format: _ = try FeatureStatistics(contentsOf: path)
+    case StatisticsPart.format: _ = try StatisticsMerge([path])
     case TrainingState.format: _ = try TrainingState(reading: file, batch: 4)
     default:
       let images = try ImageCollection(path)

@@ -1,5 +1,6 @@
 import Foundation
 import Images
+import Scoring
 import TestSupport
 
 /// The readers of `Images`.
@@ -35,6 +36,76 @@ extension FuzzParser {
         let reader = try dataset.images()
         while try !reader.next(4).isEmpty {}
       })
+  }
+
+  static func imageTar() throws -> FuzzParser {
+    let picture = try fixture("images/gray_5x3_gamma.png")
+    let files = [picture, picture].enumerated().flatMap { [("\($0).png", $1), ("\($0).cls", Array("7".utf8))] }
+    return FuzzParser(
+      name: "image-tar", knownRecords: ["image", "other file", "link", "long name", "pax header", "end"],
+      seeds: [
+        TarImage(files: files.map { .init(name: $0.0, content: $0.1) }).encoded,
+        TarImage(files: [
+          .init(name: "x", content: Array("27 path=a/b/c/d/e/image.png\n".utf8), kind: "x"),
+          .init(name: "image.png", content: files[0].1),
+          .init(name: "././@LongLink", content: Array(String(repeating: "n", count: 120).utf8) + [0], kind: "L"),
+          .init(name: "n", content: []), .init(name: "link.png", content: [], kind: "2"),
+        ]).encoded,
+      ],
+      mutate: { bytes, _, random in TarImage.mutate(bytes, &random) },
+      records: { bytes in
+        guard let image = TarImage(bytes) else { return [] }
+        let names = image.files.map { file -> String in
+          switch file.kind {
+          case "x", "g": "pax header"
+          case "L", "K": "long name"
+          case "1", "2": "link"
+          default: file.name.hasSuffix(".png") ? "image" : "other file"
+          }
+        }
+        return (names + (image.hasEnd ? ["end"] : [])).map { Record(name: $0, place: 0) }
+      }, read: { try readImages(try TarImages($0)) })
+  }
+
+  static func imageNumpy() throws -> FuzzParser {
+    func images(_ shape: String, _ count: Int, isDeflated: Bool, labels: Bool) -> [UInt8] {
+      let array = NumpyMutation.array(
+        header: "{'descr': '|u1', 'fortran_order': False, 'shape': \(shape), }\n",
+        data: (0..<count).map { UInt8(truncatingIfNeeded: $0 * 41) })
+      let others = labels ? [("arr_1.npy", NumpyMutation.array("<i8", width: 8), false)] : []
+      return ZipImage(entries: [("arr_0.npy", array, isDeflated)] + others, hasWideEnd: labels).encoded
+    }
+    return FuzzParser(
+      name: "image-npz", knownRecords: ["stored entry", "deflated entry", "64-bit end record", "arr_0", "arr_1"],
+      seeds: [
+        images("(5, 4, 4, 3)", 240, isDeflated: false, labels: true),
+        images("(5, 4, 4, 1)", 80, isDeflated: true, labels: false),
+      ],
+      mutate: { bytes, _, random in
+        ZipImage.mutate(bytes, &random) { _, content, random in NumpyMutation.apply(content, &random) }
+      },
+      records: { bytes in
+        guard let image = ZipImage(bytes) else { return [] }
+        let names = image.entries.flatMap {
+          [$0.isDeflated ? "deflated entry" : "stored entry", String(decoding: $0.name.dropLast(4), as: UTF8.self)]
+        }
+        return (names + (image.hasWideEnd ? ["64-bit end record"] : [])).map { Record(name: $0, place: 0) }
+      },
+      read: { path in
+        let images = try ImageCollection(path)
+        // What the beginning of a file says it is decides who reads it; here it is to be this reader.
+        guard images.count > 0 else { return }
+        for start in stride(from: 0, to: min(images.count, 64), by: 4) {
+          _ = try images.images(start..<min(start + 4, images.count))
+        }
+      })
+  }
+
+  /// Reads the first images in order.
+  private static func readImages(_ source: any ImageSource) throws {
+    for start in stride(from: 0, to: min(source.count, 64), by: 4) {
+      _ = try source.images(start..<min(start + 4, source.count))
+    }
   }
 
   static func png() throws -> FuzzParser {

@@ -83,8 +83,7 @@ extension FuzzParser {
   public static func all() throws -> [FuzzParser] {
     [
       try pickle(), try torchArchive(), try torchLegacy(), try safetensors(), try numpy(), try imageArchive(),
-      try png(),
-      try hdf5(),
+      try imageTar(), try imageNumpy(), try labelsFile(), try png(), try hdf5(), try jobFile(),
     ]
   }
 

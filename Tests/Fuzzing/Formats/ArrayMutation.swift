@@ -62,6 +62,11 @@ enum NumpyMutation {
     return array(version: version, header: header, declared: declared, data: data)
   }
 
+  /// An array of version 1 with a header.
+  static func array(header: String, data: [UInt8]) -> [UInt8] {
+    array(version: 1, header: Array(header.utf8), data: data)
+  }
+
   private static func array(version: UInt8, header: [UInt8], declared: Int? = nil, data: [UInt8]) -> [UInt8] {
     var length = [UInt8](repeating: 0, count: version == 1 ? 2 : 4)
     length.set(declared ?? header.count, at: 0, count: length.count)
