@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #endif
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -47,4 +48,22 @@ static inline int sid_spawn_in_folder(void *actions, const char *folder) {
 static inline int sid_spawn_closing_from(void *actions, int first) {
   extern int posix_spawn_file_actions_addclosefrom_np(void *, int);
   return posix_spawn_file_actions_addclosefrom_np(actions, first);
+}
+
+/* Whether nobody else has the file of this descriptor open: only then does the kernel grant a write lease, to the file's owner
+   alone. F_SETLEASE is declared for _GNU_SOURCE alone, and fcntl is variadic. */
+static inline int sid_is_open_elsewhere(int descriptor) {
+  if (fcntl(descriptor, F_SETLEASE, F_WRLCK) == 0) {
+    fcntl(descriptor, F_SETLEASE, F_UNLCK);
+    return 0;
+  }
+  return errno == EAGAIN;
+}
+
+/* Limits a resource of another process. Returns 0 or an error number. <sys/resource.h> cannot be included here: with
+   _GNU_SOURCE its types differ from Swift's own import of the C library. */
+static inline int sid_limit_resource(int process, int resource, unsigned long limit) {
+  extern int prlimit64(int, int, const void *, void *);
+  const unsigned long both[2] = {limit, limit};
+  return prlimit64(process, resource, both, 0) == 0 ? 0 : errno;
 }

@@ -11,7 +11,10 @@ struct SidControl: ParsableCommand {
     commandName: "sidctl",
     abstract: "Submit jobs to a spool and look at them.",
     version: Version.line("sidctl"),
-    subcommands: [Submit.self, Status.self, Watch.self])
+    subcommands: [
+      Submit.self, Status.self, Watch.self, Log.self, Hold.self, Release.self, Cancel.self, Retry.self, Prune.self,
+      Verify.self, Check.self, Seal.self,
+    ])
 
   /// Runs the work of a subcommand; a `Failure` becomes one line and the exit status.
   static func run(_ body: () throws -> Void) throws {

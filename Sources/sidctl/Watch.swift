@@ -5,19 +5,27 @@ import Spool
 
 struct Watch: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Follow a job until it is done or has failed.",
+    abstract: "Follow a job until it is done or has failed, or all jobs of a spool.",
     discussion: """
-      Prints the folder of the finished job.
+      Prints the folder of the finished job. Without a job: a table of all that wait or are being run, drawn anew on a \
+      terminal until it is interrupted.
       Exit status: 0 done; 1 failed or held; 66 no such job or spool.
       """)
 
   @Argument(help: ArgumentHelp("A job's ID, reference (NAME-7f3a) or name: the last of that name.", valueName: "job"))
-  var job: String
+  var job: String?
 
   @OptionGroup var location: SpoolOption
 
   func run() throws {
-    try SidControl.run { try Self.follow(job, try location.client()) }
+    try SidControl.run {
+      let client = try location.client()
+      if let job { return try Self.follow(job, client) }
+      guard isatty(STDOUT_FILENO) == 1 else {
+        throw Failure(.usage, "watch", "without a job it draws on a terminal", remedy: "sidctl status prints a table")
+      }
+      try client.watchTable { FileHandle.standardOutput.write(Data($0.utf8)) }
+    }
   }
 
   static func follow(_ job: String, _ client: SpoolClient) throws {

@@ -161,7 +161,7 @@ struct CrashTests {
   func daemonThatDies() throws {
     let record = SimulatedDaemon.Record()
     var files = spool(job)
-    for _ in 1...30 {
+    for _ in 1...45 {
       do {
         try SimulatedDaemon(files, inputs: inputs.path, record: record).run { [files] start in
           if start <= 12 { files.crashesAfter = files.operations }

@@ -20,6 +20,8 @@ final class MemoryFileSystem: FileSystem {
 
   private(set) var nodes: [String: Node] = ["": .folder]
   private var durable: [String: Node] = ["": .folder]
+  /// Files whose content was not flushed: after a crash they are there and empty.
+  private var unflushed: Set<String> = []
   private(set) var operations = 0
   var crashesAfter: Int?
   private(set) var isDown = false
@@ -97,10 +99,11 @@ final class MemoryFileSystem: FileSystem {
     return bytes
   }
 
-  func write(_ path: String, _ bytes: [UInt8]) throws {
+  func write(_ path: String, _ bytes: [UInt8], isFlushed: Bool) throws {
     try change {
       _ = try require(parent(path))
       nodes[path] = .file(bytes)
+      if isFlushed { unflushed.remove(path) } else { unflushed.insert(path) }
     }
   }
 
@@ -111,7 +114,9 @@ final class MemoryFileSystem: FileSystem {
       if nodes[newPath] == .folder { throw Failure(.ioError, newPath, "exists already") }
       for (old, node) in nodes where old == path || old.hasPrefix(path + "/") {
         nodes[old] = nil
-        nodes[newPath + old.dropFirst(path.count)] = node
+        let new = newPath + old.dropFirst(path.count)
+        nodes[new] = node
+        if unflushed.remove(old) != nil { unflushed.insert(new) } else { unflushed.remove(new) }
       }
     }
   }
@@ -130,6 +135,15 @@ final class MemoryFileSystem: FileSystem {
   func synchronize(_ folder: String) throws {
     try change {
       _ = try require(folder)
+      durable = nodes
+      for path in unflushed where durable[path] != nil { durable[path] = .file([]) }
+    }
+  }
+
+  func synchronizeAll(_ folder: String) throws {
+    try change {
+      _ = try require(folder)
+      unflushed = []
       durable = nodes
     }
   }

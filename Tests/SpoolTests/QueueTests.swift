@@ -32,14 +32,14 @@ struct QueueTests {
   }
 
   /// Starts the only step of a job and lets it end so.
-  private func run(_ id: JobID, _ folders: JobFolders, _ outcome: StageOutcome, isStopping: Bool = false) throws
+  private func run(_ id: JobID, _ folders: JobFolders, _ outcome: StageOutcome, stop: JobFolders.StopReason? = nil) throws
     -> JobFolders.Conclusion
   {
     try folders.activate(id)
     let job = try folders.jobFile(of: id, .active)
     let step = try #require(try folders.nextStep(of: job, id))
     let status = try #require(try folders.beginAttempt(step, of: job, id))
-    return try folders.conclude(step, of: id, status, outcome, lastLine: "sid-convert: why", isStopping: isStopping)
+    return try folders.conclude(step, of: id, status, outcome, lastLine: "sid-convert: why", stop: stop)
   }
 
   @Test("is worked on in the order in which jobs came, also within one second")
@@ -60,7 +60,7 @@ struct QueueTests {
     let first = try accept("first", folders)
     clock.date += 1
     let second = try accept("second", folders)
-    #expect(try run(second, folders, .exited(75), isStopping: true) == .putBack)
+    #expect(try run(second, folders, .exited(75), stop: .shutdown) == .putBack)
     #expect(try folders.next().job == second, "\(first) waits")
     #expect(folders.status(of: second, .queue)?.attempts == 0, "being stopped is no attempt")
   }

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import Spool
 
@@ -19,6 +20,7 @@ final class SimulatedDaemon {
   final class Record {
     var starts: [String: Int] = [:]
     var publications: [String: Int] = [:]
+    var answers = 0
   }
 
   init(_ files: MemoryFileSystem, inputs: String, record: Record, clock: Clock = Clock(), boot: String = "boot") {
@@ -30,12 +32,20 @@ final class SimulatedDaemon {
       now: { clock.date })
   }
 
-  /// Runs until nothing is left to do.
-  func run(stage: Stage) throws {
+  /// Accepts what was dropped, and runs nothing.
+  func acceptOnly() throws {
     try folders.prepare()
     _ = try folders.recoverAcceptances()
     for id in try folders.jobs(.active) { try folders.recover(id) }
-    for name in try files.names(in: "/spool/incoming") { _ = try folders.accept(name) }
+    for name in try files.names(in: "/spool/incoming") {
+      if let request = JobRequest(name) { try answer(request, "/spool/incoming/" + name) }
+    }
+    _ = try folders.accept(try files.names(in: "/spool/incoming"))
+  }
+
+  /// Runs until nothing is left to do.
+  func run(stage: Stage) throws {
+    try acceptOnly()
     while true {
       let next = try folders.next()
       if let id = next.job {
@@ -48,6 +58,19 @@ final class SimulatedDaemon {
     }
   }
 
+  /// As the daemon does: what is asked, then the request's file; a request that the job's state does not allow is dropped.
+  private func answer(_ request: JobRequest, _ path: String) throws {
+    if let state = try JobState.allCases.first(where: { try files.entry(folders.folder(of: request.id, $0)) != nil }) {
+      let step = String(decoding: try files.read(path, limitBytes: 100), as: UTF8.self)
+      do {
+        try folders.answer(request, in: state, user: "anna", step: step.isEmpty ? nil : step)
+        record.answers += 1
+      } catch let failure as Failure where failure.status == .usage {}
+    }
+    try files.remove(path)
+    try files.synchronize("/spool/incoming")
+  }
+
   private func run(_ id: JobID, _ stage: Stage) throws {
     try folders.activate(id)
     let job = try folders.jobFile(of: id, .active)
@@ -58,7 +81,7 @@ final class SimulatedDaemon {
       let outcome = stage(start)
       if outcome == .exited(0) { try publish(step, in: folders.folder(of: id, .active)) }
       let conclusion = try folders.conclude(
-        step, of: id, status, outcome, lastLine: "sid-x: it is so", isStopping: false)
+        step, of: id, status, outcome, lastLine: "sid-x: it is so")
       guard conclusion == .finishedStep else { return }
     }
     try folders.finish(job, id)
@@ -66,7 +89,8 @@ final class SimulatedDaemon {
 
   /// As stages publish: the figures, then the output, each by a rename that is flushed.
   private func publish(_ step: JobStep, in folder: String) throws {
-    for (name, content) in [(step.name + ".json", #"{"figures": {"\#(step.name)": 1}}"#), (step.outputFile, "output")] {
+    let figures = (step.figuresFile, #"{"figures": {"\#(step.name)": 1}}"#)
+    for (name, content) in (step.figuresFile == step.outputFile ? [] : [figures]) + [(step.outputFile, "output")] {
       try files.write("\(folder)/\(name).partial", Array(content.utf8))
       try files.rename("\(folder)/\(name).partial", to: "\(folder)/\(name)")
       try files.synchronize(folder)

@@ -1,5 +1,33 @@
 import Foundation
 
+/// Something worth a line, with what a journal keeps apart.
+public struct LogRecord: Sendable {
+  /// How urgent it is, by syslog's numbers.
+  public enum Priority: Int, Sendable {
+    case error = 3
+    case warning = 4
+    case notice = 5
+    case info = 6
+  }
+
+  /// How urgent it is.
+  public var priority = Priority.info
+  /// What has happened, without the job.
+  public var message: String
+  /// The job it is about.
+  public var job: String?
+  /// The step of the job.
+  public var step: String?
+  /// The stage of the step.
+  public var stage: String?
+
+  init(
+    _ message: String, _ priority: Priority = .info, job: JobID? = nil, step: String? = nil, stage: String? = nil
+  ) {
+    (self.priority, self.message, self.job, self.step, self.stage) = (priority, message.oneLine, job?.description, step, stage)
+  }
+}
+
 /// Lines and one progress bar on a terminal; lines alone elsewhere.
 public final class Console {
   private let descriptor: Int32
@@ -8,6 +36,7 @@ public final class Console {
   private var hasBar = false
   private var lastLabel = ""
   private var lastProgress = ContinuousClock.now - .seconds(3600)
+  private let journal: (LogRecord) -> Bool
 
   /// How often a bar is drawn anew, and how often progress is a line where there is no terminal.
   private static let barInterval = Duration.milliseconds(100)
@@ -16,14 +45,23 @@ public final class Console {
   /// - Parameters:
   ///   - descriptor: where to write.
   ///   - hasTimestamps: whether each line starts with the time (UTC).
-  public init(descriptor: Int32 = STDERR_FILENO, hasTimestamps: Bool) {
+  ///   - journal: takes a record elsewhere, and says whether it did.
+  public init(
+    descriptor: Int32 = STDERR_FILENO, hasTimestamps: Bool, journal: @escaping (LogRecord) -> Bool = { _ in false }
+  ) {
+    self.journal = journal
     self.descriptor = descriptor
     self.hasTimestamps = hasTimestamps
     isTerminal = isatty(descriptor) == 1
   }
 
   /// Writes one line.
-  public func line(_ text: String) {
+  public func line(_ text: String) { log(LogRecord(text)) }
+
+  /// Writes a record, as one line where no journal takes it.
+  func log(_ record: LogRecord) {
+    if journal(record) { return }
+    let text = record.job.map { "\($0): \(record.message)" } ?? record.message
     let stamp = hasTimestamps ? Date().formatted(.iso8601) + " " : ""
     put((hasBar ? "\r\u{1B}[K" : "") + stamp + text.oneLine + "\n")
     hasBar = false

@@ -25,6 +25,23 @@ extension SpoolClient {
   }
 }
 
+extension SpoolClient {
+  /// Draws what waits or is being run, twice a second, for ever.
+  /// - Parameter put: takes text for a terminal.
+  public func watchTable(put: (String) -> Void) throws -> Never {
+    while true {
+      let jobs = try jobs()
+      let over = jobs.filter(\.state.isFinal).suffix(5)
+      let table = StatusReport.table(jobs.filter { !$0.state.isFinal }.suffix(200) + over, waiting: try waiting())
+      let time = Date().formatted(date: .omitted, time: .standard)
+      // Home, each line cleared to its end, and the rest below.
+      let lines = ["\(root)  \(time)", ""] + table.split(separator: "\n").map(String.init)
+      put("\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\r\n\u{1B}[J")
+      usleep(500_000)
+    }
+  }
+}
+
 /// What has been shown of a job that is being followed.
 private struct WatchView {
   private let console: Console

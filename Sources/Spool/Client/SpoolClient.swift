@@ -18,16 +18,26 @@ public struct SpoolClient {
 
   /// The spool's root.
   public let root: String
-  private let files = DiskFileSystem()
+  let files = DiskFileSystem()
 
   /// - Parameter root: the spool's root.
   /// - Throws: a `Failure` with status `noInput` where there is no spool.
   public init(_ root: String) throws {
     self.root = root
-    guard try files.entry(root + "/incoming")?.kind == .folder else {
+    guard try Self.entry(root + "/incoming")?.kind == .folder else {
       throw Failure(
         .noInput, root, "is no spool: it has no folder incoming/",
         remedy: "start sid-spoold --spool \(root), or name another with --spool or SID_SPOOL")
+    }
+  }
+
+  private static func entry(_ path: String) throws -> FileEntry? {
+    do {
+      return try DiskFileSystem().entry(path)
+    } catch let failure as Failure where failure.status == .cannotCreate {
+      throw Failure(
+        .noInput, path, "you may not look there",
+        remedy: "ask the administrator to make you a member of the spool's group, and log in again")
     }
   }
 
@@ -62,16 +72,27 @@ public struct SpoolClient {
       let reference = "\(job.name)-\(String(repeating: "0", count: 4 - digits.count))\(digits)"
       guard !taken.contains(reference), try files.entry(incoming(reference)) == nil else { continue }
       let temporary = "\(root)/incoming/.\(reference).\(getpid()).tmp"
-      do {
-        try files.write(temporary, bytes)
-        try files.rename(temporary, to: incoming(reference))
-      } catch {
-        try? files.remove(temporary)
-        throw error
-      }
-      try files.synchronize("\(root)/incoming")
+      try drop(bytes, temporary: temporary, as: incoming(reference))
       return reference
     }
+  }
+
+  /// Puts a file into `incoming/`, complete from the first moment, and readable for the daemon whatever the umask is.
+  func drop(_ bytes: [UInt8], temporary: String, as path: String) throws {
+    do {
+      try files.write(temporary, bytes)
+      chmod(temporary, 0o644)
+      try files.rename(temporary, to: path)
+    } catch let failure as Failure where failure.status == .cannotCreate {
+      try? files.remove(temporary)
+      throw Failure(
+        .cannotCreate, "\(root)/incoming", "you may not write there",
+        remedy: "ask the administrator to make you a member of the spool's group, and log in again")
+    } catch {
+      try? files.remove(temporary)
+      throw error
+    }
+    try files.synchronize("\(root)/incoming")
   }
 
   private func incoming(_ reference: String) -> String { "\(root)/incoming/\(reference).yaml" }

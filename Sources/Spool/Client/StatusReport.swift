@@ -5,13 +5,13 @@ import Foundation
 public enum StatusReport {
   /// A table, one job a line, and the files that wait to be accepted.
   public static func table(_ jobs: [SpoolClient.Job], waiting: [String]) -> String {
-    var rows = [["JOB", "STATE", "STEP", "PROGRESS"]]
-    rows += jobs.map { [$0.id.description, $0.state.rawValue, step($0), progress($0)] }
-    rows += waiting.map { [$0.oneLine, "incoming", "", "waits to be accepted"] }
-    let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
+    var rows = [["JOB", "USER", "STATE", "STEP", "PROGRESS"]]
+    rows += jobs.map { [$0.id.description, $0.status?.user ?? "", $0.state.rawValue, step($0), progress($0)] }
+    rows += waiting.map { [$0.oneLine, "", "incoming", "", "waits to be accepted"] }
+    let widths = (0..<4).map { column in rows.map { $0[column].count }.max() ?? 0 }
     return rows.map { row in
       let cells = row.enumerated().map { column, text in
-        column < 3 ? text + String(repeating: " ", count: widths[column] - text.count) : text
+        column < 4 ? text + String(repeating: " ", count: widths[column] - text.count) : text
       }
       return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed())
     }.joined(separator: "\n")
@@ -68,13 +68,15 @@ public enum StatusReport {
       let left = status.etaSeconds.map { ", \(ProgressText.duration($0)) left" } ?? ""
       return status.percent.map { "\(Int($0)) %\(left)\(attempt)" } ?? "started\(attempt)"
     case .queue:
-      guard let time = status.nextAttempt, let reason = status.reason else { return "" }
+      guard let time = status.nextAttempt, let reason = status.reason else {
+        return status.after.map { "after \($0.joined(separator: ", "))" } ?? ""
+      }
       return "deferred to \(time.formatted(.iso8601)): \(reason.oneLine)"
     case .failed: return (status.reason ?? "").oneLine
     case .done:
       guard let started = status.started, let finished = status.finished else { return "" }
       return "in \(ProgressText.duration(finished.timeIntervalSince(started)))"
-    case .held: return ""
+    case .held: return (status.reason ?? "").oneLine
     }
   }
 }

@@ -4,33 +4,75 @@ import Foundation
 
 /// How a daemon works on its spool.
 public struct DaemonOptions: Sendable {
+  /// What users may take of the spool; 0 stands for no limit.
+  public struct Limits: Sendable, Equatable {
+    /// Jobs of one user that wait or are being run.
+    public var jobsPerUser = 0
+    /// Jobs that wait or are being run.
+    public var queuedJobs = 0
+    /// Bytes of one user's jobs in the spool, whatever their state.
+    public var bytesPerUser = 0
+    /// The largest job file.
+    public var jobFileBytes = JobFile.largestBytes
+    /// No step starts while less than this is free on the spool's disk, in bytes.
+    public var freeSpace = 0
+    /// What must be free again before steps start, in bytes.
+    public var freeSpaceResume = 0
+  }
+
+  /// How long finished jobs are kept; 0 stands for ever.
+  public struct Retention: Sendable, Equatable {
+    /// After so many days one is removed.
+    public var days = 0.0
+    /// Of all that are kept, in bytes; beyond it the oldest are removed.
+    public var bytes = 0
+  }
+
   /// The spool's root; created where it is missing.
   public var spool: String
-  /// Beneath what job files may name inputs.
-  public var inputRoots: [String]
-  /// Where the stage programs are.
-  public var programDirectory: String
+  /// Beneath what job files may name inputs; the spool's `inputs/` and the installed `pipeline/` where empty.
+  public var inputRoots: [String] = []
+  /// Where the stage programs are; the folder of this executable unless given.
+  public var programDirectory: String?
   /// When a step is tried again and when it is given up.
   public var retry = RetryPolicy()
-  /// How long a stage has to reach its checkpoint when the daemon is told to stop.
+  /// How many steps run at once.
+  public var slots = StageSlots()
+  /// How many threads a stage gets whose job does not say; 0 for the processors divided by the slots.
+  public var threads = 0
+  /// What users may take.
+  public var limits = Limits()
+  /// What every step may use at most.
+  public var stageLimits = StepLimits()
+  /// How long a stage has to reach its checkpoint when it is told to stop.
   public var stopTimeoutSeconds = 90.0
+  /// How long finished jobs are kept, by the state they ended in.
+  public var retention: [JobState: Retention] = [:]
+  /// Whether a step stops, at its checkpoint, where a job of higher priority lacks its slot.
+  public var preempts = false
+  /// Where metrics are written in Prometheus' text format; nil for nowhere.
+  public var metricsFile: String?
   /// Whether to end when no job is left.
   public var exitsWhenIdle = false
 
-  /// - Parameters:
-  ///   - spool: the spool's root.
-  ///   - inputRoots: the spool's `inputs/` and the installed `pipeline/` unless given.
-  ///   - programDirectory: the folder of this executable unless given.
-  public init(spool: String, inputRoots: [String] = [], programDirectory: String? = nil) {
-    let own = (Self.ownExecutable as NSString).deletingLastPathComponent
-    self.spool = spool
-    self.programDirectory = programDirectory ?? own
-    let installed = (own as NSString).deletingLastPathComponent + "/share/sid/pipeline"
-    self.inputRoots = inputRoots.isEmpty ? [spool + "/inputs", installed] : inputRoots
+  /// - Parameter spool: the spool's root.
+  public init(spool: String) { self.spool = spool }
+
+  /// The folder that programs are found in unless `programDirectory` says otherwise.
+  static var ownDirectory: String {
+    let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+    return (own as NSString).deletingLastPathComponent
   }
 
-  private static var ownExecutable: String {
-    (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
+  var roots: [String] {
+    let installed = (Self.ownDirectory as NSString).deletingLastPathComponent + "/share/sid/pipeline"
+    return inputRoots.isEmpty ? [spool + "/inputs", installed] : inputRoots
+  }
+
+  /// The threads of a stage whose job does not say; nil for the stage's own default.
+  var threadsPerStage: Int? {
+    if threads > 0 { return threads }
+    return slots.total == 1 ? nil : max(1, ProcessInfo.processInfo.activeProcessorCount / slots.total)
   }
 
   /// The kernel's name for this boot of the machine.

@@ -14,24 +14,38 @@ final class RunningStage {
   var killTime: ContinuousClock.Instant?
   /// Whether it has closed its progress pipe, which would be readable for ever.
   private(set) var isSilent = false
+  private let secondsBefore: Double
+  private let timeoutSeconds: Double?
   private var stream = ProgressStream()
   private var isWritten = true
   private var lastWrite = ContinuousClock.now - .seconds(60)
 
-  init(step: JobStep, process: StageProcess, log: StageLog, status: JobStatus) {
+  init(step: JobStep, process: StageProcess, log: StageLog, status: JobStatus, timeoutSeconds: Double?) {
     self.step = step
     self.process = process
     self.log = log
     self.status = status
+    self.timeoutSeconds = timeoutSeconds
+    secondsBefore = status.secondsRun ?? 0
   }
 
   deinit { close(process.progress) }
+
+  /// How long this attempt has run.
+  var seconds: Double { (ContinuousClock.now - started) / .seconds(1) }
+
+  /// How long until the step has run for as long as it may; nil for no limit.
+  var secondsToTimeout: Double? { killTime == nil ? timeoutSeconds.map { $0 - secondsBefore - seconds } : nil }
+
+  /// How long until it is killed.
+  var secondsToKill: Double? { killTime.map { ($0 - .now) / .seconds(1) } }
 
   /// Takes up what the stage has reported.
   /// - Returns: whether there was something new.
   func readProgress() -> Bool {
     let read = stream.read(process.progress)
     isSilent = isSilent || read.isAtEnd
+    status.secondsRun = secondsBefore + seconds
     guard let progress = read.latest else { return false }
     status.percent = progress.percent
     status.done = progress.done

@@ -1,3 +1,4 @@
+import CLinux
 import Diagnostics
 import Files
 import Foundation
@@ -44,7 +45,8 @@ package struct DiskFileSystem: FileSystem, Sendable {
       default: .other
       }
     let modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
-    return FileEntry(kind: kind, size: Int(status.st_size), modified: modified)
+    return FileEntry(
+      kind: kind, size: Int(status.st_size), modified: modified, owner: status.st_uid, links: Int(status.st_nlink))
   }
 
   package func createFolder(_ path: String) throws {
@@ -63,9 +65,14 @@ package struct DiskFileSystem: FileSystem, Sendable {
     guard status.st_size <= limitBytes else {
       throw Failure(.dataError, path, "is \(status.st_size) bytes; the limit is \(limitBytes)")
     }
-    var bytes = [UInt8](repeating: 0, count: limitBytes + 1)
+    // One byte more than it had a moment ago, so that its end is seen.
+    var bytes = [UInt8](repeating: 0, count: Int(status.st_size) + 1)
     var filled = 0
-    while filled < bytes.count {
+    while true {
+      if filled == bytes.count {
+        guard filled <= limitBytes else { break }
+        bytes += [UInt8](repeating: 0, count: min(bytes.count, limitBytes + 1 - filled))
+      }
       let count = bytes.withUnsafeMutableBytes {
         Glibc.read(descriptor, $0.baseAddress?.advanced(by: filled), $0.count - filled)
       }
@@ -78,7 +85,7 @@ package struct DiskFileSystem: FileSystem, Sendable {
     return Array(bytes.prefix(filled))
   }
 
-  package func write(_ path: String, _ bytes: [UInt8]) throws {
+  package func write(_ path: String, _ bytes: [UInt8], isFlushed: Bool) throws {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
     guard descriptor >= 0 else { throw Failure.system(path, "create") }
     defer { close(descriptor) }
@@ -91,7 +98,7 @@ package struct DiskFileSystem: FileSystem, Sendable {
       guard count >= 0 else { throw Failure.system(path, "write") }
       written += count
     }
-    guard fsync(descriptor) == 0 else { throw Failure.system(path, "flush to disk") }
+    guard !isFlushed || fsync(descriptor) == 0 else { throw Failure.system(path, "flush to disk") }
   }
 
   package func rename(_ path: String, to newPath: String) throws {
@@ -107,4 +114,11 @@ package struct DiskFileSystem: FileSystem, Sendable {
   }
 
   package func synchronize(_ folder: String) throws { try AtomicFile.synchronize(folder) }
+
+  package func synchronizeAll(_ folder: String) throws {
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw Failure.system(folder, "open") }
+    defer { close(descriptor) }
+    guard sid_syncfs(descriptor) == 0 else { throw Failure.system(folder, "flush to disk") }
+  }
 }

@@ -24,14 +24,16 @@ package struct IncomingFiles {
   ///   - entries: what stands there.
   ///   - completed: the names that are known to be complete.
   ///   - nowSeconds: a clock that never goes back.
+  ///   - most: how many names to hand out at once; the rest is ready at the next reading.
   /// - Returns: the names to accept, and how many seconds to wait before the next reading (nil: nothing is on its way).
   package mutating func scan(
-    _ entries: [String: FileEntry], completed: Set<String>, nowSeconds: Double
+    _ entries: [String: FileEntry], completed: Set<String>, nowSeconds: Double, most: Int = .max
   ) -> (ready: [String], waitSeconds: Double?) {
     var ready: [String] = []
     var wait: Double?
     sightings = sightings.filter { entries[$0.key] != nil }
-    for (name, entry) in entries where !Self.isIgnored(name) {
+    for (name, entry) in entries.sorted(by: { $0.key < $1.key }) where !Self.isIgnored(name) {
+      if ready.count >= most { break }
       if sightings[name]?.entry != entry { sightings[name] = Sighting(entry: entry, sinceSeconds: nowSeconds) }
       let rest = Self.settleSeconds - (nowSeconds - (sightings[name]?.sinceSeconds ?? nowSeconds))
       if completed.contains(name) || rest <= 0 {
@@ -41,6 +43,6 @@ package struct IncomingFiles {
         wait = min(wait ?? rest, rest)
       }
     }
-    return (ready.sorted(), wait)
+    return (ready, wait)
   }
 }

@@ -10,6 +10,14 @@ public struct JobStatus: Sendable, Equatable, Codable {
   public var id: String
   /// The state when this was written.
   public var state: JobState
+  /// The user who submitted it.
+  public var user: String?
+  /// The number of that user.
+  public var uid: UInt32?
+  /// What goes first: higher before lower; nil for 0.
+  public var priority: Int?
+  /// The IDs of the jobs that have to be done before it starts.
+  public var after: [String]?
   /// When the job was accepted.
   public var accepted: Date
   /// When its first step started.
@@ -20,6 +28,9 @@ public struct JobStatus: Sendable, Equatable, Codable {
   public var steps: [String] = []
   /// The names of those that are finished.
   public var finishedSteps: [String] = []
+
+  /// The stage of the first step that is not finished; nil where none is left.
+  public var nextStage: String?
 
   /// The step at work, or the one that failed.
   public var step: String?
@@ -42,6 +53,8 @@ public struct JobStatus: Sendable, Equatable, Codable {
   public var interruptions: Int = 0
   /// The farthest the step has come in any attempt, in its unit.
   public var farthest: Double = -1
+  /// How many seconds the step has run in all its attempts.
+  public var secondsRun: Double?
   /// Whether an attempt has been counted and not concluded.
   public var isRunning: Bool = false
   /// The boot of the machine in which it was started.
@@ -57,11 +70,13 @@ public struct JobStatus: Sendable, Equatable, Codable {
   public var key: String?
 
   enum CodingKeys: String, CodingKey {
-    case job, id, state, accepted, started, finished, steps
+    case job, id, state, user, uid, priority, after, accepted, started, finished, steps
     case finishedSteps = "finished_steps"
+    case nextStage = "next_stage"
     case step, percent, done, total, unit, rate
     case etaSeconds = "eta_s"
     case attempts, interruptions, farthest
+    case secondsRun = "seconds_run"
     case isRunning = "is_running"
     case boot
     case nextAttempt = "next_attempt"
@@ -82,6 +97,7 @@ public struct JobStatus: Sendable, Equatable, Codable {
     attempts = 0
     interruptions = 0
     farthest = -1
+    secondsRun = nil
     isRunning = false
     nextAttempt = nil
     reason = nil

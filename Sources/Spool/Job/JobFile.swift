@@ -34,13 +34,45 @@ public struct JobStep: Sendable, Equatable {
   public let outputs: Set<ArtifactKind>
   /// What the job says, and the inputs it left out.
   public let settings: [Setting]
+  /// How much it may use.
+  public var limits = StepLimits()
   /// The line of the job file it starts on.
   public let line: Int
 
   /// The file that stands under this name when the step is finished.
-  public var outputFile: String { name + ".h5" }
+  public var outputFile: String { isOwn ? JobFolders.Name.checksums : name + ".h5" }
   /// The figures beside it.
-  public var figuresFile: String { name + ".json" }
+  public var figuresFile: String { isOwn ? JobFolders.Name.checksums : name + ".json" }
+
+  /// The last step of every job, which is not in its file: the checksums of all outputs (`SHA256SUMS`).
+  static let checksums = JobStep(
+    name: "checksums", stage: StageVocabulary("checksums", program: "sidctl", subcommand: "seal", makes: .score, files: [], []),
+    outputs: [], settings: [], line: 0)
+
+  /// Whether it is the daemon's own and not the job's.
+  var isOwn: Bool { stage == Self.checksums.stage }
+}
+
+/// How much a step may use.
+public struct StepLimits: Sendable, Equatable {
+  /// How long it may run in all its attempts, in seconds; nil for no limit.
+  public var timeoutSeconds: Double?
+  /// How much memory of its own each of its processes may have, in bytes; nil for no limit.
+  public var memoryBytes: Int?
+
+  /// - Parameters:
+  ///   - timeoutSeconds: how long it may run in all its attempts.
+  ///   - memoryBytes: how much memory of its own each of its processes may have.
+  public init(timeoutSeconds: Double? = nil, memoryBytes: Int? = nil) {
+    (self.timeoutSeconds, self.memoryBytes) = (timeoutSeconds, memoryBytes)
+  }
+
+  /// The tighter of both.
+  func tightened(by other: StepLimits) -> StepLimits {
+    func least<T: Comparable>(_ a: T?, _ b: T?) -> T? { [a, b].compactMap { $0 }.min() }
+    return StepLimits(
+      timeoutSeconds: least(timeoutSeconds, other.timeoutSeconds), memoryBytes: least(memoryBytes, other.memoryBytes))
+  }
 }
 
 /// A job as its file describes it, with every name resolved.
@@ -54,6 +86,15 @@ public struct JobFile: Sendable, Equatable {
   public let name: String
   /// The steps in the order in which they run.
   public let steps: [JobStep]
+  /// What goes first: higher before lower, 0 unless the file says otherwise.
+  public private(set) var priority = 0
+  /// The jobs that have to be done before it starts, by ID, reference (`NAME-7f3a`) or name, with the line of each.
+  public private(set) var after: [(job: String, line: Int)] = []
+
+  /// What `priority` may be.
+  public static let priorities = -20...20
+  /// The most jobs that one may wait for.
+  public static let mostDependencies = 100
 
   /// Reads a job file.
   ///
@@ -87,10 +128,12 @@ public struct JobFile: Sendable, Equatable {
         }
         var reader = StepReader()
         steps = try items.map { try reader.read($0) }
+      case "priority": priority = try Self.priority(pair)
+      case "after": after = try Self.dependencies(pair)
       default:
         throw JobFileError(
-          line: pair.line, key: pair.key, "unknown; a job has the keys \"job\" and \"steps\"",
-          remedy: nearest(to: pair.key, among: ["job", "steps"]).map { "did you mean \"\($0)\"?" })
+          line: pair.line, key: pair.key, "unknown; a job has the keys \"job\", \"priority\", \"after\" and \"steps\"",
+          remedy: nearest(to: pair.key, among: ["job", "steps", "priority", "after"]).map { "did you mean \"\($0)\"?" })
       }
     }
     guard let name else {
@@ -112,6 +155,40 @@ public struct JobFile: Sendable, Equatable {
         line: pair.value.line, key: pair.key, "\"\(name.prefix(80))\" is not a name", remedy: "use \(JobName.rule)")
     }
     return name
+  }
+
+  private static func priority(_ pair: YAMLNode.Pair) throws -> Int {
+    guard case .scalar(let text, isPlain: true) = pair.value.content, let priority = Int(text),
+      priorities.contains(priority)
+    else {
+      throw JobFileError(
+        line: pair.value.line, key: "priority",
+        "is \(pair.value.text.map { "\"\($0.prefix(80))\"" } ?? pair.value.kind); expected a whole number from "
+          + "\(priorities.lowerBound) to \(priorities.upperBound)")
+    }
+    return priority
+  }
+
+  private static func dependencies(_ pair: YAMLNode.Pair) throws -> [(job: String, line: Int)] {
+    var nodes = [pair.value]
+    if case .list(let items) = pair.value.content { nodes = items }
+    guard nodes.count <= mostDependencies else {
+      throw JobFileError(line: pair.line, key: "after", "more than \(mostDependencies) jobs")
+    }
+    return try nodes.map { node in
+      guard let text = node.text, !text.isEmpty, JobName.isValid(text) || JobID(text) != nil else {
+        throw JobFileError(
+          line: node.line, key: "after", "is \(node.text.map { "\"\($0.prefix(80))\"" } ?? node.kind); expected a job",
+          remedy: "name a job by its ID, its reference (NAME-7f3a) or its name")
+      }
+      return (text, node.line)
+    }
+  }
+
+  /// Two are the same if they say the same.
+  public static func == (left: JobFile, right: JobFile) -> Bool {
+    left.name == right.name && left.steps == right.steps && left.priority == right.priority
+      && left.after.map(\.job) == right.after.map(\.job)
   }
 
   private static func describe(_ node: YAMLNode) -> String {

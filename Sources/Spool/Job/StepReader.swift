@@ -1,7 +1,10 @@
 /// Reads the steps of a job in order, each against what the steps before it make.
 struct StepReader {
   /// What the job's own files are called.
-  private static let reserved: Set<String> = ["status", "summary", "job", "log", "submitted"]
+  private static let reserved: Set<String> = ["status", "summary", "job", "log", "submitted", "checksums"]
+
+  /// Keys of a step that are no options of its program.
+  static let ownKeys = ["name", "timeout", "memory"]
 
   private var earlier: [JobStep] = []
 
@@ -46,11 +49,20 @@ struct StepReader {
     var name = stage.stage
     var nameLine = line
     var given: [String: JobStep.Setting] = [:]
+    var limits = StepLimits()
     for pair in pairs {
-      if pair.key == "name" {
+      switch pair.key {
+      case "name":
         name = try JobFile.name(pair, of: "step")
         nameLine = pair.line
         continue
+      case "timeout":
+        limits.timeoutSeconds = try limit(pair, Quantity.seconds, Quantity.timeRule)
+        continue
+      case "memory":
+        limits.memoryBytes = try limit(pair, Quantity.bytes, Quantity.sizeRule)
+        continue
+      default: break
       }
       guard let option = stage.option(pair.key) else { throw unknown(pair, in: stage) }
       given[pair.key] = .init(option: option, value: try value(pair, option), line: pair.line)
@@ -70,7 +82,18 @@ struct StepReader {
       }
     }
     let outputs = stage.outputsByOption.first { given[$0.key] != nil }?.value ?? [stage.output]
-    return JobStep(name: name, stage: stage, outputs: outputs, settings: settings, line: line)
+    return JobStep(name: name, stage: stage, outputs: outputs, settings: settings, limits: limits, line: line)
+  }
+
+  private func limit<T: Comparable & ExpressibleByIntegerLiteral>(
+    _ pair: YAMLNode.Pair, _ parse: (String) -> T?, _ rule: String
+  ) throws -> T {
+    guard let text = pair.value.text, let value = parse(text), value > 0 else {
+      throw JobFileError(
+        line: pair.value.line, key: pair.key,
+        "is \(pair.value.text.map { "\"\($0.prefix(80))\"" } ?? pair.value.kind); expected \(rule)")
+    }
+    return value
   }
 
   /// Refuses a name under which a step's files would stand in for others in the job's folder.
@@ -97,7 +120,7 @@ struct StepReader {
     if StageVocabulary.daemonOptions.contains(pair.key) {
       return JobFileError(line: pair.line, key: pair.key, "is set by the daemon", remedy: "remove it")
     }
-    let guess = nearest(to: pair.key, among: stage.options.map(\.name) + ["name"])
+    let guess = nearest(to: pair.key, among: stage.options.map(\.name) + Self.ownKeys)
     return JobFileError(
       line: pair.line, key: pair.key, "unknown option of the stage \"\(stage.stage)\"",
       remedy: guess.map { "did you mean \"\($0)\"?" } ?? "\(stage.program) --help lists its options")

@@ -30,6 +30,12 @@ struct YAMLNode {
     }
   }
 
+  /// A single value, or nil.
+  var text: String? {
+    guard case .scalar(let text, _) = content, !isNull else { return nil }
+    return text
+  }
+
   /// Whether the key stands without a value, as in `score:`.
   var isNull: Bool {
     if case .scalar(let text, isPlain: true) = content { return Self.nulls.contains(text) }

@@ -51,31 +51,34 @@ struct JobLock: ~Copyable {
     }
   }
 
-  /// Stops the processes of a daemon that is gone and waits until none holds the lock.
-  /// - Parameters:
-  ///   - graceSeconds: how long they have after SIGTERM before SIGKILL.
-  ///   - isCancelled: asked while waiting.
-  /// - Returns: the processes that were stopped.
-  /// - Throws: a `Failure` with status `temporaryFailure` where one outlives SIGKILL for a minute or waiting was cancelled.
-  static func stopOrphans(
-    folder: String, graceSeconds: Double, isCancelled: () -> Bool = { false }
-  ) throws -> [pid_t] {
-    var stopped: [pid_t] = []
-    let start = ContinuousClock.now
-    while true {
-      if try JobLock(folder: folder) != nil { return stopped }
-      let waited = (ContinuousClock.now - start) / .seconds(1)
-      for process in holders(folder: folder) {
-        if !stopped.contains(process) {
-          stopped.append(process)
-          kill(process, SIGTERM)
-        }
-        if waited > graceSeconds { kill(process, SIGKILL) }
-      }
-      guard waited < graceSeconds + 60, !isCancelled() else {
-        throw Failure(.temporaryFailure, folder, "processes \(holders(folder: folder)) still write there")
-      }
-      usleep(50_000)
+  /// Tells the processes that hold the lock of a job's folder to end.
+  /// - Parameter hard: by SIGKILL.
+  static func stopHolders(folder: String, hard: Bool) -> [pid_t] {
+    let processes = holders(folder: folder)
+    for process in processes { kill(process, hard ? SIGKILL : SIGTERM) }
+    return processes
+  }
+}
+
+/// Processes that still write in a job's folder, being stopped: SIGTERM first, SIGKILL when their time is over.
+struct Leftover {
+  private let folder: String
+  private let graceSeconds: Double
+  private let start = ContinuousClock.now
+  private var isTold = false
+  /// Those that were found.
+  private(set) var processes: [pid_t] = []
+
+  init(folder: String, graceSeconds: Double) { (self.folder, self.graceSeconds) = (folder, graceSeconds) }
+
+  /// The lock, once nobody holds it any more.
+  mutating func lock() throws -> JobLock? {
+    if let lock = try JobLock(folder: folder) { return lock }
+    let isOver = (ContinuousClock.now - start) / .seconds(1) > graceSeconds
+    if !isTold || isOver {
+      processes = Set(processes + JobLock.stopHolders(folder: folder, hard: isOver)).sorted()
+      isTold = true
     }
+    return nil
   }
 }

@@ -89,6 +89,18 @@ struct StageProcess {
     self.progress = pipeEnds[0]
   }
 
+  /// Limits what each process of the stage may take: no core files, and memory of its own.
+  /// - Throws: a `Failure` where the kernel refuses.
+  func limit(_ limits: StepLimits) throws {
+    var wanted: [(Int32, Int)] = [(Int32(RLIMIT_CORE.rawValue), 0)]
+    if let bytes = limits.memoryBytes { wanted.append((Int32(RLIMIT_DATA.rawValue), bytes)) }
+    for (resource, limit) in wanted {
+      let code = sid_limit_resource(process, resource, UInt(limit))
+      // One that has ended already needs no limit.
+      guard code == 0 || code == ESRCH else { throw Failure.system("process \(process)", "limit", code: code) }
+    }
+  }
+
   /// Sends a signal to every process of the stage.
   func signal(_ number: Int32) { kill(-process, number) }
 

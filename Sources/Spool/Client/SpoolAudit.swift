@@ -1,0 +1,153 @@
+import Diagnostics
+import Files
+import Foundation
+
+/// What is wrong with a spool, as far as one may look.
+public struct SpoolAudit {
+  /// How bad something is.
+  public enum Grade: String, Sendable {
+    case ok, warning, problem
+  }
+
+  /// One thing that was looked at.
+  public struct Finding: Sendable {
+    /// How bad it is.
+    public let grade: Grade
+    /// What was found.
+    public let text: String
+  }
+
+  private let root: String
+  private let files = DiskFileSystem()
+  /// What was found, in the order in which it was looked at.
+  public private(set) var findings: [Finding] = []
+
+  /// Looks at a spool.
+  /// - Parameter root: its folder.
+  public init(_ root: String) {
+    self.root = root
+    checkDaemon()
+    checkPermissions()
+    checkOrphans()
+    checkClock()
+    checkDisk()
+  }
+
+  /// Whether nothing is a problem.
+  public var isSound: Bool { !findings.contains { $0.grade == .problem } }
+
+  private mutating func note(_ grade: Grade, _ text: String) { findings.append(Finding(grade: grade, text: text)) }
+
+  private mutating func checkDaemon() {
+    // Whoever holds the lock is listed by the kernel with device and inode of the file.
+    var status = stat()
+    guard stat("\(root)/.lock", &status) == 0 else {
+      return note(.problem, "no daemon has worked on this spool yet: start sid-spoold")
+    }
+    let locks = (try? String(contentsOfFile: "/proc/locks", encoding: .utf8)) ?? ""
+    let holder = locks.split(separator: "\n").map { $0.split(separator: " ") }.first { fields in
+      fields.count >= 6 && fields[1] == "FLOCK" && fields[5].hasSuffix(":\(status.st_ino)")
+    }
+    if let holder {
+      note(.ok, "the daemon runs (process \(holder[4]))")
+    } else {
+      note(.problem, "no daemon runs: jobs are accepted and run when sid-spoold is started")
+    }
+  }
+
+  private mutating func checkPermissions() {
+    var problems = 0
+    for name in ["", "incoming", "inputs"] + JobState.allCases.map(\.rawValue) {
+      let path = name.isEmpty ? root : "\(root)/\(name)"
+      var status = stat()
+      guard lstat(path, &status) == 0 else {
+        note(.problem, "\(path): is missing or not to be looked at; the daemon creates it when it starts")
+        problems += 1
+        continue
+      }
+      guard status.st_mode & S_IFMT == S_IFDIR else {
+        note(.problem, "\(path): is no folder")
+        problems += 1
+        continue
+      }
+      if name != "incoming" && name != "inputs", status.st_mode & 0o002 != 0 {
+        note(.problem, "\(path): everybody may write there; chmod o-w")
+        problems += 1
+      }
+      if name == "incoming" || name == "inputs", status.st_mode & 0o022 != 0, status.st_mode & S_ISVTX == 0 {
+        note(.warning, "\(path): several users may write there and it is not sticky: they can remove each other's files; chmod +t")
+        problems += 1
+      }
+    }
+    if access("\(root)/incoming", W_OK) != 0 {
+      note(.warning, "you may not submit: incoming/ is not writable for \(Users.name(geteuid()))")
+      problems += 1
+    }
+    if problems == 0 { note(.ok, "permissions") }
+  }
+
+  private mutating func checkOrphans() {
+    var problems = 0
+    let now = Date()
+    for state in JobState.allCases {
+      let folder = "\(root)/\(state.rawValue)"
+      for name in (try? files.names(in: folder)) ?? [] {
+        guard let id = JobID(name) else {
+          let isOwn = name.hasPrefix(".")
+          note(isOwn ? .warning : .problem, "\(folder)/\(name): is no job\(isOwn ? "; the daemon settles it when it starts" : "")")
+          problems += 1
+          continue
+        }
+        guard let bytes = try? files.read("\(folder)/\(name)/\(JobFolders.Name.status)", limitBytes: 1 << 20),
+          let status = try? JobStatus(json: bytes)
+        else {
+          note(.problem, "\(folder)/\(name): its status.json is missing or damaged")
+          problems += 1
+          continue
+        }
+        if state.isFinal, status.state != state {
+          note(.problem, "\(id): stands in \(state.rawValue)/ and says \(status.state.rawValue)")
+          problems += 1
+        }
+        if state == .active, !status.isRunning, now.timeIntervalSince(status.started ?? now) > 60, status.step == nil {
+          note(.warning, "\(id): stands in active/ and no step is at work")
+          problems += 1
+        }
+      }
+    }
+    let waiting = ((try? files.names(in: root + "/incoming")) ?? []).filter { !IncomingFiles.isIgnored($0) }
+    for name in waiting {
+      guard let entry = try? files.entry("\(root)/incoming/\(name)"),
+        now.timeIntervalSince1970 - Double(entry.modified) / 1e9 > 120
+      else { continue }
+      note(.problem, "incoming/\(name.oneLine): has waited for two minutes and more to be accepted")
+      problems += 1
+    }
+    if problems == 0 { note(.ok, "jobs") }
+  }
+
+  private mutating func checkClock() {
+    let ids = JobState.allCases.flatMap { (try? files.names(in: "\(root)/\($0.rawValue)")) ?? [] }.compactMap { JobID($0) }
+    let limit = JobID.stamp(Date() + 300)
+    let future = ids.filter { $0.stamp > limit }
+    if let first = future.min() {
+      note(
+        .warning,
+        "\(future.count) jobs were accepted in the future (\(first)): the clock was set back; they run all the same")
+    } else {
+      note(.ok, "clock")
+    }
+  }
+
+  private mutating func checkDisk() {
+    var disk = statvfs()
+    guard statvfs(root, &disk) == 0 else { return note(.problem, "\(root): its disk cannot be looked at") }
+    let free = Int(clamping: UInt64(disk.f_bavail) &* UInt64(disk.f_frsize))
+    let share = Double(disk.f_bavail) / Double(max(1, disk.f_blocks))
+    let text = "\(free.formatted(.byteCount(style: .binary))) free (\(Int(share * 100)) %)"
+    note(share < 0.02 ? .problem : share < 0.1 ? .warning : .ok, "disk: \(text)")
+    if disk.f_files > 0, Double(disk.f_favail) / Double(disk.f_files) < 0.02 {
+      note(.problem, "disk: only \(disk.f_favail) more files fit")
+    }
+  }
+}

@@ -1,0 +1,181 @@
+import Diagnostics
+
+/// The configuration file of the daemon, `spoold.yaml`.
+extension DaemonOptions {
+  private static let largestBytes = 64 << 10
+
+  /// Reads a configuration file.
+  /// - Throws: a `Failure` with status `configuration` naming file, line and key of the first error, `noInput` where there
+  ///   is no such file.
+  public init(configuration path: String) throws {
+    self.init(spool: "/var/spool/sid")
+    do {
+      let bytes = try DiskFileSystem().read(path, limitBytes: Self.largestBytes)
+      let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
+      // Everything may be a comment.
+      if lines.allSatisfy({ $0.drop { $0 == " " }.hasPrefix("#") }) { return }
+      let root = try YAMLReader.read(bytes)
+      try Reader(root, "").read { key in
+        switch key.name {
+        case "spool": spool = try key.text()
+        case "input-roots": inputRoots = try key.list()
+        case "program-directory": programDirectory = try key.text()
+        case "slots": try readSlots(key)
+        case "threads": threads = try key.count()
+        case "limits": try readLimits(key)
+        case "retry": try readRetry(key)
+        case "stage": try readStage(key)
+        case "retention": try readRetention(key)
+        case "preemption": preempts = try key.flag()
+        case "metrics-file":
+          let file = try key.text(mayBeEmpty: true)
+          metricsFile = file.isEmpty ? nil : file
+        default: return false
+        }
+        return true
+      }
+    } catch let error as JobFileError {
+      throw Failure(.configuration, "\(path):\(error.line)", error.message, remedy: "see spoold.yaml(5)")
+    }
+    if limits.freeSpaceResume < limits.freeSpace { limits.freeSpaceResume = limits.freeSpace }
+  }
+
+  private mutating func readSlots(_ key: Key) throws {
+    try key.mapping().read { key in
+      if key.name == "total" {
+        slots.total = try key.count(least: 1)
+      } else if StageVocabulary.named(key.name) != nil || StageVocabulary.announced.contains(key.name) {
+        slots.byStage[key.name] = try key.count()
+      } else {
+        return false
+      }
+      return true
+    }
+  }
+
+  private mutating func readLimits(_ key: Key) throws {
+    try key.mapping().read { key in
+      switch key.name {
+      case "jobs-per-user": limits.jobsPerUser = try key.count()
+      case "queued-jobs": limits.queuedJobs = try key.count()
+      case "bytes-per-user": limits.bytesPerUser = try key.bytes()
+      case "job-file-bytes": limits.jobFileBytes = min(JobFile.largestBytes, try key.bytes())
+      case "free-space": limits.freeSpace = try key.bytes()
+      case "free-space-resume": limits.freeSpaceResume = try key.bytes()
+      default: return false
+      }
+      return true
+    }
+  }
+
+  private mutating func readRetry(_ key: Key) throws {
+    try key.mapping().read { key in
+      switch key.name {
+      case "attempts": retry.mostAttempts = try key.count(least: 1)
+      case "first-pause-seconds": retry.baseSeconds = try key.seconds()
+      default: return false
+      }
+      return true
+    }
+  }
+
+  private mutating func readStage(_ key: Key) throws {
+    try key.mapping().read { key in
+      switch key.name {
+      case "memory":
+        let bytes = try key.bytes()
+        stageLimits.memoryBytes = bytes == 0 ? nil : bytes
+      case "timeout-seconds":
+        let seconds = try key.seconds()
+        stageLimits.timeoutSeconds = seconds == 0 ? nil : seconds
+      case "stop-timeout-seconds": stopTimeoutSeconds = try key.seconds()
+      default: return false
+      }
+      return true
+    }
+  }
+
+  private mutating func readRetention(_ key: Key) throws {
+    try key.mapping().read { key in
+      switch key.name {
+      case "done-days": retention[.done, default: Retention()].days = try key.seconds()
+      case "done-size": retention[.done, default: Retention()].bytes = try key.bytes()
+      case "failed-days": retention[.failed, default: Retention()].days = try key.seconds()
+      case "failed-size": retention[.failed, default: Retention()].bytes = try key.bytes()
+      default: return false
+      }
+      return true
+    }
+  }
+
+  /// A mapping of the file.
+  private struct Reader {
+    private let node: YAMLNode
+    private let name: String
+
+    init(_ node: YAMLNode, _ name: String) { (self.node, self.name) = (node, name) }
+
+    /// Hands every key to `take`, which says whether it is one.
+    func read(_ take: (Key) throws -> Bool) throws {
+      guard case .mapping(let pairs) = node.content else {
+        throw JobFileError(line: node.line, key: name.isEmpty ? nil : name, "is \(node.kind); expected a mapping")
+      }
+      for pair in pairs where try !take(Key(pair: pair)) {
+        throw JobFileError(line: pair.line, key: pair.key, "unknown")
+      }
+    }
+  }
+
+  /// A key of the file with its value.
+  private struct Key {
+    let pair: YAMLNode.Pair
+    var name: String { pair.key }
+
+    private func wrong(_ expected: String) -> JobFileError {
+      let found = pair.value.text.map { "\"\($0.prefix(80))\"" } ?? pair.value.kind
+      return JobFileError(line: pair.value.line, key: pair.key, "is \(found); expected \(expected)")
+    }
+
+    func mapping() -> Reader { Reader(pair.value, pair.key) }
+
+    func text(mayBeEmpty: Bool = false) throws -> String {
+      guard case .scalar(let text, _) = pair.value.content, mayBeEmpty || !(text.isEmpty || pair.value.isNull) else {
+        throw wrong("a single value")
+      }
+      return pair.value.isNull ? "" : text
+    }
+
+    func list() throws -> [String] {
+      guard case .list(let items) = pair.value.content else { return [try text()] }
+      return try items.map { item in
+        guard let text = item.text else { throw wrong("a list of single values") }
+        return text
+      }
+    }
+
+    func count(least: Int = 0) throws -> Int {
+      guard let number = Int(try text()), (least...1_000_000_000).contains(number) else {
+        throw wrong("a whole number, \(least) or more")
+      }
+      return number
+    }
+
+    func bytes() throws -> Int {
+      guard let bytes = Quantity.bytes(try text()) else { throw wrong(Quantity.sizeRule) }
+      return bytes
+    }
+
+    func seconds() throws -> Double {
+      guard let number = Double(try text()), number.isFinite, number >= 0 else { throw wrong("a number, 0 or more") }
+      return number
+    }
+
+    func flag() throws -> Bool {
+      switch try text() {
+      case "true": return true
+      case "false": return false
+      default: throw wrong("true or false")
+      }
+    }
+  }
+}

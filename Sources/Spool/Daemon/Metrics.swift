@@ -1,0 +1,67 @@
+import Foundation
+
+/// Metrics in Prometheus' text format, for node_exporter's textfile collector.
+struct Metrics {
+  private(set) var text = ""
+
+  /// Adds a metric with its values, each with its labels.
+  mutating func add(_ name: String, _ type: String, _ help: String, _ values: [([(String, String)], Double)]) {
+    text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+    for (labels, value) in values {
+      let list = labels.map { "\($0)=\"\($1)\"" }.joined(separator: ",")
+      let number = value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : String(value)
+      text += "\(name)\(list.isEmpty ? "" : "{\(list)}") \(number)\n"
+    }
+  }
+
+  /// Replaces the file so that a reader sees the old text or the new; not flushed, since it is worth nothing after a crash.
+  func publish(_ path: String) throws {
+    let files = DiskFileSystem()
+    let folder = (path as NSString).deletingLastPathComponent
+    let temporary = "\(folder.isEmpty ? "." : folder)/.\((path as NSString).lastPathComponent).\(getpid())"
+    try files.write(temporary, Array(text.utf8), isFlushed: false)
+    chmod(temporary, 0o644)
+    try files.rename(temporary, to: path)
+  }
+}
+
+/// When the metrics are due.
+struct MetricsClock {
+  private var last = ContinuousClock.now - .seconds(3600)
+  /// Whether writing has failed, which is said once.
+  var hasFailed = false
+
+  /// Whether something has happened since the last time.
+  var hasNews = true
+
+  /// How long until it is time.
+  var waitSeconds: Double { (hasNews ? 1 : 15) - (ContinuousClock.now - last) / .seconds(1) }
+
+  mutating func take() -> Bool {
+    guard waitSeconds <= 0 else { return false }
+    last = .now
+    hasNews = false
+    return true
+  }
+}
+
+/// What stands in a folder.
+package enum FolderSize {
+  /// The plain files anywhere beneath a folder.
+  package static func files(_ folder: String) -> [String] {
+    let files = DiskFileSystem()
+    return ((try? files.names(in: folder)) ?? []).flatMap { name -> [String] in
+      let path = "\(folder)/\(name)"
+      switch (try? files.entry(path))??.kind {
+      case .folder: return self.files(path)
+      case .file: return [path]
+      default: return []
+      }
+    }
+  }
+
+  /// The bytes that they have.
+  package static func bytes(_ folder: String) -> Int {
+    files(folder).reduce(0) { $0 + ((try? DiskFileSystem().entry($1))??.size ?? 0) }
+  }
+}

@@ -1,0 +1,212 @@
+import Diagnostics
+import Foundation
+
+/// What stands in `incoming/` under a name, before it is accepted.
+package struct Submission: Sendable, Equatable {
+  /// The user it belongs to.
+  package let user: UInt32
+  /// Its size in bytes.
+  package let bytes: Int
+}
+
+/// Acceptance: from `incoming/` to `queue/`, or to `failed/` with the reason.
+extension JobFolders {
+  /// What became of a file in `incoming/`.
+  package enum Acceptance: Equatable {
+    case queued(JobID)
+    case refused(JobID, reason: String)
+  }
+
+  /// Batches of this size and above are flushed with everything else on the disk at once.
+  private static let bulkCount = 4
+
+  /// Takes a file out of `incoming/` and queues it as a job, or refuses it with the reason.
+  package func accept(_ name: String) throws -> Acceptance {
+    guard let accepted = try accept([name]).first else {
+      throw Failure(.noInput, "\(incoming)/\(name)", "is gone")
+    }
+    return accepted.acceptance
+  }
+
+  /// Takes files out of `incoming/` and queues each as a job, or refuses it with the reason.
+  ///
+  /// A file moves into a folder `queue/.ID` first, by one rename: from then on the job is the daemon's, and a crash leaves
+  /// either the file in `incoming/` or a folder that `recoverAcceptances` takes up.
+  /// - Parameters:
+  ///   - names: the files; those that are gone are passed over.
+  ///   - refusal: why a submission cannot be accepted, or nil.
+  /// - Returns: what became of each, and the queue's entry of those that are queued.
+  package func accept(
+    _ names: [String], refusal: (Submission) -> String? = { _ in nil }
+  ) throws -> [(acceptance: Acceptance, entry: QueueEntry?)] {
+    var staged: [JobID] = []
+    for name in names {
+      guard try files.entry("\(incoming)/\(name)") != nil else { continue }
+      let base = name.hasSuffix(".yaml") ? String(name.dropLast(5)) : name
+      let id = try unusedID(stamp: JobID.stamp(now()), name: JobName.resembling(base), suffix: nil)
+      try files.createFolder(staging(id))
+      // Crash here: an empty folder, which `recoverAcceptances` removes.
+      do {
+        try files.rename("\(incoming)/\(name)", to: "\(staging(id))/\(Name.submitted)")
+      } catch let failure as Failure where failure.status == .noInput {
+        try files.removeFolder(staging(id))
+        continue
+      }
+      // Crash here: `recoverAcceptances` settles the folder.
+      staged.append(id)
+    }
+    return try settle(staged, refusal: refusal)
+  }
+
+  private func staging(_ id: JobID) -> String { "\(folder(of: .queue))/.\(id)" }
+
+  /// A submission that was read, with its final place.
+  private struct Settlement {
+    let provisional: JobID
+    let id: JobID
+    let status: JobStatus
+    let hasSubmitted: Bool
+  }
+
+  /// Reads what stands in folders `queue/.ID` and gives each its final place, in `queue/` or in `failed/`.
+  private func settle(
+    _ provisional: [JobID], refusal: (Submission) -> String?
+  ) throws -> [(acceptance: Acceptance, entry: QueueEntry?)] {
+    if provisional.isEmpty { return [] }
+    let isBulk = provisional.count >= Self.bulkCount
+    var taken: Set<JobID> = []
+    var settlements: [Settlement] = []
+    for id in provisional {
+      let settlement = try prepare(id, isFlushed: !isBulk, taken: taken, refusal: refusal)
+      taken.insert(settlement.id)
+      settlements.append(settlement)
+    }
+    if isBulk {
+      try files.synchronizeAll(root)
+    } else {
+      for id in provisional { try files.synchronize(staging(id)) }
+      try files.synchronize(folder(of: .queue))
+      try files.synchronize(incoming)
+    }
+    for settlement in settlements {
+      let staging = staging(settlement.provisional)
+      if settlement.hasSubmitted {
+        try dispose("\(staging)/\(Name.submitted)", copy: "\(staging)/\(Name.jobFile)")
+      }
+      // Crash here: the copy is complete, and is settled again.
+      try files.rename(staging, to: folder(of: settlement.id, settlement.status.state))
+    }
+    for state in Set(settlements.map(\.status.state)).union([.queue]) { try files.synchronize(folder(of: state)) }
+    return settlements.map { settlement in
+      guard settlement.status.state == .queue else {
+        return (.refused(settlement.id, reason: settlement.status.reason ?? ""), nil)
+      }
+      return (.queued(settlement.id), QueueEntry(settlement.id, settlement.status))
+    }
+  }
+
+  /// Reads a submission, and writes beside it what its job will have: the copy that is run and its status.
+  ///
+  /// The job is run from a copy, so that whoever still holds the submitted file open cannot change it under the daemon.
+  private func prepare(
+    _ provisional: JobID, isFlushed: Bool, taken: Set<JobID>, refusal: (Submission) -> String?
+  ) throws -> Settlement {
+    let staging = self.staging(provisional)
+    let submitted = "\(staging)/\(Name.submitted)"
+    let copy = "\(staging)/\(Name.jobFile)"
+    // Crash after the submitted file was removed: the copy is complete, and its status says whose it is.
+    let entry = try files.entry(submitted)
+    let earlier = entry == nil ? try? JobStatus(json: files.read("\(staging)/\(Name.status)", limitBytes: 1 << 20)) : nil
+    var status = freshStatus(provisional, .queue)
+    status.uid = entry?.owner ?? earlier?.uid
+    status.user = status.uid.map { Users.name($0) }
+    var name = provisional.name
+    var suffix = provisional.suffix
+    do {
+      if let entry, entry.kind == .file, entry.links > 1 {
+        throw Failure(.dataError, submitted, "has other names (hard links); copy it")
+      }
+      let bytes = try files.read(entry != nil ? submitted : copy, limitBytes: JobFile.largestBytes)
+      if entry != nil { try files.write(copy, bytes, isFlushed: isFlushed) }
+      let job = try JobFile(bytes)
+      // `sidctl` names its file JOB-7f3a.yaml so that whoever submits knows the job's reference at once.
+      let end = provisional.name.dropFirst(job.name.utf8.count + 1)
+      if provisional.name.hasPrefix(job.name + "-"), JobID.isSuffix(end) { suffix = String(end) }
+      name = job.name
+      try job.checkInputs(roots)
+      status.steps = job.steps.map(\.name)
+      status.nextStage = job.steps.first?.stage.stage
+      status.priority = job.priority == 0 ? nil : job.priority
+      status.after = job.after.isEmpty ? nil : try job.after.map { try dependency($0.job, line: $0.line, among: taken).description }
+      if entry == nil, earlier?.state == .failed, let reason = earlier?.reason {
+        (status.state, status.reason) = (.failed, reason)
+      }
+      if let entry, let reason = refusal(Submission(user: entry.owner, bytes: bytes.count)) {
+        (status.state, status.reason) = (.failed, reason)
+      }
+    } catch let error as JobFileError {
+      (status.state, status.reason) = (.failed, "job file: \(error)")
+      (status.line, status.key) = (error.line, error.key)
+    } catch let failure as Failure where failure.status != .ioError && failure.status != .temporaryFailure {
+      (status.state, status.reason) = (.failed, "the job file cannot be read: it \(failure.problem)")
+    }
+    let id = try unusedID(stamp: provisional.stamp, name: name, suffix: suffix, mayStage: provisional, taken: taken)
+    status.job = id.name
+    status.id = id.description
+    if status.state == .failed { status.finished = now() }
+    try files.write("\(staging)/\(Name.status)", try status.json(), isFlushed: isFlushed)
+    return Settlement(provisional: provisional, id: id, status: status, hasSubmitted: entry != nil)
+  }
+
+  /// The job that another one waits for.
+  /// - Parameter batch: jobs that are accepted together with it, before it.
+  private func dependency(_ text: String, line: Int, among batch: Set<JobID>) throws -> JobID {
+    let ids = try (batch + JobState.allCases.flatMap { try jobs($0) }).sorted()
+    guard let id = ids.last(where: { "\($0)" == text }) ?? ids.last(where: { $0.reference == text })
+      ?? ids.last(where: { $0.name == text })
+    else {
+      throw JobFileError(
+        line: line, key: "after", "\"\(text)\" is no job of this spool", remedy: "submit that one first; sidctl status lists them")
+    }
+    return id
+  }
+
+  /// Removes the submitted file once it was copied; one that could not be is kept for a look, unless it is a link or
+  /// a pipe, which nobody should stumble over.
+  private func dispose(_ submitted: String, copy: String) throws {
+    let isCopied = try files.entry(copy) != nil
+    if let entry = try files.entry(submitted), entry.kind == .other || (entry.kind == .file && isCopied) {
+      try files.remove(submitted)
+    }
+  }
+
+  private func unusedID(
+    stamp: String, name: String, suffix: String?, mayStage: JobID? = nil, taken: Set<JobID> = []
+  ) throws -> JobID {
+    var suffix = suffix
+    while true {
+      let digits = suffix ?? String(UInt16.random(in: 0...UInt16.max), radix: 16)
+      let id = JobID(stamp: stamp, name: name, suffix: String(repeating: "0", count: 4 - digits.count) + digits)
+      let isTaken = try taken.contains(id) || JobState.allCases.contains { try files.entry(folder(of: id, $0)) != nil }
+      let isStaged = try id != mayStage && files.entry(staging(id)) != nil
+      if !isTaken && !isStaged { return id }
+      suffix = nil
+    }
+  }
+
+  /// Finishes what a crash cut short: files between `incoming/` and `queue/`.
+  package func recoverAcceptances() throws -> [Acceptance] {
+    var settled: [Acceptance] = []
+    for name in try files.names(in: folder(of: .queue)) where name.hasPrefix(".") {
+      guard let id = JobID(name.dropFirst()) else { continue }
+      let content = try files.names(in: staging(id))
+      if content.contains(Name.submitted) || content.contains(Name.jobFile) {
+        settled += try settle([id], refusal: { _ in nil }).map(\.acceptance)
+      } else {
+        for debris in content { try files.remove("\(staging(id))/\(debris)") }
+        try files.removeFolder(staging(id))
+      }
+    }
+    return settled
+  }
+}

@@ -1,0 +1,115 @@
+import Diagnostics
+import Foundation
+
+/// What users ask of jobs: to hold, release, cancel and retry them, and to remove what is over.
+extension JobFolders {
+  static let pruningPrefix = ".pruning-"
+
+  static func cancelled(by user: String) -> String { "cancelled by \(user)" }
+
+  /// Does what a user asks of a job that is not being run.
+  /// - Parameter step: the step to begin a retry with.
+  /// - Throws: a `Failure` where the job's state does not allow it.
+  package func answer(_ request: JobRequest, in state: JobState, user: String, step: String? = nil) throws {
+    switch (request.verb, state) {
+    case (.hold, .queue): try hold(request.id, from: .queue, user: user)
+    case (.cancel, .queue), (.cancel, .held): try cancel(request.id, from: state, user: user)
+    case (.release, .held): try release(request.id)
+    case (.retry, .failed), (.retry, .done), (.retry, .held): try retry(request.id, from: state, step: step)
+    case (.prune, .done), (.prune, .failed): try prune(request.id, state)
+    default: throw Failure(.usage, request.id.description, "the job stands in \(state.rawValue)/")
+    }
+  }
+
+  /// Puts a job aside that is not being run.
+  func hold(_ id: JobID, from state: JobState, _ status: JobStatus? = nil, user: String) throws {
+    var status = status ?? self.status(of: id, state) ?? freshStatus(id, .held)
+    status.state = .held
+    status.isRunning = false
+    status.nextAttempt = nil
+    status.reason = "held by \(user)"
+    try write(status, of: id, state)
+    // Crash here: the job stands where it stood; whoever asked for it asks again.
+    try move(id, from: state, to: .held)
+  }
+
+  /// Puts a job aside because what it waits for will not come about.
+  package func hold(_ id: JobID, reason: String) throws {
+    var status = status(of: id, .queue) ?? freshStatus(id, .held)
+    status.state = .held
+    status.reason = reason.oneLine
+    try write(status, of: id, .queue)
+    try move(id, from: .queue, to: .held)
+  }
+
+  /// Lets a held job go on; it waits for no other job any more.
+  func release(_ id: JobID) throws {
+    var status = status(of: id, .held) ?? freshStatus(id, .queue)
+    status.state = .queue
+    status.reason = nil
+    status.after = nil
+    try write(status, of: id, .held)
+    try move(id, from: .held, to: .queue)
+  }
+
+  /// Gives a job up that is not being run.
+  func cancel(_ id: JobID, from state: JobState, user: String) throws {
+    var status = status(of: id, state) ?? freshStatus(id, .failed)
+    status.state = .failed
+    status.finished = now()
+    status.isRunning = false
+    status.nextAttempt = nil
+    status.reason = Self.cancelled(by: user)
+    try write(status, of: id, state)
+    try move(id, from: state, to: .failed)
+  }
+
+  /// Queues a failed job, or one that is done, once more.
+  /// - Parameter step: the step to begin with; its outputs and those of later steps are removed. Nil to go on where it
+  ///   stopped.
+  /// - Throws: a `Failure` where the job has no such step.
+  func retry(_ id: JobID, from state: JobState, step: String?) throws {
+    let folder = folder(of: id, state)
+    let job = try jobFile(of: id, state)
+    if let step {
+      guard let first = job.steps.firstIndex(where: { $0.name == step }) else {
+        throw Failure(
+          .usage, id.description, "has no step \"\(step)\"",
+          remedy: "its steps are \(job.steps.map(\.name).joined(separator: ", "))")
+      }
+      let names = job.steps.map(\.name)
+      let discarded = Set(names[first...])
+      for file in try files.names(in: folder) where Self.owner(of: file, among: names).map(discarded.contains) ?? false {
+        try files.entry("\(folder)/\(file)")?.kind == .folder
+          ? files.removeTree("\(folder)/\(file)") : files.remove("\(folder)/\(file)")
+      }
+    }
+    for name in [Name.summary, Name.checksums] { try files.remove("\(folder)/\(name)") }
+    try files.synchronize(folder)
+    var status = status(of: id, state) ?? freshStatus(id, .queue)
+    status.clearStep()
+    status.state = .queue
+    status.finished = nil
+    (status.line, status.key) = (nil, nil)
+    status.finishedSteps = job.steps.prefix { step == nil ? status.finishedSteps.contains($0.name) : $0.name != step }
+      .map(\.name)
+    status.nextStage = try nextStep(of: job, id, state)?.stage.stage
+    try write(status, of: id, state)
+    // Crash here: the job stands where it stood; whoever asked for it asks again.
+    try move(id, from: state, to: .queue)
+  }
+
+  /// The step that a file of a job's folder belongs to: the longest name that it begins with.
+  static func owner(of file: String, among steps: [String]) -> String? {
+    steps.filter { file.hasPrefix($0 + ".") || file.hasPrefix($0 + "-") }.max { $0.utf8.count < $1.utf8.count }
+  }
+
+  /// Removes a finished job for good.
+  package func prune(_ id: JobID, _ state: JobState) throws {
+    let doomed = "\(folder(of: state))/\(Self.pruningPrefix)\(id)"
+    try files.rename(folder(of: id, state), to: doomed)
+    try files.synchronize(folder(of: state))
+    // Crash here: `prepare` removes the rest.
+    try files.removeTree(doomed)
+  }
+}
