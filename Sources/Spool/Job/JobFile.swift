@@ -26,7 +26,7 @@ public struct JobStep: Sendable, Equatable {
     public let line: Int
   }
 
-  /// The name of its output, without `.h5`.
+  /// The name of its output, without what follows the dot.
   public let name: String
   /// The kind of step.
   public let stage: StageVocabulary
@@ -38,7 +38,7 @@ public struct JobStep: Sendable, Equatable {
   public let line: Int
 
   /// The file that stands under this name when the step is finished.
-  public var outputFile: String { name + ".h5" }
+  public var outputFile: String { name + stage.outputSuffix }
   /// The figures beside it.
   public var figuresFile: String { name + ".json" }
 }
