@@ -15,7 +15,7 @@ extension ReportPage {
       "samples", "Samples",
       about:
         "The first \(Format.plural(shown.count, "image")) of \(fileName(look.path)), in the order of the archive: not chosen by their looks.",
-      "<div class=\"sheet \(Self.sizeClass(look))\">\(shown)</div>")
+      "<div class=\"sheet\">\(shown)</div>")
   }
 
   var classes: Section? {
@@ -108,8 +108,9 @@ extension ReportPage {
 
   private func fileName(_ path: String) -> String { (path as NSString).lastPathComponent }
 
-  private static func sizeClass(_ look: ArchiveLook) -> HTML {
+  /// By which the style sheet chooses how large images are shown, and whether their pixels stay apart.
+  static func sizeClass(_ look: ArchiveLook) -> String {
     let side = max(look.shape.width, look.shape.height)
-    return side <= 16 ? "small-images" : side <= 48 ? "medium" : "large"
+    return side <= 16 ? "small" : side <= 48 ? "medium" : "large"
   }
 }

@@ -51,7 +51,7 @@ public struct ReportPage: Sendable {
       </head>
       <body>
       \(header(sections))
-      <main>
+      <main class="\(look.map { Self.sizeClass($0) } ?? "small")">
       \(sections.map(\.html))
       </main>
       \(footer)

@@ -43,7 +43,7 @@ enum Stylesheet {
     .missing ul{margin:.3rem 0 0;padding-left:1.1rem}
     img{display:block;width:100%;height:auto;image-rendering:pixelated;background:var(--tint)}
     .sheet{display:grid;grid-template-columns:repeat(auto-fill,minmax(var(--cell),1fr));gap:3px}
-    .medium{--cell:3.5rem}.large{--cell:5.5rem}
+    .medium{--cell:3.5rem}.large{--cell:4.75rem}
     .medium img,.large img{image-rendering:auto}
     figcaption,caption{font-size:.84rem;line-height:1.45;color:var(--soft);text-align:left}
     figcaption{margin-top:.6rem}caption{caption-side:top;padding-bottom:.6rem}
@@ -65,6 +65,7 @@ enum Stylesheet {
     .value{font-weight:600;font-variant-numeric:tabular-nums}
     .small{font-size:.84rem;color:var(--soft)}
     .in-classes table{max-width:36rem;table-layout:fixed}
+    .medium .in-classes table,.large .in-classes table{max-width:52rem}
     .in-classes th{width:4.6rem;padding:.35rem .75rem .35rem 0;vertical-align:middle;border:0;font-size:.84rem;
     color:var(--soft);white-space:nowrap}
     .in-classes td{border:0;padding:2px 0}
@@ -101,7 +102,7 @@ enum Stylesheet {
     .stack .full{grid-column:1/-1}
     dl.facts{grid-template-columns:5.5rem minmax(0,1fr)}
     .figures{grid-template-columns:repeat(2,minmax(0,1fr))}.figures dd{font-size:1.45rem}
-    :root{--cell:2rem}
+    :root{--cell:2rem}.medium{--cell:2.75rem}.large{--cell:3.25rem}
     .in-classes th{width:3.9rem}
     }
     @media print{:root{--paper:#fff;--ink:#000;--soft:#444;--line:#bbb;--tint:#fff;--accent:#1f62b2}
