@@ -26,6 +26,7 @@ let package = Package(
     .executable(name: "sid-bench", targets: ["sid-bench"]),
     .executable(name: "sid-convert", targets: ["sid-convert"]),
     .executable(name: "sid-distill", targets: ["sid-distill"]),
+    .executable(name: "sid-report", targets: ["sid-report"]),
     .executable(name: "sid-sample", targets: ["sid-sample"]),
     .executable(name: "sid-score", targets: ["sid-score"]),
     .executable(name: "sid-spoold", targets: ["sid-spoold"]),
@@ -66,6 +67,10 @@ let package = Package(
       name: "Scoring",
       dependencies: ["Checkpoints", "Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Diagnostics"]),
     .target(name: "Distillation", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Diagnostics"]),
+    // The page of a job: above all of them.
+    .target(
+      name: "Report",
+      dependencies: ["Distillation", "Sampling", "Models", "Compute", "HDF5", "Images", "Files", "Diagnostics"]),
 
     // Processes.
     .target(
@@ -89,6 +94,9 @@ let package = Package(
         "Distillation", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "Stage", "Files", "Diagnostics",
         argumentParser,
       ]),
+    .executableTarget(
+      name: "sid-report",
+      dependencies: ["Report", "Models", "Compute", "Stage", "Files", "Diagnostics", argumentParser]),
     .executableTarget(
       name: "sid-sample",
       dependencies: [
@@ -121,6 +129,8 @@ let package = Package(
     .testTarget(name: "DistillationTests", dependencies: ["Distillation", "Models", "Checkpoints", "TestSupport"]),
     .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Models", "Checkpoints", "Files", "TestSupport"]),
     .testTarget(name: "ScoringTests", dependencies: ["Scoring", "Models", "Checkpoints", "Files", "TestSupport"]),
+    .testTarget(
+      name: "ReportTests", dependencies: ["Report", "Sampling", "Models", "Compute", "Files", "HDF5", "TestSupport"]),
     .testTarget(name: "StageTests", dependencies: ["Stage", "TestSupport"]),
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
     .testTarget(

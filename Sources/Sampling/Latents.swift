@@ -48,6 +48,15 @@ public struct Latents: Sendable {
     self.draws = draws
   }
 
+  /// Latents that were not drawn from seeds.
+  /// - Parameters:
+  ///   - noise: [N, H, W, C].
+  ///   - classes: one for each image, below `labelDim`; nil for a network without classes.
+  ///   - labelDim: number of classes.
+  init(noise: Tensor, classes: [Int]?, labelDim: Int) {
+    (self.noise, self.classes, self.labelDim, draws) = (noise, classes, labelDim, [])
+  }
+
   /// The classes as one-hot rows, [N, labelDim]; nil for a network without classes.
   public var classLabels: Tensor? {
     guard let classes else { return nil }

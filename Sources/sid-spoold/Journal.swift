@@ -21,7 +21,8 @@ enum Journal {
       "MESSAGE=" + (record.job.map { "\($0): \(record.message)" } ?? record.message),
       "PRIORITY=\(record.priority.rawValue)", "SYSLOG_IDENTIFIER=sid-spoold",
     ]
-    fields += [("SID_JOB", record.job), ("SID_STEP", record.step), ("SID_STAGE", record.stage)].compactMap { name, value in
+    fields += [("SID_JOB", record.job), ("SID_STEP", record.step), ("SID_STAGE", record.stage)].compactMap {
+      name, value in
       value.map { "\(name)=\($0)" }
     }
     let texts = fields.map { strdup($0) }

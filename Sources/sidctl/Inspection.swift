@@ -7,7 +7,9 @@ import Stage
 struct Log: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Print what a job's steps said.",
-    discussion: "Without --step: the step at work, or the one that failed, or the last one. Exit status: 0; 66 no such job or log.")
+    discussion:
+      "Without --step: the step at work, or the one that failed, or the last one. Exit status: 0; 66 no such job or log."
+  )
 
   @Argument(help: ArgumentHelp("A job's ID, reference (NAME-7f3a) or name: the last of that name.", valueName: "job"))
   var job: String
@@ -21,7 +23,9 @@ struct Log: ParsableCommand {
   @OptionGroup var location: SpoolOption
 
   func run() throws {
-    try SidControl.run { try location.client().log(job, step: step, follow: follow) { FileHandle.standardOutput.write($0) } }
+    try SidControl.run {
+      try location.client().log(job, step: step, follow: follow) { FileHandle.standardOutput.write($0) }
+    }
   }
 }
 

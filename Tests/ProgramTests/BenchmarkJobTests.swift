@@ -100,7 +100,8 @@ struct BenchmarkJobTests {
       let samples = options(try #require(job.steps.first { $0.name == "samples" }))
       #expect(samples["seeds"] == .text("0-49999") && samples["network"] == .input(.step("generator")))
       #expect(samples["init-sigma"] == .text("2.5") && samples["sampler"] == .text("one-step"))
-      let score = options(try #require(job.steps.last))
+      #expect(job.steps.last?.stage.stage == "report")
+      let score = options(try #require(job.steps.last { $0.stage.stage == "score" }))
       #expect(
         score["reference"] == .input(.file(benchmark.reference)) && score["features"] == .input(.step("inception")))
       #expect(score["figure"] == .text("fid") && score["expect-sha256"] == .list(["reference="]))

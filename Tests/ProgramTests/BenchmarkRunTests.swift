@@ -87,6 +87,9 @@ struct BenchmarkRunTests {
         with: Data(contentsOf: URL(fileURLWithPath: folder + "/summary.json")))
       let figures = try #require(summary as? [String: Any])
       #expect(figures["fid"] as? Double != nil, "\(name)")
+      let page = try String(contentsOfFile: folder + "/report.html", encoding: .utf8)
+      #expect(
+        page.contains("<h1>\(name)</h1>") && page.contains("seed 0") && figures["report"] as? String == "report.html")
       let images = try HDF5File.open(folder + "/samples.h5").root.dataset("images")
       #expect(images.shape == [4, configuration.imgResolution, configuration.imgResolution, 3])
       let config = try HDF5File.open(folder + "/generator.h5").root.stringAttribute("config")

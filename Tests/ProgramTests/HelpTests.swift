@@ -9,7 +9,7 @@ struct HelpTests {
     ["sid-distill"],
     ["sid-sample"], ["sid-sample", "sample"], ["sid-sample", "merge"], ["sid-sample", "verify"],
     ["sid-sample", "export"],
-    ["sid-score"],
+    ["sid-report"], ["sid-score"],
     ["sid-score", "score"], ["sid-score", "reference"], ["sid-score", "merge"], ["sid-spoold"], ["sidctl"],
     ["sidctl", "submit"],
     ["sidctl", "status"],

@@ -16,7 +16,7 @@ final class SpoolFixture {
     """
     #!/bin/sh
     for argument in "$@"; do case "$argument" in --output=*) output=${argument#--output=};; esac; done
-    name=${output%.h5}
+    name=${output%.*}
     echo "$(basename "$0")" "$@" >> ran.txt
     echo "$name" >> starts.txt
     try=$(grep -cx "$name" starts.txt)
@@ -54,7 +54,7 @@ final class SpoolFixture {
       try FileManager.default.createDirectory(atPath: folder.file(name), withIntermediateDirectories: true)
     }
     try write("input", to: "inputs/teacher.pkl")
-    for program in ["sid-convert", "sid-distill", "sid-sample", "sid-score"] {
+    for program in ["sid-convert", "sid-distill", "sid-sample", "sid-score", "sid-report"] {
       try write(Self.script(secondsPerUnit: secondsPerUnit, behaviour: behaviour), to: "programs/\(program)")
       chmod(folder.file("programs/\(program)"), 0o755)
     }

@@ -130,7 +130,8 @@ struct SpoolQueueTests {
     try spool.drop(job("slow", step: "convert: { source: teacher.pkl, timeout: 1 s }"))
     try spool.startDaemon(["--exit-when-idle"]).waitUntilExit()
     let failed = try #require(spool.jobs("failed").first, "\(spool.log)")
-    #expect(try spool.status(failed)["reason"] as? String == "step \"convert\": ran for longer than its timeout of 0:01")
+    #expect(
+      try spool.status(failed)["reason"] as? String == "step \"convert\": ran for longer than its timeout of 0:01")
     #expect((1...5).contains(spool.lines(failed + "/units.txt").count))
   }
 
@@ -201,15 +202,17 @@ struct SpoolQueueTests {
     daemon.waitUntilExit()
   }
 
-  @Test("refuses a wrong configuration with its line and key", arguments: [
-    ("slots: { total: 0 }", 1, "key \"total\": is \"0\"; expected a whole number, 1 or more"),
-    ("\nslott: {}", 2, "key \"slott\": unknown"),
-    ("limits:\n  free-space: lots", 2, "key \"free-space\": is \"lots\"; expected a size"),
-    ("preemption: maybe", 1, "key \"preemption\": is \"maybe\"; expected true or false"),
-    ("slots: 3", 1, "key \"slots\": is a single value; expected a mapping"),
-    ("spool: a\nspool: b", 2, "spool"),
-    ("spool: &a b", 1, "anchor"),
-  ])
+  @Test(
+    "refuses a wrong configuration with its line and key",
+    arguments: [
+      ("slots: { total: 0 }", 1, "key \"total\": is \"0\"; expected a whole number, 1 or more"),
+      ("\nslott: {}", 2, "key \"slott\": unknown"),
+      ("limits:\n  free-space: lots", 2, "key \"free-space\": is \"lots\"; expected a size"),
+      ("preemption: maybe", 1, "key \"preemption\": is \"maybe\"; expected true or false"),
+      ("slots: 3", 1, "key \"slots\": is a single value; expected a mapping"),
+      ("spool: a\nspool: b", 2, "spool"),
+      ("spool: &a b", 1, "anchor"),
+    ])
   func wrongConfiguration(text: String, line: Int, problem: String) throws {
     let spool = try SpoolFixture()
     let outcome = try Programs.run("sid-spoold", try configured(text + "\n", spool))

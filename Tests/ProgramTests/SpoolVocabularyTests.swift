@@ -83,6 +83,7 @@ struct SpoolVocabularyTests {
     let pipeline = Fixtures.digits("..")
     let job = try JobFile(Array(Data(contentsOf: URL(fileURLWithPath: pipeline + "/digits.yaml"))))
     try job.checkInputs(InputRoots([pipeline]))
+    #expect(job.steps.last?.stage.stage == "report" && job.steps.last?.outputFile == "report.html")
     var figures: Set<String> = []
     for setting in job.steps.flatMap(\.settings) where setting.option.name == "figure" {
       if case .text(let figure) = setting.value { figures.insert(figure) }

@@ -55,7 +55,7 @@ struct JobFileTests {
     .init("a line break in a value", "job: \"a\\nb\"\n", line: 1, key: "job", says: "control characters"),
     .step("a step that is a word", "sample", key: "steps", says: "the step is a single value"),
     .step("an unknown stage", "smaple: { seeds: 0-1 }", key: "smaple", says: "did you mean \"sample\"?"),
-    .step("a stage to come", "report: {}", key: "report", says: "not available yet"),
+    .step("the folder of a report", "report: { job: elsewhere }", key: "job", says: "is set by the daemon"),
     .step("an unknown option", "distill: { teacher: t.h5, alhpa: 1 }", key: "alhpa", says: "did you mean \"alpha\"?"),
     .step(
       "an option of the daemon's", "sample: { network: n.h5, seeds: 1, output: x.h5 }", key: "output",

@@ -32,7 +32,8 @@ struct QueueTests {
   }
 
   /// Starts the only step of a job and lets it end so.
-  private func run(_ id: JobID, _ folders: JobFolders, _ outcome: StageOutcome, stop: JobFolders.StopReason? = nil) throws
+  private func run(_ id: JobID, _ folders: JobFolders, _ outcome: StageOutcome, stop: JobFolders.StopReason? = nil)
+    throws
     -> JobFolders.Conclusion
   {
     try folders.activate(id)

@@ -24,7 +24,9 @@ public struct LogRecord: Sendable {
   init(
     _ message: String, _ priority: Priority = .info, job: JobID? = nil, step: String? = nil, stage: String? = nil
   ) {
-    (self.priority, self.message, self.job, self.step, self.stage) = (priority, message.oneLine, job?.description, step, stage)
+    (self.priority, self.message, self.job, self.step, self.stage) = (
+      priority, message.oneLine, job?.description, step, stage
+    )
   }
 }
 

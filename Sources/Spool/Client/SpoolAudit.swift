@@ -75,7 +75,9 @@ public struct SpoolAudit {
         problems += 1
       }
       if name == "incoming" || name == "inputs", status.st_mode & 0o022 != 0, status.st_mode & S_ISVTX == 0 {
-        note(.warning, "\(path): several users may write there and it is not sticky: they can remove each other's files; chmod +t")
+        note(
+          .warning,
+          "\(path): several users may write there and it is not sticky: they can remove each other's files; chmod +t")
         problems += 1
       }
     }
@@ -94,7 +96,9 @@ public struct SpoolAudit {
       for name in (try? files.names(in: folder)) ?? [] {
         guard let id = JobID(name) else {
           let isOwn = name.hasPrefix(".")
-          note(isOwn ? .warning : .problem, "\(folder)/\(name): is no job\(isOwn ? "; the daemon settles it when it starts" : "")")
+          note(
+            isOwn ? .warning : .problem,
+            "\(folder)/\(name): is no job\(isOwn ? "; the daemon settles it when it starts" : "")")
           problems += 1
           continue
         }
@@ -127,7 +131,9 @@ public struct SpoolAudit {
   }
 
   private mutating func checkClock() {
-    let ids = JobState.allCases.flatMap { (try? files.names(in: "\(root)/\($0.rawValue)")) ?? [] }.compactMap { JobID($0) }
+    let ids = JobState.allCases.flatMap { (try? files.names(in: "\(root)/\($0.rawValue)")) ?? [] }.compactMap {
+      JobID($0)
+    }
     let limit = JobID.stamp(Date() + 300)
     let future = ids.filter { $0.stamp > limit }
     if let first = future.min() {

@@ -38,7 +38,8 @@ extension SpoolClient {
       }
     guard states.contains(job.state) else {
       let names = states.map(\.rawValue).sorted().joined(separator: " or ")
-      throw Failure(.usage, job.id.description, "stands in \(job.state.rawValue)/; only jobs in \(names) can be asked to \(verb)")
+      throw Failure(
+        .usage, job.id.description, "stands in \(job.state.rawValue)/; only jobs in \(names) can be asked to \(verb)")
     }
     if let owner = job.status?.uid, geteuid() != 0, geteuid() != owner {
       throw Failure(
@@ -65,7 +66,8 @@ extension SpoolClient {
       usleep(50_000)
     }
     throw Failure(
-      .usage, job.id.description, "the daemon refused to \(verb) it", remedy: "its log says why (journalctl -u sid-spoold)")
+      .usage, job.id.description, "the daemon refused to \(verb) it",
+      remedy: "its log says why (journalctl -u sid-spoold)")
   }
 
   private func isAnswered(_ wish: Wish, _ old: Job, _ new: Job) -> Bool {

@@ -67,7 +67,8 @@ extension Daemon {
         return "\(Users.name(submission.user)) has \(own) jobs waiting, as many as a user may; submit it again later"
       }
       if limits.bytesPerUser > 0, bytes[submission.user, default: 0] >= limits.bytesPerUser {
-        return "the jobs of \(Users.name(submission.user)) hold \(bytes[submission.user, default: 0]) bytes; the limit is "
+        return
+          "the jobs of \(Users.name(submission.user)) hold \(bytes[submission.user, default: 0]) bytes; the limit is "
           + "\(limits.bytesPerUser); sidctl prune removes finished ones"
       }
       counts[submission.user] = own + 1

@@ -156,7 +156,9 @@ public final class Daemon {
 
   /// Tells the service manager that this loop still turns.
   func feedWatchdog() {
-    guard let watchdogSeconds, (ContinuousClock.now - lastWatchdog) / .seconds(1) >= watchdogSeconds * 0.9 else { return }
+    guard let watchdogSeconds, (ContinuousClock.now - lastWatchdog) / .seconds(1) >= watchdogSeconds * 0.9 else {
+      return
+    }
     lastWatchdog = .now
     notify("WATCHDOG=1")
   }

@@ -44,7 +44,7 @@ extension DaemonOptions {
     try key.mapping().read { key in
       if key.name == "total" {
         slots.total = try key.count(least: 1)
-      } else if StageVocabulary.named(key.name) != nil || StageVocabulary.announced.contains(key.name) {
+      } else if StageVocabulary.named(key.name) != nil {
         slots.byStage[key.name] = try key.count()
       } else {
         return false

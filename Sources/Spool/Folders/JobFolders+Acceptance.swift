@@ -116,7 +116,8 @@ extension JobFolders {
     let copy = "\(staging)/\(Name.jobFile)"
     // Crash after the submitted file was removed: the copy is complete, and its status says whose it is.
     let entry = try files.entry(submitted)
-    let earlier = entry == nil ? try? JobStatus(json: files.read("\(staging)/\(Name.status)", limitBytes: 1 << 20)) : nil
+    let earlier =
+      entry == nil ? try? JobStatus(json: files.read("\(staging)/\(Name.status)", limitBytes: 1 << 20)) : nil
     var status = freshStatus(provisional, .queue)
     status.uid = entry?.owner ?? earlier?.uid
     status.user = status.uid.map { Users.name($0) }
@@ -137,7 +138,8 @@ extension JobFolders {
       status.steps = job.steps.map(\.name)
       status.nextStage = job.steps.first?.stage.stage
       status.priority = job.priority == 0 ? nil : job.priority
-      status.after = job.after.isEmpty ? nil : try job.after.map { try dependency($0.job, line: $0.line, among: taken).description }
+      status.after =
+        job.after.isEmpty ? nil : try job.after.map { try dependency($0.job, line: $0.line, among: taken).description }
       if entry == nil, earlier?.state == .failed, let reason = earlier?.reason {
         (status.state, status.reason) = (.failed, reason)
       }
@@ -162,11 +164,13 @@ extension JobFolders {
   /// - Parameter batch: jobs that are accepted together with it, before it.
   private func dependency(_ text: String, line: Int, among batch: Set<JobID>) throws -> JobID {
     let ids = try (batch + JobState.allCases.flatMap { try jobs($0) }).sorted()
-    guard let id = ids.last(where: { "\($0)" == text }) ?? ids.last(where: { $0.reference == text })
-      ?? ids.last(where: { $0.name == text })
+    guard
+      let id = ids.last(where: { "\($0)" == text }) ?? ids.last(where: { $0.reference == text })
+        ?? ids.last(where: { $0.name == text })
     else {
       throw JobFileError(
-        line: line, key: "after", "\"\(text)\" is no job of this spool", remedy: "submit that one first; sidctl status lists them")
+        line: line, key: "after", "\"\(text)\" is no job of this spool",
+        remedy: "submit that one first; sidctl status lists them")
     }
     return id
   }

@@ -79,7 +79,8 @@ extension JobFolders {
       }
       let names = job.steps.map(\.name)
       let discarded = Set(names[first...])
-      for file in try files.names(in: folder) where Self.owner(of: file, among: names).map(discarded.contains) ?? false {
+      for file in try files.names(in: folder) where Self.owner(of: file, among: names).map(discarded.contains) ?? false
+      {
         try files.entry("\(folder)/\(file)")?.kind == .folder
           ? files.removeTree("\(folder)/\(file)") : files.remove("\(folder)/\(file)")
       }

@@ -57,7 +57,9 @@ extension JobFolders {
   package func isReady(_ entry: QueueEntry) -> Readiness {
     for id in entry.after {
       if isThere(id, .done) { continue }
-      if [JobState.queue, .active, .held].contains(where: { isThere(id, $0) }) || isThere(id, .done) { return .waiting }
+      if [JobState.queue, .active, .held].contains(where: { isThere(id, $0) }) || isThere(id, .done) {
+        return .waiting
+      }
       return .impossible(
         reason: isThere(id, .failed) ? "\(id), which it waits for, has failed" : "\(id), which it waits for, is gone")
     }

@@ -93,6 +93,8 @@ extension JobStep {
         arguments.append(option.isPositional ? path : "--\(option.name)=\(path)")
       }
     }
+    // The stage runs in the job's folder.
+    if let option = stage.folderOption { arguments.append("--\(option)=.") }
     arguments += stage.fileOptions.map { "--\($0.option)=\(name)\($0.suffix)" }
     if let progressDescriptor { arguments.append("--progress-fd=\(progressDescriptor)") }
     return arguments

@@ -26,7 +26,7 @@ public struct JobStep: Sendable, Equatable {
     public let line: Int
   }
 
-  /// The name of its output, without `.h5`.
+  /// The name of its output, without what follows the dot.
   public let name: String
   /// The kind of step.
   public let stage: StageVocabulary
@@ -40,13 +40,14 @@ public struct JobStep: Sendable, Equatable {
   public let line: Int
 
   /// The file that stands under this name when the step is finished.
-  public var outputFile: String { isOwn ? JobFolders.Name.checksums : name + ".h5" }
+  public var outputFile: String { isOwn ? JobFolders.Name.checksums : name + stage.outputSuffix }
   /// The figures beside it.
   public var figuresFile: String { isOwn ? JobFolders.Name.checksums : name + ".json" }
 
   /// The last step of every job, which is not in its file: the checksums of all outputs (`SHA256SUMS`).
   static let checksums = JobStep(
-    name: "checksums", stage: StageVocabulary("checksums", program: "sidctl", subcommand: "seal", makes: .score, files: [], []),
+    name: "checksums",
+    stage: StageVocabulary("checksums", program: "sidctl", subcommand: "seal", makes: .score, files: [], []),
     outputs: [], settings: [], line: 0)
 
   /// Whether it is the daemon's own and not the job's.

@@ -1,7 +1,4 @@
 extension StageVocabulary {
-  /// Kinds of step that are announced and not there yet.
-  static let announced: Set<String> = ["report"]
-
   private static let networks: Set<ArtifactKind> = [.teacher, .generator]
 
   /// Every kind of step. A test compares this table with the programs' own descriptions of their options.
@@ -120,6 +117,17 @@ extension StageVocabulary {
         StageOption("reference-count", .number),
         StageOption("keep-features", .flag),
         StageOption("share", .text),
+        StageOption("expect-sha256", .list),
+      ]),
+    StageVocabulary(
+      "report", program: "sid-report", makes: .report, files: [("output", ".html")], folderOption: "job",
+      [
+        StageOption("samples", .input([.samples])),
+        StageOption("network", .input(networks)),
+        StageOption("sheet-images", .number),
+        StageOption("interpolations", .number),
+        StageOption("frames", .number),
+        StageOption("duplicates", .number),
         StageOption("expect-sha256", .list),
       ]),
   ]

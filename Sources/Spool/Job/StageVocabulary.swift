@@ -12,6 +12,8 @@ public enum ArtifactKind: String, Sendable, CaseIterable {
   case samples
   /// Scores.
   case score
+  /// A page to look at.
+  case report
 }
 
 /// One option of a stage program, as a key of a job file.
@@ -79,11 +81,13 @@ public struct StageVocabulary: Sendable, Equatable {
   public let mayMake: Set<ArtifactKind>
   /// Options that name files of the job's folder: `STEP` + suffix.
   public let fileOptions: [(option: String, suffix: String)]
+  /// The option that names the job's folder, for a program that reads all of it.
+  public let folderOption: String?
 
   init(
     _ stage: String, program: String, subcommand: String? = nil, makes output: ArtifactKind,
     byOption: [String: Set<ArtifactKind>] = [:], mayMake: Set<ArtifactKind> = [],
-    files: [(option: String, suffix: String)] = [("output", ".h5")],
+    files: [(option: String, suffix: String)] = [("output", ".h5")], folderOption: String? = nil,
     _ options: [StageOption]
   ) {
     self.stage = stage
@@ -94,7 +98,11 @@ public struct StageVocabulary: Sendable, Equatable {
     self.outputsByOption = byOption
     self.mayMake = mayMake.union([output])
     self.fileOptions = files
+    self.folderOption = folderOption
   }
+
+  /// What a step's output is called behind the step's name.
+  var outputSuffix: String { fileOptions.first { $0.option == "output" }?.suffix ?? ".h5" }
 
   /// The option of this name.
   public func option(_ name: String) -> StageOption? { options.first { $0.name == name } }
@@ -105,7 +113,7 @@ public struct StageVocabulary: Sendable, Equatable {
   /// Options that no job file may set: where outputs go, that they are files of this package, and that a step makes its
   /// output as a whole, is the daemon's.
   public static let daemonOptions: Set<String> = [
-    "output", "to", "state", "progress-fd", "overwrite", "dry-run", "help", "version", "shards",
+    "output", "to", "state", "job", "progress-fd", "overwrite", "dry-run", "help", "version", "shards",
   ]
 
   /// The kind of step of this name.

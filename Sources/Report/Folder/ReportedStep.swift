@@ -1,0 +1,67 @@
+import Files
+import Foundation
+import Sampling
+
+/// One finished step of a job, as its files tell it.
+public struct ReportedStep: Sendable {
+  /// The step's name: the output without its extension.
+  public let name: String
+  /// The kind of step: "distill".
+  public let stage: String
+  /// The output's file name.
+  public let output: String
+  /// What `NAME.json` holds.
+  let content: [String: PlainValue]
+  /// The digest of `NAME.json`.
+  let summarySHA256: String
+  /// The digest of the output; nil where it is not there.
+  let outputSHA256: String?
+  /// The output's size.
+  let outputBytes: Int?
+  /// Program and version that wrote the output.
+  let createdBy: String?
+  /// What the output was made from.
+  let origin: SampleOrigin?
+  /// What the log and the files say about the time.
+  let timing: StepTiming
+  /// What of it cannot be read.
+  let problems: [String]
+
+  /// The figures that the step published, by name.
+  var figures: [(name: String, value: PlainValue)] {
+    (content["figures"]?.dictionaryValue ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+}
+
+/// When a step was at work.
+struct StepTiming: Sendable, Equatable {
+  /// When its first attempt started, as the log says.
+  var started: Date?
+  /// How often it was started, as the log says.
+  var attempts = 0
+  /// When its output was published.
+  var published: Date?
+
+  /// From the first start to the output, pauses between attempts included; nil where either is not known.
+  var seconds: Double? {
+    guard let started, let published, published >= started else { return nil }
+    return published.timeIntervalSince(started)
+  }
+
+  /// Reads the headings of a daemon's log: `# 2026-11-22T22:15:00Z sid-sample, attempt 1`.
+  init(log: String?, published: Date?) {
+    self.published = published
+    for line in (log ?? "").split(separator: "\n", omittingEmptySubsequences: true) where line.hasPrefix("# 2") {
+      let words = line.split(separator: " ")
+      guard words.count >= 3, words[2].hasPrefix("sid-"), line.contains(", attempt "),
+        let date = try? Date(String(words[1]), strategy: .iso8601)
+      else { continue }
+      attempts += 1
+      started = started ?? date
+    }
+    // Headings have whole seconds.
+    if let started, let published, published < started, started.timeIntervalSince(published) < 1 {
+      self.published = started
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import Files
+import Foundation
+
+/// How numbers, times and sizes are written on the page.
+enum Format {
+  /// A whole number with its thousands apart: "50,000".
+  static func count(_ value: Int) -> String {
+    let digits = Array(String(value.magnitude))
+    var text = value < 0 ? "\u{2212}" : ""
+    for (index, digit) in digits.enumerated() {
+      if index > 0, (digits.count - index) % 3 == 0 { text.append(",") }
+      text.append(digit)
+    }
+    return text
+  }
+
+  /// A number to four digits, without an exponent where it has a common size.
+  static func number(_ value: Double) -> String {
+    guard value.isFinite else { return "not a number" }
+    if value < 0 { return "\u{2212}" + number(-value) }
+    let size = abs(value)
+    if size != 0, size >= 1e7 || size < 1e-4 { return String(format: "%.3e", value) }
+    if size >= 1000 { return count(Int(value.rounded())) }
+    return String(format: "%.4g", value)
+  }
+
+  /// A value of a step's figures.
+  static func value(_ value: PlainValue) -> String {
+    switch value {
+    case .none: "none"
+    case .text(let text): text
+    case .flag(let flag): flag ? "yes" : "no"
+    case .integer(let number): count(number)
+    case .real(let number): self.number(number)
+    default: value.description
+    }
+  }
+
+  /// "0.4 s", "45 s", "3 min 20 s", "2 h 5 min".
+  static func duration(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "unknown" }
+    if seconds < 9.95 { return String(format: "%.1f s", seconds) }
+    let whole = Int(seconds.rounded())
+    if whole < 60 { return "\(whole) s" }
+    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
+    return "\(whole / 3600) h \(whole % 3600 / 60) min"
+  }
+
+  /// "512 B", "3.2 MB": powers of ten.
+  static func bytes(_ count: Int) -> String {
+    var value = Double(count)
+    for unit in ["B", "kB", "MB", "GB"] {
+      if value < 1000 { return unit == "B" ? "\(count) B" : String(format: "%.1f ", value) + unit }
+      value /= 1000
+    }
+    return String(format: "%.1f TB", value)
+  }
+
+  /// "2026-11-22 22:15:00", UTC.
+  static func time(_ date: Date) -> String {
+    guard abs(date.timeIntervalSince1970) < 1e11 else { return "unknown" }
+    return date.formatted(
+      Date.ISO8601FormatStyle(timeZone: .gmt).year().month().day().dateTimeSeparator(.space).time(
+        includingFractionalSeconds: false))
+  }
+
+  /// "1 image", "2 images".
+  static func plural(_ count: Int, _ noun: String) -> String { "\(self.count(count)) \(noun)\(count == 1 ? "" : "s")" }
+}

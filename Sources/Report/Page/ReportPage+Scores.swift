@@ -1,0 +1,141 @@
+import Distillation
+import Files
+import Foundation
+
+/// What was measured: the curve of the distillation and the scores.
+extension ReportPage {
+  var curve: Section? {
+    guard let step = job.steps("distill").last else { return nil }
+    let curve = Self.curve(step)
+    let fit = PowerLawFit(curve)
+    let drawn = CurvePlot(curve, fit: fit, width: 760, height: 400)
+    guard drawn.points.count >= 2 else {
+      let reason =
+        curve.points.isEmpty
+        ? "nothing was measured on the way (evaluate)" : "there are not two evaluations after the start"
+      return Section("curve", "Distillation", Self.missingNote(reason))
+    }
+    let best = curve.best.map {
+      String(format: "The smallest distance, %.4g, after %.4g thousand images.", $0.fd, $0.kimg)
+    }
+    let summary = String(
+      format: "Frechet distance over thousands of images, from %.4g at %.4g to %.4g at %.4g",
+      drawn.points.first?.y ?? 0,
+      drawn.points.first?.x ?? 0, drawn.points.last?.y ?? 0, drawn.points.last?.x ?? 0)
+    let start = curve.points.first { $0.kimg == 0 }.map { String(format: " Before the first image: %.4g.", $0.fd) }
+    let line = fit.map {
+      String(
+        format:
+          "The line falls as images to the power %.3f from %.4g to %.4g thousand images (%d evaluations, R² %.3f): ",
+        $0.slope, $0.kimg.lowerBound, $0.kimg.upperBound, $0.pointCount, $0.determination) + PowerLawFit.definition
+        + "."
+    }
+    return Section(
+      "curve", "Distillation",
+      about:
+        "Frechet distance of the averaged generator's one-step samples as \(step.name) was distilled, both axes logarithmic.",
+      """
+      <figure>
+      \(drawn.svg(kind: "wide", summary: summary))
+      \(CurvePlot(curve, fit: fit, width: 340, height: 260).svg(kind: "narrow", summary: summary))
+      <figcaption>\(best ?? "")\(start ?? "") \(line ?? "")</figcaption>
+      </figure>
+      """)
+  }
+
+  /// The evaluations as a file tells them: in the order of the training, and of sizes that axes can show.
+  private static func curve(_ step: ReportedStep) -> EvaluationCurve {
+    let known = 1e-12...1e12
+    var curve = EvaluationCurve()
+    for point in (step.content["curve"]?.listValue ?? []).prefix(10_000) {
+      guard let kimg = point["kimg"]?.realValue, let fd = point["fd"]?.realValue,
+        kimg == 0 || known.contains(kimg), known.contains(fd), kimg >= curve.points.last?.kimg ?? 0
+      else { continue }
+      curve.points.append(.init(kimg: kimg, seconds: point["seconds"]?.realValue, fd: fd))
+    }
+    return curve
+  }
+
+  var scores: Section? {
+    let all = ReportedScore.all(job)
+    guard !all.isEmpty else {
+      return Section("scores", "Scores", Self.missingNote("the job has no scores"))
+    }
+    return Section(
+      "scores", "Scores",
+      about:
+        "Figures of one table compare with each other. With published ones they do over the same network, input convention, number of images and reference.",
+      HTML(ReportedScore.measures(all).map { table($0) }))
+  }
+
+  private func table(_ measure: ReportedScore.Measure) -> HTML {
+    let scores = measure.scores
+    let scale = DotScale(scores.map(\.value))
+    let rows: [HTML] = scores.map { score in
+      let spread: HTML? = score.uncertainty.map {
+        " <span class=\"small\">± \(Format.number($0.value)) \($0.kind)</span>"
+      }
+      let counts = score.images.map { Format.plural($0, "image") } ?? "an unknown number of images"
+      let reference = score.referenceImages.map { " against \(Format.count($0))" } ?? ""
+      return """
+        <tr\(isShown(score) ? " class=\"main\"" : "" as HTML)><th scope="row">\(score.figure)<br><span class="small">\(score.samples ?? score.step.name)</span></th>
+        <td class="number"><span class="value">\(Format.number(score.value))</span>\(spread)</td>
+        \(scale.map { "<td class=\"full\"><span class=\"track\"><span class=\"dot\" style=\"left:\($0.percent(score.value))%\"></span></span></td>" as HTML })
+        <td class="full small">\(counts)\(reference)</td></tr>
+        """
+    }
+    let first = scores[0]
+    return """
+      <div>
+      <table class="stack"><caption>\(sentence(first.definition ?? first.figure))</caption>
+      <thead><tr><th scope="col">Score</th><th scope="col" class="number">Value</th>\(scale.map { "<th scope=\"col\">\($0.isLogarithmic ? "on a logarithmic scale" : "on a scale")</th>" as HTML })<th scope="col">Measured on</th></tr></thead>
+      <tbody>\(rows)</tbody></table>
+      <p class="small">\(circumstances(first)) \(notes(scores))</p>
+      </div>
+      """
+  }
+
+  /// Network, convention and reference of a measure.
+  private func circumstances(_ score: ReportedScore) -> HTML {
+    var parts: [HTML] = []
+    if let digest = score.featureNetwork {
+      parts.append("Features of the network <code>\(digest.prefix(12) + "…")</code>")
+      if let convention = score.convention { parts.append(", input convention <strong>\(convention)</strong>") }
+      parts.append(". ")
+    }
+    if let reference = score.reference {
+      parts.append(
+        "Reference: \(reference)\(score.referenceSHA256.map { " (<code>\($0.prefix(12) + "…")</code>)" as HTML }).")
+    }
+    return HTML(parts)
+  }
+
+  private func notes(_ scores: [ReportedScore]) -> HTML {
+    var seen: Set<String> = []
+    let notes = scores.flatMap(\.notes).filter { seen.insert($0).inserted }.prefix(20)
+    return HTML(notes.map { "Note: \($0). " })
+  }
+
+  private func sentence(_ text: String) -> String { text.prefix(1).uppercased() + text.dropFirst() }
+}
+
+/// Where the values of one measure stand beside each other.
+struct DotScale {
+  let isLogarithmic: Bool
+  private let low: Double
+  private let high: Double
+
+  /// Nil where there are not two values to compare.
+  init?(_ values: [Double]) {
+    let finite = values.filter(\.isFinite)
+    guard finite.count >= 2, let least = finite.min(), let most = finite.max(), most > least else { return nil }
+    isLogarithmic = least > 0 && most / least > 4
+    (low, high) = isLogarithmic ? (log(least), log(most)) : (least, most)
+  }
+
+  /// From 4 at the smallest value to 96 at the largest.
+  func percent(_ value: Double) -> String {
+    let place = ((isLogarithmic ? log(value) : value) - low) / (high - low)
+    return String(format: "%.1f", place.isFinite ? 4 + 92 * max(0, min(1, place)) : 4)
+  }
+}

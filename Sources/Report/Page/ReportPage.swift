@@ -1,0 +1,188 @@
+import Distillation
+import Files
+import Foundation
+
+/// The page: one self-contained HTML file without scripts and without anything from elsewhere.
+public struct ReportPage: Sendable {
+  let job: ReportedJob
+  /// The archive that is shown; nil where the job has none.
+  let look: ArchiveLook?
+  /// The step that made the archive.
+  let archiveStep: ReportedStep?
+  let strips: [InterpolationStrip]
+  /// What is not shown, and why: by section.
+  let missing: Missing
+  /// What the page was made from.
+  let provenance: String
+  /// Program and version that made it.
+  let createdBy: String
+
+  /// Why parts of the page are not there.
+  public struct Missing: Sendable {
+    /// Why no archive is shown.
+    public var archive: String?
+    /// Why no strips between seeds are shown.
+    public var strips: String?
+    /// No part is missing.
+    public init() {}
+  }
+
+  /// The name of the `meta` element that holds the page's provenance.
+  static let provenanceName = "sid-provenance"
+
+  /// The page as a file's content.
+  public var html: String {
+    let sections = [samples, classes, between, pairs, curve, scores, timings, files, jobFile].compactMap { $0 }
+    let page: HTML = """
+      <!DOCTYPE html>
+      <html lang="en">
+      <head>
+      <meta charset="utf-8">
+      <meta name="\(Self.provenanceName)" content="\(HTML(whole: provenance))">
+      <meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
+      <meta name="viewport" content="width=device-width, initial-scale=1">
+      <meta name="referrer" content="no-referrer">
+      <meta name="generator" content="\(createdBy)">
+      <link rel="icon" href="data:,">
+      <title>\(job.name): report</title>
+      <style>
+      \(Stylesheet.text)
+      </style>
+      </head>
+      <body>
+      \(header(sections))
+      <main class="\(look.map { Self.sizeClass($0) } ?? "small")">
+      \(sections.map(\.html))
+      </main>
+      \(footer)
+      </body>
+      </html>
+
+      """
+    return page.source
+  }
+
+  /// A section: its anchor, its heading, what it is about, and its content.
+  struct Section {
+    let id: String
+    let title: String
+    let html: HTML
+
+    init(_ id: String, _ title: String, about: HTML? = nil, _ content: HTML) {
+      (self.id, self.title) = (id, title)
+      html = """
+        <section id="\(id)" aria-labelledby="\(id)-title">
+        <div class="about"><h2 id="\(id)-title">\(title)</h2>\(about.map { "<p>\($0)</p>" as HTML })</div>
+        <div class="body in-\(id)">
+        \(content)
+        </div>
+        </section>
+
+        """
+    }
+  }
+
+  // MARK: Header and footer
+
+  private func header(_ sections: [Section]) -> HTML {
+    """
+    <header>
+    <p class="eyebrow">Score identity Distillation</p>
+    <h1>\(job.name)</h1>
+    <p class="lead">\(lead)</p>
+    \(headlines)
+    \(problems)
+    <nav aria-label="Sections">\(sections.map { "<a href=\"#\($0.id)\">\($0.title)</a> " as HTML })</nav>
+    </header>
+    """
+  }
+
+  /// What the job did, in a sentence or two.
+  private var lead: HTML {
+    var parts: [HTML] = []
+    if let look {
+      let evaluations = archiveStep?.content["evaluations_per_image"]?.integerValue
+      let each = evaluations.map {
+        $0 == 1 ? ", one network evaluation each" : ", \(Format.count($0)) network evaluations each"
+      }
+      let network = look.origin?.inputs["network"]?.path ?? archiveStep?.content["network"]?.textValue
+      parts.append(
+        "<strong>\(Format.plural(look.count, "image"))</strong> of \(look.shape.width)×\(look.shape.height) pixels\(each ?? "")"
+      )
+      if let network { parts.append(", by <strong>\(network)</strong>") }
+      parts.append(".")
+    } else {
+      parts.append("A job without an archive of samples.")
+    }
+    if let distillation = job.steps("distill").last {
+      let kimg = distillation.content["figures"]?["distilled_kimg"]?.realValue
+      let teacher = distillation.origin?.inputs["teacher"]?.path
+      parts.append(" Distilled\(teacher.map { " from <strong>\($0)</strong>" as HTML })")
+      if let kimg { parts.append(" over \(Format.number(kimg)) thousand generated images") }
+      parts.append(", without training data.")
+    }
+    return HTML(parts)
+  }
+
+  /// The figures at the top: the scores of the archive that is shown, and what it took.
+  private var headlines: HTML? {
+    var items: [HTML] = []
+    for score in headlineScores.prefix(4) {
+      let spread: HTML? = score.uncertainty.map { "<small> ± \(Format.number($0.value))</small>" }
+      let images = score.images.map { ", \(Format.plural($0, "image"))" } ?? ""
+      items.append(
+        "<div class=\"main\"><dt>\(score.figure)\(images)</dt><dd>\(Format.number(score.value))\(spread)</dd></div>")
+    }
+    if let slope = job.steps("distill").last?.content["figures"]?["fd_distillation_slope"]?.realValue {
+      items.append(
+        "<div><dt>slope of the Frechet distance over images, log-log</dt><dd>\(Format.number(slope))</dd></div>")
+    }
+    if let rate = archiveStep?.content["images_per_second"]?.realValue {
+      items.append("<div><dt>images sampled a second</dt><dd>\(Format.number(rate))</dd></div>")
+    }
+    if let duplicates = look?.duplicates {
+      items.append(
+        "<div><dt>exact duplicates among \(Format.plural(duplicates.count, "image"))</dt><dd>\(Format.count(duplicates.duplicateCount))</dd></div>"
+      )
+    }
+    if let seconds = totalSeconds {
+      items.append("<div><dt>from the first step to the last output</dt><dd>\(Format.duration(seconds))</dd></div>")
+    }
+    return items.isEmpty ? nil : "<dl class=\"figures\">\(items)</dl>"
+  }
+
+  /// The scores of the archive that is shown; all of them where none is of it.
+  var headlineScores: [ReportedScore] {
+    let scores = ReportedScore.all(job)
+    let own = scores.filter { isShown($0) }
+    return own.isEmpty ? scores : own
+  }
+
+  /// Whether a score is of the archive that is shown.
+  func isShown(_ score: ReportedScore) -> Bool {
+    guard let digest = archiveStep?.outputSHA256 else { return false }
+    return score.samplesSHA256 == digest
+  }
+
+  private var problems: HTML? {
+    guard !job.problems.isEmpty else { return nil }
+    return """
+      <div class="missing" role="note">Not everything could be read:
+      <ul>\(job.problems.prefix(50).map { "<li>\($0)</li>" as HTML })</ul></div>
+      """
+  }
+
+  private var footer: HTML {
+    """
+    <footer><p>Made by \(createdBy)\(job.id.map { " from the job \($0)" as HTML }). This page is one file: it loads nothing and runs nothing.</p></footer>
+    """
+  }
+
+  /// Seconds from the start of the first step to the end of the last.
+  private var totalSeconds: Double? {
+    guard let first = job.steps.compactMap(\.timing.started).min(),
+      let last = job.steps.compactMap(\.timing.published).max(), last > first
+    else { return nil }
+    return last.timeIntervalSince(first)
+  }
+}
