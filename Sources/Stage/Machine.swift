@@ -16,7 +16,18 @@ public enum Machine {
   public static var availableMemoryBytes: Int {
     let machine = memoryInfoBytes(
       "MemAvailable", in: (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? "")
-    return min(machine ?? .max, ControlGroup.current().availableMemoryBytes ?? .max)
+    return [machine, ControlGroup.current().availableMemoryBytes, dataLimitBytes].compactMap { $0 }.min() ?? .max
+  }
+
+  /// What the limit on this process's own memory (RLIMIT_DATA, which the daemon sets) leaves; nil where there is none.
+  private static var dataLimitBytes: Int? {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_DATA.rawValue), &limit) == 0, limit.rlim_cur < UInt(Int.max) else {
+      return nil
+    }
+    let used =
+      memoryInfoBytes("VmData", in: (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? "") ?? 0
+    return max(0, Int(limit.rlim_cur) - used)
   }
 
   /// The most memory that this process has had resident so far, in bytes; 0 where the system does not say.

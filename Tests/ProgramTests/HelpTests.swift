@@ -13,7 +13,8 @@ struct HelpTests {
     ["sid-score", "score"], ["sid-score", "reference"], ["sid-score", "merge"], ["sid-spoold"], ["sidctl"],
     ["sidctl", "submit"],
     ["sidctl", "status"],
-    ["sidctl", "watch"],
+    ["sidctl", "watch"], ["sidctl", "log"], ["sidctl", "hold"], ["sidctl", "release"], ["sidctl", "cancel"],
+    ["sidctl", "retry"], ["sidctl", "prune"], ["sidctl", "verify"], ["sidctl", "check"],
   ]
 
   @Test("is the snapshot", arguments: commands)

@@ -22,7 +22,8 @@ struct SpoolQueueTests {
 
   @Test("runs as many steps at once as there are slots, and shares the processors among them")
   func slots() throws {
-    let spool = try SpoolFixture(behaviour: "touch running; ls -d ../*/running | wc -l >> most.txt; [ $i = 9 ] && rm running")
+    let spool = try SpoolFixture(
+      behaviour: "touch running; ls -d ../*/running | wc -l >> most.txt; [ $i = 9 ] && rm running")
     for name in ["a", "b", "c", "d"] { try spool.drop(job(name), as: name) }
     let options = try configured("slots: { total: 3, convert: 2 }\nthreads: 5\n", spool)
     try spool.startDaemon(options + ["--exit-when-idle"]).waitUntilExit()
