@@ -79,4 +79,74 @@ struct SpoolTroubleTests {
     #expect(daemon.terminationStatus == 0)
     #expect(spool.jobs("queue").count == 1, "\(spool.log)")
   }
+
+  // MARK: Disks
+
+  /// Runs `mount` or `umount`, which need root.
+  private func system(_ program: String, _ arguments: String...) throws {
+    let command = Process()
+    command.executableURL = URL(fileURLWithPath: program)
+    command.arguments = arguments
+    try command.run()
+    command.waitUntilExit()
+    #expect(command.terminationStatus == 0, "\(program) \(arguments): these tests run as root")
+  }
+
+  /// A spool on a disk of its own of 1 MiB.
+  private func onSmallDisk(_ spool: SpoolFixture, _ body: () throws -> Void) throws {
+    mkdir(spool.spool, 0o755)
+    try system("/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", spool.spool)
+    defer { try? system("/bin/umount", "-l", spool.spool) }
+    try body()
+  }
+
+  @Test("on a full disk: jobs wait in incoming/, and are accepted and run when there is space")
+  func fullDisk() throws {
+    let spool = try SpoolFixture(secondsPerUnit: 0.001)
+    try onSmallDisk(spool) {
+      let daemon = try spool.startDaemon()
+      try spool.wait("the daemon") { spool.log.contains("started on") }
+      // A name in incoming/ costs nothing on this disk; a folder and a status do.
+      for number in 0..<3 { try spool.drop(job, as: "job\(number).yaml.partial") }
+      let filler = spool.spool + "/filler"
+      _ = FileManager.default.createFile(atPath: filler, contents: nil)
+      let file = try #require(FileHandle(forWritingAtPath: filler))
+      var block = 4096
+      while block > 0 {
+        do { try file.write(contentsOf: Data(repeating: 1, count: block)) } catch { block /= 2 }
+      }
+      for number in 0..<3 {
+        rename("\(spool.spool)/incoming/job\(number).yaml.partial", "\(spool.spool)/incoming/job\(number).yaml")
+      }
+      try spool.wait("the refusal of the disk") { spool.log.contains("No space left") }
+      #expect(spool.jobs("done").isEmpty && spool.jobs("failed").isEmpty && daemon.isRunning)
+      try file.close()
+      unlink(filler)
+      try spool.wait("the jobs") { spool.jobs("done").count == 3 }
+      #expect(spool.jobs("failed").isEmpty && spool.jobs("incoming").isEmpty, "\(spool.log)")
+      kill(daemon.processIdentifier, SIGTERM)
+      daemon.waitUntilExit()
+      #expect(daemon.terminationStatus == 0)
+    }
+  }
+
+  @Test("on a disk that becomes read-only: the job goes on when it can be written again")
+  func readOnlyDisk() throws {
+    let spool = try SpoolFixture(secondsPerUnit: 0.01, behaviour: "[ $try$i = 15 ] && exit 75")
+    try onSmallDisk(spool) {
+      try spool.drop(job)
+      let daemon = try spool.startDaemon(["--retry-base-seconds", "4"])
+      // Between two attempts nothing is open for writing, which would keep the disk as it is.
+      try spool.wait("the pause") { spool.log.contains("deferred for 4 s") }
+      try system("/bin/mount", "-t", "tmpfs", "-o", "remount,ro,size=1m", "tmpfs", spool.spool)
+      try spool.wait("the refusal of the disk") { spool.log.contains("Read-only file system") }
+      #expect(daemon.isRunning && spool.jobs("queue").count == 1)
+      try system("/bin/mount", "-t", "tmpfs", "-o", "remount,rw,size=1m", "tmpfs", spool.spool)
+      try spool.wait("its end") { !spool.jobs("done").isEmpty }
+      let folder = try #require(spool.jobs("done").first)
+      #expect(spool.lines(folder + "/units.txt").count == 10, "no unit is done twice")
+      kill(daemon.processIdentifier, SIGTERM)
+      daemon.waitUntilExit()
+    }
+  }
 }

@@ -42,8 +42,8 @@ extension Daemon {
       return scan.ready.count >= Self.batch ? 0 : scan.waitSeconds ?? .infinity
     } catch {
       mayHaveHalfAccepted = true
-      log("cannot accept jobs: \(error); trying again in \(Int(Self.scanSeconds)) s", .error)
-      return Self.scanSeconds
+      log("cannot accept jobs: \(error); trying again in \(Int(Self.troubleSeconds)) s", .error)
+      return Self.troubleSeconds
     }
   }
 

@@ -10,7 +10,7 @@ public final class Daemon {
   /// How often the folders are read though nothing was heard.
   static let scanSeconds = 30.0
   /// How long a job is left alone after the disk refused something for it.
-  static let troubleSeconds = 30.0
+  static let troubleSeconds = 10.0
   /// How often a lock is tried that others hold.
   static let lockSeconds = 0.05
 

@@ -9,7 +9,8 @@ struct SpoolLock: ~Copyable {
   /// - Throws: a `Failure` with status `temporaryFailure` where another daemon works on the spool.
   init(root: String) throws {
     let path = "\(root)/.lock"
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    // For reading: a file that is open for writing keeps a disk from being made read-only.
+    let descriptor = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
     guard descriptor >= 0 else { throw Failure.system(path, "open") }
     // Whoever may read the file may lock it; one of an earlier version is readable by all.
     fchmod(descriptor, 0o600)
@@ -22,10 +23,13 @@ struct SpoolLock: ~Copyable {
         .temporaryFailure, root, "another sid-spoold\(other.map { " (process \($0))" } ?? "") works on this spool",
         remedy: "stop it first, or give another --spool")
     }
-    ftruncate(descriptor, 0)
-    let line = Array("\(getpid())\n".utf8)
-    _ = write(descriptor, line, line.count)
     self.descriptor = descriptor
+    // For people; the lock is what counts.
+    let writer = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW)
+    guard writer >= 0 else { return }
+    let line = Array("\(getpid())\n".utf8)
+    _ = write(writer, line, line.count)
+    close(writer)
   }
 
   deinit { close(descriptor) }
