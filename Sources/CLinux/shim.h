@@ -50,8 +50,8 @@ static inline int sid_spawn_closing_from(void *actions, int first) {
   return posix_spawn_file_actions_addclosefrom_np(actions, first);
 }
 
-/* Whether nobody else has the file of this descriptor open: only then does the kernel grant a write lease, to the file's owner
-   alone. F_SETLEASE is declared for _GNU_SOURCE alone, and fcntl is variadic. */
+/* Whether somebody else has the file of this descriptor open: the kernel grants a write lease to the file's owner only where
+   nobody has. It sends SIGIO to a holder whose file is opened. F_SETLEASE is declared for _GNU_SOURCE alone, and fcntl is variadic. */
 static inline int sid_is_open_elsewhere(int descriptor) {
   if (fcntl(descriptor, F_SETLEASE, F_WRLCK) == 0) {
     fcntl(descriptor, F_SETLEASE, F_UNLCK);

@@ -125,12 +125,7 @@ struct SpoolStressTests {
     try spool.wait("its end") { !daemon.isRunning }
     #expect(daemon.terminationStatus == 0, "\(spool.log)")
 
-    var reasons: [String: String] = [:]
-    for folder in spool.jobs("failed") {
-      let status = try spool.status(folder)
-      reasons[(status["job"] as? String ?? "")] = status["reason"] as? String ?? ""
-      #expect((status["reason"] as? String)?.isEmpty == false)
-    }
+    for folder in spool.jobs("failed") { #expect((try spool.status(folder)["reason"] as? String)?.isEmpty == false) }
     let texts = try spool.jobs("failed").map { try spool.status($0)["reason"] as? String ?? "" }.joined(separator: "\n")
     for part in [
       "climbs out of its folder", "is an absolute path", "leaves the input root", "not a plain file", "hard links",

@@ -89,7 +89,7 @@ struct SchedulerTests {
     #expect(choice.entry == first && choice.waitSeconds == 25)
     let distant = try job(4, nextAttempt: Self.now + 1e9)
     let faraway = next([distant])
-    #expect(faraway.entry == nil && faraway.waitSeconds == 3600, "a clock that was set back defers nothing for years")
+    #expect(faraway.entry == distant, "a clock that was set back defers nothing for years")
     let due = try job(5, nextAttempt: Self.now - 1)
     #expect(next([due]).entry == due)
   }

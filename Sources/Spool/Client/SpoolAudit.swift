@@ -39,7 +39,7 @@ public struct SpoolAudit {
   private mutating func note(_ grade: Grade, _ text: String) { findings.append(Finding(grade: grade, text: text)) }
 
   private mutating func checkDaemon() {
-    // Whoever holds the lock is listed by the kernel with device and inode of the file.
+    // Whoever holds the lock is listed by the kernel with the inode of the file.
     var status = stat()
     guard stat("\(root)/.lock", &status) == 0 else {
       return note(.problem, "no daemon has worked on this spool yet: start sid-spoold")

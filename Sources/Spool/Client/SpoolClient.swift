@@ -66,7 +66,7 @@ public struct SpoolClient {
     } catch let error as JobFileError {
       throw error.failure(in: path)
     }
-    let taken = try Set(jobs().map(\.id.reference))
+    let taken = try Set(places().map(\.id.reference))
     while true {
       let digits = String(UInt16.random(in: 0...UInt16.max), radix: 16)
       let reference = "\(job.name)-\(String(repeating: "0", count: 4 - digits.count))\(digits)"
@@ -100,11 +100,14 @@ public struct SpoolClient {
   // MARK: Looking
 
   /// Every job of the spool, the oldest first.
-  public func jobs() throws -> [Job] {
-    try JobState.allCases.flatMap { state -> [Job] in
+  public func jobs() throws -> [Job] { try places().map { job($0.id, $0.state) } }
+
+  /// Where every job stands, the oldest first.
+  private func places() throws -> [(id: JobID, state: JobState)] {
+    try JobState.allCases.flatMap { state -> [(id: JobID, state: JobState)] in
       let folder = "\(root)/\(state.rawValue)"
       guard try files.entry(folder) != nil else { return [] }
-      return try files.names(in: folder).compactMap { name in JobID(name).map { job($0, state) } }
+      return try files.names(in: folder).compactMap { name in JobID(name).map { ($0, state) } }
     }.sorted { $0.id < $1.id }
   }
 
@@ -125,9 +128,11 @@ public struct SpoolClient {
   /// The job of this ID, this reference (`NAME-7f3a`) or, among the jobs of this name, the one that was accepted last.
   /// - Returns: nil where there is none, or where it waits to be accepted.
   public func find(_ text: String) throws -> Job? {
-    let jobs = try jobs()
-    return jobs.last { $0.id.description == text } ?? jobs.last { $0.id.reference == text }
-      ?? jobs.last { $0.id.name == text }
+    let places = try places()
+    let place =
+      places.last { $0.id.description == text } ?? places.last { $0.id.reference == text }
+      ?? places.last { $0.id.name == text }
+    return place.map { job($0.id, $0.state) }
   }
 
   /// The job of this ID, reference or name.

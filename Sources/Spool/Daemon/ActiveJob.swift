@@ -15,8 +15,8 @@ final class ActiveJob {
   var leftover: Leftover?
   /// Why the step was told to stop.
   var stop: JobFolders.StopReason?
-  /// The file in `incoming/` that asked for it, removed when it is done.
-  var request: String?
+  /// The files in `incoming/` that asked for it, removed when it is done.
+  var requests: Set<String> = []
 
   init(id: JobID, job: JobFile, entry: QueueEntry) { (self.id, self.job, self.entry) = (id, job, entry) }
 

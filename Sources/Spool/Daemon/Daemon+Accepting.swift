@@ -6,31 +6,36 @@ extension Daemon {
   /// How many files are taken between two looks at everything else.
   private static let batch = 200
 
-  /// What stands in the queue when the daemon starts.
-  func loadQueue() {
+  /// Makes sure that what is known of the queue is what stands there: read anew now and then, and after trouble.
+  func readQueue() {
+    guard (ContinuousClock.now - queueRead) / .seconds(1) >= Self.scanSeconds * 0.9 else { return }
     do {
-      queue = Dictionary(try folders.entries().map { ($0.id, $0) }) { first, _ in first }
-      loadShare()
+      let ids = try Set(folders.jobs(.queue))
+      queue = queue.filter { ids.contains($0.key) }
+      for id in ids where queue[id] == nil { queue[id] = folders.entry(id) }
+      queueRead = .now
     } catch {
       log("cannot read the queue: \(error)", .error)
     }
   }
+
+  /// Has the queue be read anew: the disk has refused something.
+  func doubtQueue() { queueRead = .now - .seconds(3600) }
 
   /// - Parameter completed: names that are known to be complete; those that were taken are removed from it.
   /// - Returns: how many seconds until the folder should be read again.
   func acceptIncoming(_ completed: inout Set<String>) -> Double {
     do {
       if mayHaveHalfAccepted {
-        for acceptance in try folders.recoverAcceptances() {
-          report(acceptance)
-          if case .queued(let id) = acceptance { queue[id] = folders.entry(id) }
-        }
+        doubtQueue()
+        var admission = admission()
+        for acceptance in try folders.recoverAcceptances(refusal: { admission.refusal($0) }) { report(acceptance) }
         mayHaveHalfAccepted = false
       }
       reportUnreadable()
       var entries: [String: FileEntry] = [:]
-      for name in try folders.files.names(in: folders.incoming) {
-        entries[name] = try folders.files.entry("\(folders.incoming)/\(name)")
+      for name in try folders.files.names(in: folders.incoming) where !IncomingFiles.isIgnored(name) {
+        entries[name] = try? folders.files.entry("\(folders.incoming)/\(name)")
       }
       let now = (ContinuousClock.now - start) / .seconds(1)
       let scan = incoming.scan(entries, completed: completed, nowSeconds: now, most: Self.batch)
@@ -49,36 +54,29 @@ extension Daemon {
 
   private func accept(_ names: [String]) throws {
     if names.isEmpty { return }
-    var counts: [UInt32: Int] = [:]
-    for entry in queue.values { counts[entry.user, default: 0] += 1 }
-    for active in active.values { counts[active.entry.user, default: 0] += 1 }
-    var total = queue.count + active.count
-    let bytes = options.limits.bytesPerUser > 0 ? bytesByUser() : [:]
-    let limits = options.limits
-    let accepted = try folders.accept(names) { submission in
-      if submission.bytes > limits.jobFileBytes {
-        return "the job file is \(submission.bytes) bytes; the limit is \(limits.jobFileBytes)"
-      }
-      if limits.queuedJobs > 0, total >= limits.queuedJobs {
-        return "the spool has \(total) jobs waiting, as many as it takes; submit it again later"
-      }
-      let own = counts[submission.user, default: 0]
-      if limits.jobsPerUser > 0, own >= limits.jobsPerUser {
-        return "\(Users.name(submission.user)) has \(own) jobs waiting, as many as a user may; submit it again later"
-      }
-      if limits.bytesPerUser > 0, bytes[submission.user, default: 0] >= limits.bytesPerUser {
-        return
-          "the jobs of \(Users.name(submission.user)) hold \(bytes[submission.user, default: 0]) bytes; the limit is "
-          + "\(limits.bytesPerUser); sidctl prune removes finished ones"
-      }
-      counts[submission.user] = own + 1
-      total += 1
-      return nil
+    var admission = admission()
+    let accepted = try folders.accept(names, mayFlushAll: active.values.allSatisfy { $0.stage == nil }) {
+      admission.refusal($0)
     }
     for (acceptance, entry) in accepted {
       if let entry { queue[entry.id] = entry }
       report(acceptance)
     }
+  }
+
+  /// Counts what users have, for the limits.
+  func admission() -> Admission {
+    var admission = Admission(limits: options.limits, total: queue.count + active.count)
+    for entry in queue.values { admission.jobs[entry.user, default: 0] += 1 }
+    for active in active.values { admission.jobs[active.entry.user, default: 0] += 1 }
+    if options.limits.jobsPerUser > 0 || options.limits.queuedJobs > 0 {
+      for id in (try? folders.jobs(.held)) ?? [] {
+        admission.total += 1
+        admission.jobs[folders.status(of: id, .held)?.uid ?? 0, default: 0] += 1
+      }
+    }
+    if options.limits.bytesPerUser > 0 { admission.bytes = bytesByUser() }
+    return admission
   }
 
   /// Says once of each file that its name makes it no job.

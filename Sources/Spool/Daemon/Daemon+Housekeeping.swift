@@ -96,13 +96,16 @@ extension Daemon {
     }
   }
 
-  /// What the jobs of each user hold on the disk.
+  /// What the jobs of each user hold on the disk, as of a minute ago at most.
   func bytesByUser() -> [UInt32: Int] {
+    if let known = bytesKnown, (ContinuousClock.now - known.time) / .seconds(1) < 60 { return known.bytes }
     var bytes: [UInt32: Int] = [:]
+    defer { bytesKnown = (bytes, .now) }
     for state in JobState.allCases {
       for id in (try? folders.jobs(state)) ?? [] {
         guard let user = folders.status(of: id, state)?.uid else { continue }
         bytes[user, default: 0] += FolderSize.bytes(folders.folder(of: id, state))
+        feedWatchdog()
       }
     }
     return bytes
@@ -116,13 +119,17 @@ extension Daemon {
     else { return }
     let needed = Set(queue.values.flatMap(\.after))
     let now = Date()
+    // A clock that has jumped since the start says nothing about ages.
+    let isClockSteady = abs(now.timeIntervalSince(startDate) - (ContinuousClock.now - start) / .seconds(1)) < 3600
     // The most recent first: what does not fit any more is the oldest.
-    let jobs = ids.map { id in (id: id, finished: folders.status(of: id, state)?.finished ?? .distantPast) }
+    // One whose status cannot be read is left to people.
+    let jobs = ids.compactMap { id in folders.status(of: id, state)?.finished.map { (id: id, finished: $0) } }
       .sorted { ($0.finished, $0.id) > ($1.finished, $1.id) }
     var kept = 0
     for (id, finished) in jobs {
+      feedWatchdog()
       let bytes = rule.bytes > 0 ? FolderSize.bytes(folders.folder(of: id, state)) : 0
-      let isOld = rule.days > 0 && now.timeIntervalSince(finished) > rule.days * 86_400
+      let isOld = isClockSteady && rule.days > 0 && now.timeIntervalSince(finished) > rule.days * 86_400
       guard isOld || (rule.bytes > 0 && kept + bytes > rule.bytes) else {
         kept += bytes
         continue
@@ -137,7 +144,6 @@ extension Daemon {
       } catch {
         log("cannot be pruned: \(error)", .error, of: id)
       }
-      feedWatchdog()
     }
   }
 

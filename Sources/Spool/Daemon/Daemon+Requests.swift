@@ -15,13 +15,14 @@ extension Daemon {
       log("\(request.verb.rawValue) refused: \(failure.description)", .notice, of: request.id)
       try? remove(path)
     } catch {
-      log("\(request.verb.rawValue): \(error); trying again in \(Int(Self.scanSeconds)) s", .error, of: request.id)
+      doubtQueue()
+      log("\(request.verb.rawValue): \(error); trying again later", .error, of: request.id)
     }
   }
 
   private func remove(_ path: String) throws {
     if try folders.files.entry(path)?.kind == .folder {
-      try folders.files.removeFolder(path)
+      try folders.setAside(path)
     } else {
       try folders.files.remove(path)
     }
@@ -40,6 +41,9 @@ extension Daemon {
       throw Failure(
         .usage, path, "the job belongs to \(owner.map { Users.name($0) } ?? "nobody"), the request to \(user)")
     }
+    if let owner, request.verb == .retry || request.verb == .release {
+      try admit(id, state, owner)
+    }
     switch (request.verb, state) {
     case (.hold, .active): return try stopJob(id, .hold(user: user), path)
     case (.cancel, .active): return try stopJob(id, .cancel(user: user), path)
@@ -52,10 +56,23 @@ extension Daemon {
     default:
       try folders.answer(request, in: state, user: user)
     }
-    queue[id] = folders.isThere(id, .queue) ? folders.entry(id) : nil
+    if folders.isThere(id, .queue) { queue[id] = folders.entry(id) } else { queue[id] = nil }
     if request.verb == .cancel { counters.failed += 1 }
     log("\(request.verb.rawValue) by \(user)", .notice, of: id)
     return true
+  }
+
+  /// Checks the limits for a job that would wait again.
+  private func admit(_ id: JobID, _ state: JobState, _ owner: UInt32) throws {
+    var admission = admission()
+    if state == .held {
+      // It is counted already.
+      admission.total -= 1
+      admission.jobs[owner, default: 1] -= 1
+    }
+    if let reason = admission.refusal(Submission(user: owner, bytes: 0, priority: JobFile.priorities.lowerBound)) {
+      throw Failure(.usage, id.description, reason)
+    }
   }
 
   private func stopJob(_ id: JobID, _ reason: JobFolders.StopReason, _ path: String) throws -> Bool {
@@ -63,12 +80,12 @@ extension Daemon {
       // It was left by another daemon; when it is back in the queue, the request is answered.
       return false
     }
-    active.request = path
+    active.requests.insert(path)
     guard active.stage != nil else {
       if active.status == nil { return false }
       // It waits for a lock and has not started.
-      try conclude(active, .notStarted(""), lastLine: nil, stop: reason)
-      return true
+      attempt(id) { try conclude(active, .notStarted(""), lastLine: nil, stop: reason) }
+      return false
     }
     stop(active, reason)
     return false

@@ -56,12 +56,11 @@ extension Daemon {
     do {
       try body()
     } catch {
-      if isStopping { return }
+      doubtQueue()
       log("\(error); looking at it again in \(Int(Self.troubleSeconds)) s", .error, of: id)
       troubled[id] = .now + .seconds(Self.troubleSeconds)
-      // Where it stands the folders say; what stands in active/ without being run is recovered.
+      // Where it stands the folders say: the queue is read anew, and what stands in active/ without being run is recovered.
       active[id] = nil
-      if folders.isThere(id, .queue) { queue[id] = folders.entry(id) } else { queue[id] = nil }
     }
   }
 
@@ -99,7 +98,13 @@ extension Daemon {
       active.stage = RunningStage(
         step: step, process: process, log: log, status: status, timeoutSeconds: limits.timeoutSeconds)
       (active.status, active.leftover) = (nil, nil)
-      try process.limit(limits)
+      do {
+        try process.limit(limits)
+      } catch {
+        // Without its limit it must not run.
+        process.signal(SIGKILL)
+        self.log("\(error)", .error, of: active)
+      }
     } catch let failure as Failure where active.stage == nil {
       // What a stage would say of its inputs, its program or the machine counts as if it had.
       let isTemporary = failure.status == .temporaryFailure || failure.status == .ioError
@@ -162,7 +167,7 @@ extension Daemon {
   /// Tells a step to stop at its next checkpoint.
   func stop(_ active: ActiveJob, _ reason: JobFolders.StopReason) {
     guard let stage = active.stage else { return }
-    if active.stop == nil { active.stop = reason }
+    if active.stop.map({ $0.weight < reason.weight }) ?? true { active.stop = reason }
     guard stage.killTime == nil else { return }
     stage.killTime = .now + .seconds(options.stopTimeoutSeconds)
     stage.process.signal(SIGTERM)
@@ -171,7 +176,8 @@ extension Daemon {
   /// Makes room for a job of higher priority, where the configuration says so.
   private func preempt(for blocked: QueueEntry) {
     guard options.preempts, !active.values.contains(where: { $0.stop == .preemption }) else { return }
-    let needsItsKind = active.count < options.slots.total
+    let ofItsKind = active.values.filter { $0.step?.stage.stage == blocked.stage }.count
+    let needsItsKind = blocked.stage.map { ofItsKind >= options.slots.limit($0) } ?? false
     let victims = active.values.filter { job in
       job.stage != nil && job.stop == nil && job.entry.priority < blocked.priority
         && (!needsItsKind || job.step?.stage.stage == blocked.stage)
@@ -186,10 +192,9 @@ extension Daemon {
     _ active: ActiveJob, _ outcome: StageOutcome, lastLine: String?, stop: JobFolders.StopReason?, seconds: Double = 0
   ) throws {
     guard let step = active.step, let status = active.status else { return }
-    active.status = nil
-    active.leftover = nil
     let id = active.id
     let conclusion = try folders.conclude(step, of: id, status, outcome, lastLine: lastLine, stop: stop)
+    (active.status, active.leftover) = (nil, nil)
     switch conclusion {
     case .finishedStep:
       if !step.isOwn { log("step \"\(step.name)\" finished in \(ProgressText.duration(seconds))", of: active) }
@@ -247,10 +252,10 @@ extension Daemon {
     log("put back", of: active)
   }
 
+  /// Removes the requests that the job's place answers now: what was asked, or what it makes idle.
   private func removeRequest(_ active: ActiveJob) {
-    guard let request = active.request else { return }
-    active.request = nil
-    try? folders.files.remove(request)
+    for request in active.requests { try? folders.files.remove(request) }
+    active.requests = []
   }
 
   private func finish(_ active: ActiveJob) throws {

@@ -11,6 +11,8 @@ public final class Daemon {
   static let scanSeconds = 30.0
   /// How long a job is left alone after the disk refused something for it.
   static let troubleSeconds = 10.0
+  /// The least time between two readings of `incoming/`.
+  static let floodSeconds = 0.02
   /// How often a lock is tried that others hold.
   static let lockSeconds = 0.05
 
@@ -26,8 +28,10 @@ public final class Daemon {
   var incoming = IncomingFiles()
   /// Whether a crash or a disk may have left something between `incoming/` and `queue/`.
   var mayHaveHalfAccepted = true
-  /// What stands in `queue/`.
+  /// What stands in `queue/`, as far as is known.
   var queue: [JobID: QueueEntry] = [:]
+  /// When the folder was read; long ago where the disk has refused something since.
+  var queueRead = ContinuousClock.now - .seconds(3600)
   var active: [JobID: ActiveJob] = [:]
   /// Jobs in `active/` that a daemon before this one left.
   var strays: [JobID: Leftover] = [:]
@@ -45,6 +49,9 @@ public final class Daemon {
   private var lastStatus = ""
   private var lastWatchdog = ContinuousClock.now
   let start = ContinuousClock.now
+  let startDate = Date()
+  /// What users' jobs held when that was looked at last.
+  var bytesKnown: (bytes: [UInt32: Int], time: ContinuousClock.Instant)?
 
   /// - Parameters:
   ///   - options: how it works.
@@ -76,28 +83,34 @@ public final class Daemon {
     // Not before the lock: a second daemon must leave the signals alone while it reports.
     let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGCHLD])
     signal(SIGPIPE, SIG_IGN)
+    // For whoever opens a file while `isInUse` looks at it.
+    signal(SIGIO, SIG_IGN)
     let watch = try? FolderWatch(folders.incoming)
     if watch == nil { log("cannot watch \(folders.incoming); it is read every \(Int(Self.scanSeconds)) s", .warning) }
     log("started on \(folders.root)")
     notify("READY=1")
-    loadQueue()
+    loadShare()
 
     var completed: Set<String> = []
     var nextScan = ContinuousClock.now
+    var lastScan = ContinuousClock.now - .seconds(1)
     while true {
       if signals.read().contains(where: { $0 != SIGCHLD }) { stop() }
       feedWatchdog()
       if let watch {
         let names = watch.completedNames()
         completed.formUnion(names)
-        if !names.isEmpty { nextScan = .now }
+        // Not for every name of a flood.
+        if !names.isEmpty { nextScan = min(nextScan, max(.now, lastScan + .seconds(Self.floodSeconds))) }
       }
       if attendStages() { nextScan = .now }
       if isStopping && active.values.allSatisfy({ $0.stage == nil }) { break }
       if !isStopping && nextScan <= .now {
+        lastScan = .now
         var wait = acceptIncoming(&completed)
         wait = min(wait, recoverStrays())
         wait = min(wait, keepHouse())
+        readQueue()
         wait = min(wait, work())
         if options.exitsWhenIdle, try isIdle() { break }
         nextScan = .now + .seconds(min(wait, Self.scanSeconds))
@@ -117,7 +130,7 @@ public final class Daemon {
   private func lockedSpool() throws -> SpoolLock {
     // The lock first: what `prepare` clears away is the daemon's own.
     let lock = try SpoolLock(root: folders.root)
-    try folders.prepare()
+    for problem in try folders.prepare() { log("cannot be cleared away: \(problem)", .warning) }
     return lock
   }
 

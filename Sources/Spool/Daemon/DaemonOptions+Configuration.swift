@@ -59,7 +59,10 @@ extension DaemonOptions {
       case "jobs-per-user": limits.jobsPerUser = try key.count()
       case "queued-jobs": limits.queuedJobs = try key.count()
       case "bytes-per-user": limits.bytesPerUser = try key.bytes()
-      case "job-file-bytes": limits.jobFileBytes = min(JobFile.largestBytes, try key.bytes())
+      case "job-file-bytes":
+        let bytes = try key.bytes()
+        limits.jobFileBytes = bytes == 0 ? JobFile.largestBytes : min(JobFile.largestBytes, bytes)
+      case "highest-priority": limits.highestPriority = try key.priority()
       case "free-space": limits.freeSpace = try key.bytes()
       case "free-space-resume": limits.freeSpaceResume = try key.bytes()
       default: return false
@@ -160,13 +163,20 @@ extension DaemonOptions {
       return number
     }
 
+    func priority() throws -> Int {
+      guard let number = Int(try text()), JobFile.priorities.contains(number) else {
+        throw wrong("a whole number from \(JobFile.priorities.lowerBound) to \(JobFile.priorities.upperBound)")
+      }
+      return number
+    }
+
     func bytes() throws -> Int {
       guard let bytes = Quantity.bytes(try text()) else { throw wrong(Quantity.sizeRule) }
       return bytes
     }
 
     func seconds() throws -> Double {
-      guard let number = Double(try text()), number.isFinite, number >= 0 else { throw wrong("a number, 0 or more") }
+      guard let number = Double(try text()), (0...1e9).contains(number) else { throw wrong("a number from 0 to 1e9") }
       return number
     }
 

@@ -12,6 +12,8 @@ public struct DaemonOptions: Sendable {
     public var queuedJobs = 0
     /// Bytes of one user's jobs in the spool, whatever their state.
     public var bytesPerUser = 0
+    /// The highest priority that anybody but root may ask for.
+    public var highestPriority = JobFile.priorities.upperBound
     /// The largest job file.
     public var jobFileBytes = JobFile.largestBytes
     /// No step starts while less than this is free on the spool's disk, in bytes.

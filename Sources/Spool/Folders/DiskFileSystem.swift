@@ -19,7 +19,13 @@ package struct DiskFileSystem: FileSystem, Sendable {
   }
 
   private func rawNames(in folder: String) throws -> [[UInt8]] {
-    guard let stream = opendir(folder) else { throw Failure.system(folder, "read the folder") }
+    // A link in its place is not followed: what stands beneath is removed, counted and moved by these names.
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard descriptor >= 0, let stream = fdopendir(descriptor) else {
+      let failure = Failure.system(folder, "read the folder")
+      if descriptor >= 0 { close(descriptor) }
+      throw failure
+    }
     defer { closedir(stream) }
     var names: [[UInt8]] = []
     while true {

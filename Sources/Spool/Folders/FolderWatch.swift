@@ -35,7 +35,9 @@ final class FolderWatch {
           let event = bytes.loadUnaligned(fromByteOffset: offset, as: inotify_event.self)
           let end = min(count, offset + headerBytes + Int(event.len))
           let name = bytes[(offset + headerBytes)..<end].prefix { $0 != 0 }
-          if !name.isEmpty, let name = String(validating: name, as: UTF8.self) { names.insert(name) }
+          if !name.isEmpty, let name = String(validating: name, as: UTF8.self), !IncomingFiles.isIgnored(name) {
+            names.insert(name)
+          }
           offset = end
         }
       }

@@ -7,6 +7,23 @@ package struct Submission: Sendable, Equatable {
   package let user: UInt32
   /// Its size in bytes.
   package let bytes: Int
+  /// The priority it asks for.
+  package let priority: Int
+}
+
+/// Jobs by ID, by reference and by name: of several, the last.
+struct JobIndex {
+  private var jobs: [String: JobID] = [:]
+
+  init(_ ids: some Sequence<JobID>) { for id in ids { insert(id) } }
+
+  mutating func insert(_ id: JobID) {
+    for key in [id.description, id.reference, id.name] where jobs[key].map({ $0 < id }) ?? true { jobs[key] = id }
+  }
+
+  func contains(_ id: JobID) -> Bool { jobs[id.description] != nil }
+
+  subscript(_ text: String) -> JobID? { jobs[text] }
 }
 
 /// Acceptance: from `incoming/` to `queue/`, or to `failed/` with the reason.
@@ -31,31 +48,66 @@ extension JobFolders {
   /// Takes files out of `incoming/` and queues each as a job, or refuses it with the reason.
   ///
   /// A file moves into a folder `queue/.ID` first, by one rename: from then on the job is the daemon's, and a crash leaves
-  /// either the file in `incoming/` or a folder that `recoverAcceptances` takes up.
+  /// either the file in `incoming/` or a folder that `recoverAcceptances` takes up. A folder is no job, and what is in it stays
+  /// its owner's: it is set aside within `incoming/`.
   /// - Parameters:
   ///   - names: the files; those that are gone are passed over.
+  ///   - mayFlushAll: whether a large batch may flush the whole disk at once; where others write much, that takes long.
   ///   - refusal: why a submission cannot be accepted, or nil.
   /// - Returns: what became of each, and the queue's entry of those that are queued.
   package func accept(
-    _ names: [String], refusal: (Submission) -> String? = { _ in nil }
+    _ names: [String], mayFlushAll: Bool = true, refusal: (Submission) -> String? = { _ in nil }
   ) throws -> [(acceptance: Acceptance, entry: QueueEntry?)] {
     var staged: [JobID] = []
+    var failure: (any Error)?
     for name in names {
-      guard try files.entry("\(incoming)/\(name)") != nil else { continue }
-      let base = name.hasSuffix(".yaml") ? String(name.dropLast(5)) : name
-      let id = try unusedID(stamp: JobID.stamp(now()), name: JobName.resembling(base), suffix: nil)
-      try files.createFolder(staging(id))
-      // Crash here: an empty folder, which `recoverAcceptances` removes.
       do {
-        try files.rename("\(incoming)/\(name)", to: "\(staging(id))/\(Name.submitted)")
-      } catch let failure as Failure where failure.status == .noInput {
-        try files.removeFolder(staging(id))
-        continue
+        if let id = try stage(name) { staged.append(id) }
+      } catch let problem as Failure where problem.status != .ioError && problem.status != .temporaryFailure {
+        // One name must not keep others waiting.
+        try? setAside("\(incoming)/\(name)")
+      } catch {
+        failure = error
+        break
       }
-      // Crash here: `recoverAcceptances` settles the folder.
-      staged.append(id)
     }
-    return try settle(staged, refusal: refusal)
+    let settled = try settle(staged, mayFlushAll: mayFlushAll, refusal: refusal)
+    if let failure, settled.isEmpty { throw failure }
+    return settled
+  }
+
+  /// Moves a file of `incoming/` into a folder of its own.
+  /// - Returns: the folder's ID; nil where the file is gone.
+  private func stage(_ name: String) throws -> JobID? {
+    let path = "\(incoming)/\(name)"
+    guard let entry = try files.entry(path) else { return nil }
+    let base = name.hasSuffix(".yaml") ? String(name.dropLast(5)) : name
+    let id = try unusedID(stamp: JobID.stamp(now()), name: JobName.resembling(base), suffix: nil)
+    if entry.kind == .folder {
+      try setAside(path)
+      try files.createFolder(staging(id))
+      return id
+    }
+    try files.createFolder(staging(id))
+    // Crash here: an empty folder, which `recoverAcceptances` removes.
+    let submitted = "\(staging(id))/\(Name.submitted)"
+    do {
+      try files.rename(path, to: submitted)
+      // Somebody may have put a folder there a moment ago.
+      if try files.entry(submitted)?.kind == .folder { try setAside(submitted) }
+    } catch {
+      try files.removeFolder(staging(id))
+      if let failure = error as? Failure, failure.status == .noInput { return nil }
+      throw error
+    }
+    // Crash here: `recoverAcceptances` settles the folder.
+    return id
+  }
+
+  /// Gets what is no file out of the way: removed where it is an empty folder, else hidden in `incoming/`.
+  package func setAside(_ path: String) throws {
+    if (try? files.removeFolder(path)) != nil { return }
+    try files.rename(path, to: "\(incoming)/.refused-\(UInt64.random(in: 0...UInt64.max))")
   }
 
   private func staging(_ id: JobID) -> String { "\(folder(of: .queue))/.\(id)" }
@@ -70,11 +122,11 @@ extension JobFolders {
 
   /// Reads what stands in folders `queue/.ID` and gives each its final place, in `queue/` or in `failed/`.
   private func settle(
-    _ provisional: [JobID], refusal: (Submission) -> String?
+    _ provisional: [JobID], mayFlushAll: Bool = true, refusal: (Submission) -> String?
   ) throws -> [(acceptance: Acceptance, entry: QueueEntry?)] {
     if provisional.isEmpty { return [] }
-    let isBulk = provisional.count >= Self.bulkCount
-    var taken: Set<JobID> = []
+    let isBulk = mayFlushAll && provisional.count >= Self.bulkCount
+    var taken = try JobIndex(JobState.allCases.flatMap { try jobs($0) })
     var settlements: [Settlement] = []
     for id in provisional {
       let settlement = try prepare(id, isFlushed: !isBulk, taken: taken, refusal: refusal)
@@ -109,7 +161,7 @@ extension JobFolders {
   ///
   /// The job is run from a copy, so that whoever still holds the submitted file open cannot change it under the daemon.
   private func prepare(
-    _ provisional: JobID, isFlushed: Bool, taken: Set<JobID>, refusal: (Submission) -> String?
+    _ provisional: JobID, isFlushed: Bool, taken: JobIndex, refusal: (Submission) -> String?
   ) throws -> Settlement {
     let staging = self.staging(provisional)
     let submitted = "\(staging)/\(Name.submitted)"
@@ -127,12 +179,18 @@ extension JobFolders {
       if let entry, entry.kind == .file, entry.links > 1 {
         throw Failure(.dataError, submitted, "has other names (hard links); copy it")
       }
+      guard try entry != nil || files.entry(copy) != nil else {
+        throw Failure(.dataError, submitted, "is not a plain file")
+      }
       let bytes = try files.read(entry != nil ? submitted : copy, limitBytes: JobFile.largestBytes)
       if entry != nil { try files.write(copy, bytes, isFlushed: isFlushed) }
       let job = try JobFile(bytes)
       // `sidctl` names its file JOB-7f3a.yaml so that whoever submits knows the job's reference at once.
       let end = provisional.name.dropFirst(job.name.utf8.count + 1)
-      if provisional.name.hasPrefix(job.name + "-"), JobID.isSuffix(end) { suffix = String(end) }
+      // A reference that another job has already is not given twice.
+      if provisional.name.hasPrefix(job.name + "-"), JobID.isSuffix(end), taken[provisional.name] == nil {
+        suffix = String(end)
+      }
       name = job.name
       try job.checkInputs(roots)
       status.steps = job.steps.map(\.name)
@@ -140,10 +198,9 @@ extension JobFolders {
       status.priority = job.priority == 0 ? nil : job.priority
       status.after =
         job.after.isEmpty ? nil : try job.after.map { try dependency($0.job, line: $0.line, among: taken).description }
-      if entry == nil, earlier?.state == .failed, let reason = earlier?.reason {
-        (status.state, status.reason) = (.failed, reason)
-      }
-      if let entry, let reason = refusal(Submission(user: entry.owner, bytes: bytes.count)) {
+      let known = entry == nil && earlier?.state == .failed ? earlier?.reason : nil
+      let submission = Submission(user: status.uid ?? 0, bytes: bytes.count, priority: job.priority)
+      if let reason = known ?? (entry == nil ? nil : refusal(submission)) {
         (status.state, status.reason) = (.failed, reason)
       }
     } catch let error as JobFileError {
@@ -155,19 +212,18 @@ extension JobFolders {
     let id = try unusedID(stamp: provisional.stamp, name: name, suffix: suffix, mayStage: provisional, taken: taken)
     status.job = id.name
     status.id = id.description
-    if status.state == .failed { status.finished = now() }
+    if status.state == .failed {
+      status.finished = now()
+      // What was refused has no steps and cannot be retried.
+      (status.steps, status.nextStage) = ([], nil)
+    }
     try files.write("\(staging)/\(Name.status)", try status.json(), isFlushed: isFlushed)
     return Settlement(provisional: provisional, id: id, status: status, hasSubmitted: entry != nil)
   }
 
   /// The job that another one waits for.
-  /// - Parameter batch: jobs that are accepted together with it, before it.
-  private func dependency(_ text: String, line: Int, among batch: Set<JobID>) throws -> JobID {
-    let ids = try (batch + JobState.allCases.flatMap { try jobs($0) }).sorted()
-    guard
-      let id = ids.last(where: { "\($0)" == text }) ?? ids.last(where: { $0.reference == text })
-        ?? ids.last(where: { $0.name == text })
-    else {
+  private func dependency(_ text: String, line: Int, among jobs: JobIndex) throws -> JobID {
+    guard let id = jobs[text] else {
       throw JobFileError(
         line: line, key: "after", "\"\(text)\" is no job of this spool",
         remedy: "submit that one first; sidctl status lists them")
@@ -185,7 +241,7 @@ extension JobFolders {
   }
 
   private func unusedID(
-    stamp: String, name: String, suffix: String?, mayStage: JobID? = nil, taken: Set<JobID> = []
+    stamp: String, name: String, suffix: String?, mayStage: JobID? = nil, taken: JobIndex = JobIndex([])
   ) throws -> JobID {
     var suffix = suffix
     while true {
@@ -199,13 +255,13 @@ extension JobFolders {
   }
 
   /// Finishes what a crash cut short: files between `incoming/` and `queue/`.
-  package func recoverAcceptances() throws -> [Acceptance] {
+  package func recoverAcceptances(refusal: (Submission) -> String? = { _ in nil }) throws -> [Acceptance] {
     var settled: [Acceptance] = []
     for name in try files.names(in: folder(of: .queue)) where name.hasPrefix(".") {
       guard let id = JobID(name.dropFirst()) else { continue }
       let content = try files.names(in: staging(id))
       if content.contains(Name.submitted) || content.contains(Name.jobFile) {
-        settled += try settle([id], refusal: { _ in nil }).map(\.acceptance)
+        settled += try settle([id], refusal: refusal).map(\.acceptance)
       } else {
         for debris in content { try files.remove("\(staging(id))/\(debris)") }
         try files.removeFolder(staging(id))

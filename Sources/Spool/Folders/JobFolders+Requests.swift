@@ -70,6 +70,9 @@ extension JobFolders {
   /// - Throws: a `Failure` where the job has no such step.
   func retry(_ id: JobID, from state: JobState, step: String?) throws {
     let folder = folder(of: id, state)
+    if self.status(of: id, state)?.steps.isEmpty == true {
+      throw Failure(.usage, id.description, "was refused when it was submitted", remedy: "submit it again")
+    }
     let job = try jobFile(of: id, state)
     if let step {
       guard let first = job.steps.firstIndex(where: { $0.name == step }) else {
@@ -109,7 +112,12 @@ extension JobFolders {
   package func prune(_ id: JobID, _ state: JobState) throws {
     let doomed = "\(folder(of: state))/\(Self.pruningPrefix)\(id)"
     try files.rename(folder(of: id, state), to: doomed)
-    try files.synchronize(folder(of: state))
+    do {
+      try files.synchronize(folder(of: state))
+    } catch {
+      try? files.rename(doomed, to: folder(of: id, state))
+      throw error
+    }
     // Crash here: `prepare` removes the rest.
     try files.removeTree(doomed)
   }

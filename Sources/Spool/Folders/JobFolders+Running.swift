@@ -57,9 +57,7 @@ extension JobFolders {
   package func isReady(_ entry: QueueEntry) -> Readiness {
     for id in entry.after {
       if isThere(id, .done) { continue }
-      if [JobState.queue, .active, .held].contains(where: { isThere(id, $0) }) || isThere(id, .done) {
-        return .waiting
-      }
+      if [JobState.queue, .active, .held].contains(where: { isThere(id, $0) }) { return .waiting }
       return .impossible(
         reason: isThere(id, .failed) ? "\(id), which it waits for, has failed" : "\(id), which it waits for, is gone")
     }
@@ -124,6 +122,17 @@ extension JobFolders {
     case cancel(user: String)
     /// It has run for longer than it may.
     case timeout(seconds: Double)
+
+    /// Which of two reasons counts: the heavier.
+    var weight: Int {
+      switch self {
+      case .preemption: 0
+      case .shutdown: 1
+      case .timeout: 2
+      case .hold: 3
+      case .cancel: 4
+      }
+    }
   }
 
   /// What follows from the end of an attempt.

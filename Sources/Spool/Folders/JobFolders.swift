@@ -53,15 +53,23 @@ package struct JobFolders {
   package func folder(of id: JobID, _ state: JobState) -> String { "\(folder(of: state))/\(id)" }
 
   /// Creates the folders that are missing.
-  package func prepare() throws {
+  /// - Returns: what could not be cleared away.
+  @discardableResult
+  package func prepare() throws -> [String] {
+    var problems: [String] = []
     for name in ["incoming", "inputs"] + JobState.allCases.map(\.rawValue) { try files.createFolder("\(root)/\(name)") }
     try files.synchronize(root)
     // What a crash left of jobs that were being pruned.
     for state in JobState.allCases where state.isFinal {
       for name in try files.names(in: folder(of: state)) where name.hasPrefix(Self.pruningPrefix) {
-        try files.removeTree("\(folder(of: state))/\(name)")
+        do {
+          try files.removeTree("\(folder(of: state))/\(name)")
+        } catch let failure as Failure {
+          problems.append(failure.description)
+        }
       }
     }
+    return problems
   }
 
   /// The jobs of a state, oldest first.

@@ -32,7 +32,9 @@ public struct JobID: Sendable, Hashable, Comparable, CustomStringConvertible {
   public var reference: String { "\(name)-\(suffix)" }
 
   /// By time, then by name.
-  public static func < (left: JobID, right: JobID) -> Bool { left.description < right.description }
+  public static func < (left: JobID, right: JobID) -> Bool {
+    (left.stamp, left.name, left.suffix) < (right.stamp, right.name, right.suffix)
+  }
 
   /// The first part of the ID of a job accepted at `date`.
   static func stamp(_ date: Date) -> String {

@@ -44,7 +44,7 @@ package struct Scheduler: Sendable {
   }
 
   package var slots: StageSlots
-  /// The longest that a job is deferred; a clock that was set back does not make it longer.
+  /// The longest that a job is deferred.
   package var longestPauseSeconds: Double
 
   package init(slots: StageSlots, longestPauseSeconds: Double) {
@@ -82,8 +82,9 @@ package struct Scheduler: Sendable {
     }
     for entry in waiting {
       if let time = entry.nextAttempt {
-        let seconds = min(time.timeIntervalSince(now), longestPauseSeconds)
-        if seconds > 0 {
+        let seconds = time.timeIntervalSince(now)
+        // No pause is longer than the longest: the clock was set back, and the job is due.
+        if seconds > 0, seconds <= longestPauseSeconds {
           choice.waitSeconds = min(choice.waitSeconds, seconds)
           continue
         }
@@ -115,6 +116,7 @@ package struct FairShare: Sendable, Codable, Equatable {
   /// Adds what a step took.
   package mutating func add(_ used: Double, to user: UInt32, now: Date) {
     let passed = now.timeIntervalSince(time)
+    if passed < 0 { time = now }
     if passed > 0 {
       let factor = time == .distantPast ? 0 : exp2(-passed / Self.halfLifeSeconds)
       seconds = seconds.compactMapValues { $0 * factor > 0.01 ? $0 * factor : nil }
