@@ -162,6 +162,45 @@ struct SpoolStressTests {
     #expect(spool.jobs("done").allSatisfy { spool.lines($0 + "/units.txt").count == 10 }, "no unit is done twice")
   }
 
+  @Test("answers requests about a job to its submitter alone, and counts each user's jobs")
+  func otherUsers() throws {
+    // Runs as root, which may give files to users that need not exist.
+    let spool = try quickSpool()
+    let (anna, bert) = (uid_t(4001), uid_t(4002))
+    func drop(_ text: String, as name: String, by user: uid_t) throws {
+      try spool.write(text, to: "spool/incoming/.\(name)")
+      #expect(chown("\(spool.spool)/incoming/.\(name)", user, user) == 0)
+      rename("\(spool.spool)/incoming/.\(name)", "\(spool.spool)/incoming/\(name)")
+    }
+    try FileManager.default.createDirectory(atPath: spool.spool + "/incoming", withIntermediateDirectories: true)
+    try spool.write("slots: { convert: 0 }\nlimits: { jobs-per-user: 2, highest-priority: 0 }\n", to: "spoold.yaml")
+    try spool.startDaemon(["--configuration", spool.folder.file("spoold.yaml")])
+    for number in 0..<3 { try drop(job(number), as: "a\(number).yaml", by: anna) }
+    try spool.wait("two jobs and a refusal") { spool.jobs("queue").count == 2 && spool.jobs("failed").count == 1 }
+    try drop(job(7), as: "b.yaml", by: bert)
+    try drop("priority: 3\n" + job(8), as: "c.yaml", by: bert)
+    try spool.wait("the other user's") { spool.jobs("queue").count == 3 && spool.jobs("failed").count == 2 }
+    let reasons = try spool.jobs("failed").compactMap { try spool.status($0)["reason"] as? String }
+    #expect(reasons.contains { $0.hasPrefix("4001 has 2 jobs waiting") })
+    #expect(reasons.contains { $0.contains("is the administrator's to give") })
+
+    let own = try #require(spool.jobs("queue").first { $0.contains("-j0-") || $0.contains("-j1-") })
+    let id = (own as NSString).lastPathComponent
+    for verb in ["hold", "cancel", "prune", "retry", "release"] { try drop("", as: "\(id).\(verb)", by: bert) }
+    try spool.wait("the refusals") { spool.log.components(separatedBy: "the request to 4002").count == 6 }
+    #expect(spool.jobs("queue").contains(own))
+    try drop("", as: "\(id).hold", by: anna)
+    try spool.wait("the submitter's wish") { spool.jobs("held").count == 1 }
+    // Holding makes no room for more.
+    try drop(job(9), as: "d.yaml", by: anna)
+    try spool.wait("the refusal") { spool.jobs("failed").count == 3 }
+    // What was refused does not come in by a retry.
+    let refused = try #require(spool.jobs("failed").first { $0.contains("-j9-") })
+    try drop("", as: "\((refused as NSString).lastPathComponent).retry", by: anna)
+    try spool.wait("the answer") { spool.log.contains("retry refused") }
+    #expect(spool.jobs("queue").count == 2 && spool.jobs("failed").count == 3)
+  }
+
   private func limitDescriptors(_ process: Process, _ count: Int) throws {
     let command = Process()
     command.executableURL = URL(fileURLWithPath: "/usr/bin/prlimit")
