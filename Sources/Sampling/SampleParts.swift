@@ -119,7 +119,8 @@ final class SampleParts {
   /// What another process has locked is left to it.
   static func remove(of output: String) {
     let folder = folder(of: output)
-    let descriptor = open(folder + "/" + lockName, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
+    // Created where a removal was cut short that had come as far as the lock; without the folder there is nothing to do.
+    let descriptor = open(folder + "/" + lockName, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return }

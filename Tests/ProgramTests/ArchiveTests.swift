@@ -92,6 +92,11 @@ struct ArchiveTests {
     }
     #expect(kills >= 40)
     try sample("0-4999", "a.h5", arguments)
+    // A removal of parts that was cut short after it had removed the lock.
+    try FileManager.default.createDirectory(
+      atPath: folder.file(".a-00001.parts"), withIntermediateDirectories: false)
+    try Data("rest".utf8).write(to: URL(fileURLWithPath: folder.file(".a-00001.parts/rest")))
+    try sample("0-4999", "a.h5", arguments)
     let verified = try run(["verify", folder.file("a.h5"), "--network", network])
     #expect(verified.output.contains("5000 images in 14 file(s), complete"))
     #expect(verified.output.contains("16 of them by this kernel set, equal to the byte"))

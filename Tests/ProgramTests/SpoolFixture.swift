@@ -21,10 +21,11 @@ final class SpoolFixture {
     echo "$name" >> starts.txt
     try=$(grep -cx "$name" starts.txt)
     if [ -e "$output" ]; then echo "repeated $name" >> repeated.txt; exit 0; fi
-    trap 'echo "$(basename "$0"): $output: stopped" >&2; exit 75' TERM
+    trap 'stopped=1' TERM
     i=0
     [ -e "$name.checkpoint" ] && i=$(cat "$name.checkpoint")
     while [ $i -lt 10 ]; do
+      if [ -n "$stopped" ]; then echo "$(basename "$0"): $output: stopped" >&2; exit 75; fi
       if [ -n "$SID_PARENT_PID" ] && [ ! -d "/proc/$SID_PARENT_PID" ] && [ -z "$ORPHAN" ]; then exit 75; fi
       \(behaviour)
       i=$((i + 1))

@@ -194,11 +194,17 @@ struct SpoolStressTests {
     // Holding makes no room for more.
     try drop(job(9), as: "d.yaml", by: anna)
     try spool.wait("the refusal") { spool.jobs("failed").count == 3 }
+    // A second name of somebody else's file is no input.
+    link(spool.folder.file("inputs/teacher.pkl"), spool.folder.file("inputs/linked.pkl"))
+    try drop("job: linked\nsteps:\n  - convert: { source: linked.pkl }\n", as: "e.yaml", by: bert)
+    try spool.wait("the refusal") { spool.jobs("failed").count == 4 }
+    let linked = try #require(spool.jobs("failed").first { $0.contains("-linked-") })
+    #expect((try spool.status(linked)["reason"] as? String)?.contains("(hard links) and belongs to") == true)
     // What was refused does not come in by a retry.
     let refused = try #require(spool.jobs("failed").first { $0.contains("-j9-") })
     try drop("", as: "\((refused as NSString).lastPathComponent).retry", by: anna)
     try spool.wait("the answer") { spool.log.contains("retry refused") }
-    #expect(spool.jobs("queue").count == 2 && spool.jobs("failed").count == 3)
+    #expect(spool.jobs("queue").count == 2 && spool.jobs("failed").count == 4)
   }
 
   private func limitDescriptors(_ process: Process, _ count: Int) throws {

@@ -87,7 +87,8 @@ extension Daemon {
         folder: folder, step: step.name,
         heading: "\(Date().formatted(.iso8601)) \(stage.program), attempt \(status.attempts)")
       let directory = step.isOwn ? DaemonOptions.ownDirectory : programDirectory
-      var arguments = try step.arguments(roots, progressDescriptor: StageProcess.progressDescriptor)
+      var arguments = try step.arguments(
+        roots, submitter: active.entry.user, progressDescriptor: StageProcess.progressDescriptor)
       if let threads = options.threadsPerStage, !step.isOwn,
         !step.settings.contains(where: { $0.option.name == "threads" })
       {

@@ -192,7 +192,7 @@ extension JobFolders {
         suffix = String(end)
       }
       name = job.name
-      try job.checkInputs(roots)
+      try job.checkInputs(roots, submitter: status.uid)
       status.steps = job.steps.map(\.name)
       status.nextStage = job.steps.first?.stage.stage
       status.priority = job.priority == 0 ? nil : job.priority

@@ -24,9 +24,10 @@ public struct InputRoots: Sendable {
   /// Symbolic links are followed to the end and the place where they end must lie beneath the real path of the same root,
   /// so a link may lead elsewhere within a root and never out of it. The stage is handed the real path, in which no
   /// component is a link. The file is looked at, never opened.
-  /// - Throws: a `Failure` with status `noInput` where no root holds it, `dataError` where it is not a plain file or lies
-  ///   outside the roots.
-  public func resolve(_ path: String) throws -> String {
+  /// - Parameter submitter: the user the job is of; nil for no check of whose file it is.
+  /// - Throws: a `Failure` with status `noInput` where no root holds it, `dataError` where it is not a plain file, lies
+  ///   outside the roots, or is another user's file by a second name.
+  public func resolve(_ path: String, submitter: UInt32? = nil) throws -> String {
     if let problem = Self.problem(with: path) { throw Failure(.dataError, path, problem) }
     for folder in folders {
       guard let root = Self.realPath(folder), let file = Self.realPath(root + "/" + path) else { continue }
@@ -37,6 +38,12 @@ public struct InputRoots: Sendable {
       var entry = stat()
       guard lstat(file, &entry) == 0, entry.st_mode & S_IFMT == S_IFREG else {
         throw Failure(.dataError, path, "is not a plain file in the input root \(folder)")
+      }
+      // A second name of a file that its owner keeps elsewhere, out of the submitter's reach perhaps.
+      if let submitter, submitter != 0, entry.st_nlink > 1, entry.st_uid != submitter {
+        throw Failure(
+          .dataError, path, "has other names (hard links) and belongs to \(Users.name(entry.st_uid))",
+          remedy: "copy the file there")
       }
       return file
     }
@@ -54,12 +61,12 @@ public struct InputRoots: Sendable {
 extension JobFile {
   /// Checks that every input file stands beneath an input root.
   /// - Throws: `JobFileError` with the line and the key of the first that does not.
-  public func checkInputs(_ roots: InputRoots) throws {
+  public func checkInputs(_ roots: InputRoots, submitter: UInt32? = nil) throws {
     for step in steps {
       for setting in step.settings {
         guard case .input(.file(let path)) = setting.value else { continue }
         do {
-          _ = try roots.resolve(path)
+          _ = try roots.resolve(path, submitter: submitter)
         } catch let failure as Failure {
           throw JobFileError(
             line: setting.line, key: setting.option.name, "\"\(path)\": \(failure.problem)", remedy: failure.remedy)
@@ -75,7 +82,7 @@ extension JobStep {
   /// Outputs and earlier steps' outputs are file names within the job's folder, where the stage runs; input files are
   /// real paths. Values are joined to their option, so that none can be taken for another option.
   /// - Throws: a `Failure` where an input file is missing.
-  func arguments(_ roots: InputRoots, progressDescriptor: Int32?) throws -> [String] {
+  func arguments(_ roots: InputRoots, submitter: UInt32? = nil, progressDescriptor: Int32?) throws -> [String] {
     var arguments = stage.subcommand.map { [$0] } ?? []
     for setting in settings {
       let option = setting.option
@@ -88,7 +95,7 @@ extension JobStep {
         let path: String
         switch source {
         case .step(let name): path = name + ".h5"
-        case .file(let file): path = try roots.resolve(file)
+        case .file(let file): path = try roots.resolve(file, submitter: submitter)
         }
         arguments.append(option.isPositional ? path : "--\(option.name)=\(path)")
       }
