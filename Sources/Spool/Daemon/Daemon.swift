@@ -90,6 +90,7 @@ public final class Daemon {
     log("started on \(folders.root)")
     notify("READY=1")
     loadShare()
+    readQueue()
 
     var completed: Set<String> = []
     var nextScan = ContinuousClock.now
