@@ -31,7 +31,9 @@ final class SpoolFixture {
       i=$((i + 1))
       sleep \(secondsPerUnit)
       echo "$name $i" >> units.txt
-      echo $i > "$name.checkpoint.partial"; mv "$name.checkpoint.partial" "$name.checkpoint"
+      echo $i > "$name.checkpoint.partial"
+      # SIGTERM goes to the whole group, and may hit this program, too.
+      for again in 1 2 3; do mv "$name.checkpoint.partial" "$name.checkpoint" && break; done
       echo "{\\"stage\\":\\"x\\",\\"done\\":$i,\\"total\\":10,\\"unit\\":\\"images\\",\\"rate\\":1.5,\\"eta_s\\":null,\\"metrics\\":{}}" >&3
     done
     echo "{\\"stage\\":\\"x\\",\\"output\\":\\"$output\\",\\"figures\\":{\\"fd_$name\\":0.25},\\"archive\\":\\"$output\\"}" > "$name.json.partial"
