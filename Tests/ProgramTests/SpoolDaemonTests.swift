@@ -130,7 +130,7 @@ struct SpoolDaemonTests {
   func stopsOrphans() throws {
     // This stage does not notice that its daemon is gone, and takes no notice of SIGTERM either.
     let spool = try SpoolFixture(
-      secondsPerUnit: 0.05, behaviour: "ORPHAN=yes; trap '' TERM; [ $try = 1 ] && sleep 2; echo $$ >> pids.txt")
+      secondsPerUnit: 0.05, behaviour: "ORPHAN=yes; trap '' TERM PIPE; [ $try = 1 ] && sleep 2; echo $$ >> pids.txt")
     try spool.drop(SpoolFixture.job)
     let first = try spool.startDaemon()
     try spool.wait("a stage") { spool.jobs("active").first.map { !spool.lines($0 + "/units.txt").isEmpty } ?? false }
