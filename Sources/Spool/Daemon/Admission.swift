@@ -1,7 +1,7 @@
 /// Says whether the limits leave room for one more job.
 struct Admission {
   let limits: DaemonOptions.Limits
-  /// Jobs that wait or are being run.
+  /// Jobs that wait, are held or are being run.
   var total: Int
   /// The same, by user.
   var jobs: [UInt32: Int] = [:]

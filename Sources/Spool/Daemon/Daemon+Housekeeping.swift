@@ -174,12 +174,10 @@ extension Daemon {
 
   func writeMetrics(isLast: Bool = false) {
     guard let path = options.metricsFile, isLast || metricsClock.take() else { return }
-    var jobs = Dictionary(uniqueKeysWithValues: JobState.allCases.map { ($0, 0) })
-    for state in JobState.allCases { jobs[state] = (try? folders.jobs(state).count) ?? 0 }
     var metrics = Metrics()
     metrics.add(
       "sid_jobs", "gauge", "Jobs of the spool, by state.",
-      JobState.allCases.map { ([("state", $0.rawValue)], Double(jobs[$0] ?? 0)) })
+      JobState.allCases.map { ([("state", $0.rawValue)], Double((try? folders.jobs($0).count) ?? 0)) })
     let stages = Dictionary(grouping: active.values.compactMap { $0.stage?.step.stage.stage }) { $0 }
     metrics.add(
       "sid_steps_running", "gauge", "Steps at work, by stage.",

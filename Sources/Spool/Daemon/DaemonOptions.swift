@@ -6,15 +6,15 @@ import Foundation
 public struct DaemonOptions: Sendable {
   /// What users may take of the spool; 0 stands for no limit.
   public struct Limits: Sendable, Equatable {
-    /// Jobs of one user that wait or are being run.
+    /// Jobs of one user that wait, are held or are being run.
     public var jobsPerUser = 0
-    /// Jobs that wait or are being run.
+    /// Jobs that wait, are held or are being run.
     public var queuedJobs = 0
     /// Bytes of one user's jobs in the spool, whatever their state.
     public var bytesPerUser = 0
     /// The highest priority that anybody but root may ask for.
     public var highestPriority = JobFile.priorities.upperBound
-    /// The largest job file.
+    /// The largest job file, in bytes.
     public var jobFileBytes = JobFile.largestBytes
     /// No step starts while less than this is free on the spool's disk, in bytes.
     public var freeSpace = 0
