@@ -4,10 +4,13 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
+#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* prctl is variadic, which Swift cannot call. */
@@ -17,6 +20,12 @@ static inline int sid_set_parent_death_signal(int signal_number) {
 
 /* Flushes the file system that a descriptor lies on. Swift's Glibc does not declare it. */
 static inline int sid_syncfs(int descriptor) { return syncfs(descriptor); }
+
+/* Makes two paths change places in one step. Returns 0, or -1 and errno: EINVAL where the file system cannot. renameat2 and
+   its flag (RENAME_EXCHANGE) are declared for _GNU_SOURCE alone. */
+static inline int sid_exchange(const char *first, const char *second) {
+  return (int)syscall(SYS_renameat2, AT_FDCWD, first, AT_FDCWD, second, 1U << 1);
+}
 
 /* Processors this process may run on, or 0 where the kernel does not say. CPU_COUNT is a macro. */
 static inline int sid_allowed_processors(void) {
@@ -66,4 +75,55 @@ static inline int sid_limit_resource(int process, int resource, unsigned long li
   extern int prlimit64(int, int, const void *, void *);
   const unsigned long both[2] = {limit, limit};
   return prlimit64(process, resource, both, 0) == 0 ? 0 : errno;
+}
+
+/* A descriptor that stands for the file at `path` and cannot read it (O_PATH), or -1 and errno. The kernel resolves every
+   component, links included, beneath the folder `root` or fails with EXDEV. The C library has no openat2. */
+static inline int sid_find_beneath(int root, const char *path) {
+  const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
+  return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+/* The version of the kernel's Landlock, or -1 where it has none. */
+static inline int sid_landlock_version(void) {
+  return (int)syscall(SYS_landlock_create_ruleset, (void *)0, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+/* What may be done with files, as Landlock names it: all of `version`, or reading alone. */
+static inline unsigned long long sid_landlock_rights(int version, int to_change) {
+  const unsigned long long reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+  const unsigned long long changing =
+      LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+      LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
+      LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+      LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
+  /* Version 3 tells truncating apart; headers of Linux 6.1 do not name it. */
+  return reading | (to_change ? changing | (version >= 3 ? 1ULL << 14 : 0) : 0);
+}
+
+/* Those of them that concern what is no folder. */
+static inline unsigned long long sid_landlock_file_rights(void) {
+  return LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE | 1ULL << 14;
+}
+
+/* Opens for looking at, not for reading; the C library defines it for _GNU_SOURCE alone. */
+static inline int sid_path_only(void) { return O_PATH; }
+
+/* A set of rules in which no file may be read, changed or executed, or -1 and errno. */
+static inline int sid_landlock_create(int version) {
+  const struct landlock_ruleset_attr rules = {
+      .handled_access_fs = sid_landlock_rights(version, 1) | LANDLOCK_ACCESS_FS_EXECUTE};
+  return (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules, 0U);
+}
+
+/* Allows `rights` for the file or the folder, with all beneath it, that a descriptor stands for. */
+static inline int sid_landlock_allow(int rules, int descriptor, unsigned long long rights) {
+  const struct landlock_path_beneath_attr rule = {.allowed_access = rights, .parent_fd = descriptor};
+  return (int)syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0U);
+}
+
+/* Puts the calling thread, and all it starts from now on, under the rules for good. */
+static inline int sid_landlock_enforce(int rules) {
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) != 0) return -1;
+  return (int)syscall(SYS_landlock_restrict_self, rules, 0U);
 }

@@ -36,19 +36,32 @@ public enum AtomicFolder {
       // Thousands of small files: one flush of their file system instead of one for each.
       guard sid_syncfs(lock) == 0 else { throw Failure.system(partial, "flush") }
       if replacing, access(path, F_OK) == 0 {
-        let old = path + ".old"
-        try? files.removeItem(atPath: old)
-        guard rename(path, old) == 0 else { throw Failure.system(path, "rename") }
-        defer { try? files.removeItem(atPath: old) }
-        guard rename(partial, path) == 0 else { throw Failure.system(path, "rename \(partial) to it") }
+        try exchange(partial, path)
       } else {
         guard rename(partial, path) == 0 else { throw Failure.system(path, "rename \(partial) to it") }
       }
       try AtomicFile.synchronize(AtomicFile.folder(of: path))
+      // Killed here: the old content is a partial folder, which the next writer removes.
+      if replacing { try? files.removeItem(atPath: partial) }
       return result
     } catch {
       try? files.removeItem(atPath: partial)
       throw error
     }
+  }
+
+  /// Makes the new folder and the old one change places, in one step where the file system can.
+  private static func exchange(_ new: String, _ old: String) throws {
+    if sid_exchange(new, old) == 0 { return }
+    guard errno == EINVAL || errno == ENOSYS else { throw Failure.system(old, "replace") }
+    let aside = old + ".old"
+    try? FileManager.default.removeItem(atPath: aside)
+    guard rename(old, aside) == 0 else { throw Failure.system(old, "rename") }
+    guard rename(new, old) == 0 else {
+      let failure = Failure.system(old, "rename \(new) to it")
+      rename(aside, old)
+      throw failure
+    }
+    try? FileManager.default.removeItem(atPath: aside)
   }
 }

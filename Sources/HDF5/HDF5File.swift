@@ -34,7 +34,10 @@ public final class HDF5File {
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw Failure(.dataError, path, "an HDF5 file is expected, this is not a regular file")
     }
-    guard access(path, R_OK) == 0 else { throw Failure(readError: path) }
+    // The library says of one that it may not open that it is no HDF5 file; access(2) does not know every reason.
+    let descriptor = Foundation.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else { throw Failure(readError: path) }
+    Foundation.close(descriptor)
     return try Library.locked {
       guard H5Fis_hdf5(path) > 0 else {
         throw Failure(

@@ -8,8 +8,8 @@ import Foundation
 public enum StageProgram {
   /// Runs the work of a stage and ends the process with its exit status.
   ///
-  /// Checks the processor, takes the stop signals, and dies with the daemon where `SID_PARENT_PID` names it. An error
-  /// becomes one line on stderr, `PROGRAM: FILE: PROBLEM; REMEDY`.
+  /// Checks the processor, takes the stop signals, dies with the daemon where `SID_PARENT_PID` names it, and is confined to
+  /// the input roots and the folder it runs in where `SID_INPUT_ROOTS` names them. An error becomes one line on stderr, `PROGRAM: FILE: PROBLEM; REMEDY`.
   /// - Parameters:
   ///   - program: the program's name, for example "sid-sample".
   ///   - options: the common options as parsed.
@@ -43,7 +43,9 @@ public enum StageProgram {
         remedy: "use an x86-64-v\(level) machine, or build for another level with SID_MARCH")
     }
     StopRequest.installHandlers()
-    if let text = ProcessInfo.processInfo.environment["SID_PARENT_PID"] {
+    let environment = ProcessInfo.processInfo.environment
+    try StageConfinement.enter(environment)
+    if let text = environment["SID_PARENT_PID"] {
       guard let pid = Int32(text), pid > 0 else {
         throw Failure(.usage, "SID_PARENT_PID", "a process id was expected, found \"\(text)\"")
       }

@@ -314,9 +314,11 @@ struct SpoolDaemonTests {
     #expect(
       names.subtracting([
         "SID_PARENT_PID", "LC_ALL", "PATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "TZ", "PWD", "OLDPWD", "_", "SHLVL",
-        "OPENBLAS_CORETYPE",
+        "OPENBLAS_CORETYPE", "SID_INPUT_ROOTS",
       ])
       .isEmpty, "\(names)")
-    #expect(spool.read(folder + "/env.txt").contains("SID_PARENT_PID=\(daemon.processIdentifier)"))
+    let environment = spool.read(folder + "/env.txt")
+    #expect(environment.contains("SID_PARENT_PID=\(daemon.processIdentifier)"))
+    #expect(environment.contains("SID_INPUT_ROOTS=[\""), "\(environment)")
   }
 }

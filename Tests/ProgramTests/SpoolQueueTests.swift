@@ -203,6 +203,23 @@ struct SpoolQueueTests {
     daemon.waitUntilExit()
   }
 
+  @Test("keeps the latest refused files of each user, and what users have used, while it runs")
+  func refusals() throws {
+    let spool = try SpoolFixture(secondsPerUnit: 0.001)
+    for name in ["a", "b", "c", "d", "e"] { try spool.drop("job: \(name)\n", as: name) }
+    try spool.drop(job("good"), as: "good")
+    let daemon = try spool.startDaemon(try configured("limits: { refused-per-user: 2 }\n", spool))
+    try spool.wait("the job") { spool.jobs("done").count == 1 }
+    try spool.drop("job: f\n", as: "f")
+    try spool.wait("the removal") { spool.jobs("failed").count == 2 && spool.log.contains("removed 4 refused files") }
+    #expect(spool.jobs("failed").contains { $0.contains("-f-") }, "\(spool.jobs("failed"))")
+    let used = spool.spool + "/.usage.json"
+    try spool.wait("the usage") { FileManager.default.fileExists(atPath: used) }
+    kill(daemon.processIdentifier, SIGKILL)
+    daemon.waitUntilExit()
+    #expect(spool.jobs("done").count == 1)
+  }
+
   @Test(
     "refuses a wrong configuration with its line and key",
     arguments: [

@@ -43,4 +43,15 @@ struct IncomingFilesTests {
     _ = incoming.scan([:], completed: [], nowSeconds: 1)
     #expect(incoming.scan(["a.yaml": file(1)], completed: [], nowSeconds: 2).ready.isEmpty)
   }
+
+  @Test("Owners take turns: nobody waits behind another's flood")
+  func takesTurns() {
+    var incoming = IncomingFiles()
+    var entries: [String: FileEntry] = [:]
+    for index in 0..<100 { entries["a\(1000 + index).yaml"] = FileEntry(kind: .file, size: 1, modified: 0, owner: 1) }
+    entries["y.yaml"] = FileEntry(kind: .file, size: 1, modified: 0, owner: 2)
+    entries["z.yaml"] = FileEntry(kind: .file, size: 1, modified: 0, owner: 2)
+    let scan = incoming.scan(entries, completed: Set(entries.keys), nowSeconds: 0, most: 5)
+    #expect(scan.ready == ["a1000.yaml", "y.yaml", "a1001.yaml", "z.yaml", "a1002.yaml"])
+  }
 }

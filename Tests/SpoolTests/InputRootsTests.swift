@@ -42,9 +42,11 @@ struct InputRootsTests {
     try link("first/file", to: folder.file("outside/secret"))
     try link("first/dir", to: "../outside")
     try link("first/sibling", to: "../second/b")
-    for path in ["file", "dir/secret", "sibling"] {
+    // It stays within, but only the kernel of this mount would know.
+    try link("first/absolute", to: folder.file("first/sub/a"))
+    for path in ["file", "dir/secret", "sibling", "absolute"] {
       let failure = try #require(throws: Failure.self) { try roots.resolve(path) }
-      #expect(failure.problem.contains("symbolic link that leaves"), "\(path): \(failure)")
+      #expect(failure.problem.contains("symbolic link that is absolute or leaves"), "\(path): \(failure)")
     }
   }
 
@@ -63,5 +65,31 @@ struct InputRootsTests {
     mkfifo(folder.file("first/pipe"), 0o600)
     let failure = try #require(throws: Failure.self) { try roots.resolve(path) }
     #expect(failure.status == .dataError, "\(failure)")
+  }
+
+  @Test("A folder that is swapped for a link all the time never leads out")
+  func race() throws {
+    try FileManager.default.createDirectory(atPath: folder.file("first/real"), withIntermediateDirectories: false)
+    try Data().write(to: URL(fileURLWithPath: folder.file("first/real/secret")))
+    try link("first/link", to: "../outside")
+    let swap: @Sendable () -> Void = { [folder] in
+      for name in ["real", "link"] {
+        rename(folder.file("first/\(name)"), folder.file("first/now"))
+        rename(folder.file("first/now"), folder.file("first/\(name)"))
+      }
+    }
+    var outcomes: [String: Int] = [:]
+    try meanwhile(repeating: swap) { swaps in
+      while outcomes.values.reduce(0, +) < 20_000 || swaps() < 1000 {
+        do {
+          let found = try roots.resolve("now/secret")
+          #expect(found.contains("/first/") && !found.contains("outside"), "\(found)")
+          outcomes["found", default: 0] += 1
+        } catch let failure as Failure {
+          outcomes[failure.status == .noInput ? "missing" : "refused", default: 0] += 1
+        }
+      }
+    }
+    #expect(outcomes.keys.sorted() == ["found", "missing", "refused"], "\(outcomes)")
   }
 }

@@ -31,6 +31,7 @@ public struct SpoolAudit {
     checkOrphans()
     checkClock()
     checkDisk()
+    checkIsolation()
   }
 
   /// Whether nothing is a problem.
@@ -155,5 +156,22 @@ public struct SpoolAudit {
     if disk.f_files > 0, Double(disk.f_favail) / Double(disk.f_files) < 0.02 {
       note(.problem, "disk: only \(disk.f_favail) more files fit")
     }
+  }
+
+  private mutating func checkIsolation() {
+    var problems = 0
+    if !FileConfinement.isSupported {
+      note(
+        .warning,
+        "the kernel has no Landlock (Linux 5.19 or later, with landlock in its lsm= list): stages can open what lies "
+          + "outside the input roots")
+      problems += 1
+    }
+    let links = try? String(contentsOfFile: "/proc/sys/fs/protected_hardlinks", encoding: .utf8)
+    if links?.hasPrefix("0") == true {
+      note(.warning, "fs.protected_hardlinks is 0: users can give files of others names in inputs/; set it to 1")
+      problems += 1
+    }
+    if problems == 0 { note(.ok, "isolation of stages") }
   }
 }

@@ -15,8 +15,17 @@ struct Counters {
   mutating func add(_ used: Double, stage: String) { seconds[stage, default: 0] += used }
 }
 
+/// Whether a job in `failed/` is a file that was refused, and whose.
+struct Refusal {
+  let isOne: Bool
+  let user: UInt32
+
+  init(_ status: JobStatus) { (isOne, user) = (status.isRefused, status.uid ?? 0) }
+}
+
 /// When finished jobs are looked through.
 struct RetentionClock {
+  static let shortestSeconds = 10.0
   private static let interval = Duration.seconds(600)
   var isDue = true
   private var last = ContinuousClock.now - interval
@@ -24,7 +33,7 @@ struct RetentionClock {
   /// Whether it is time; a finished job is a reason, but not every second.
   mutating func take() -> Bool {
     let passed = ContinuousClock.now - last
-    guard passed >= Self.interval || (isDue && passed >= .seconds(10)) else { return false }
+    guard passed >= Self.interval || (isDue && passed >= .seconds(Self.shortestSeconds)) else { return false }
     isDue = false
     last = .now
     return true
@@ -34,6 +43,7 @@ struct RetentionClock {
 /// What keeps a spool in order.
 extension Daemon {
   private static let shareName = ".usage.json"
+  private static let shareSeconds = 10.0
 
   /// Puts jobs that stand in `active/` and are not being run back to the queue: what a daemon before this one left, and
   /// what the disk refused to move.
@@ -61,16 +71,21 @@ extension Daemon {
     return strays.isEmpty ? .infinity : Self.lockSeconds
   }
 
-  /// Looks at the disk, prunes what is over, writes the metrics.
+  /// Looks at the disk, prunes what is over, keeps what users have used, writes the metrics.
   /// - Returns: how many seconds until that is due again.
   func keepHouse() -> Double {
     checkSpace()
-    if !options.retention.isEmpty, retention.take() {
+    if !options.retention.isEmpty || options.limits.refusedPerUser > 0, retention.take() {
       for state in [JobState.done, .failed] { prune(state) }
+      pruneRefused()
     }
+    let shareDue = Self.shareSeconds - (ContinuousClock.now - shareSaved.time) / .seconds(1)
+    if shareDue <= 0 { saveShare() }
     writeMetrics()
     let metrics = options.metricsFile != nil && metricsClock.hasNews ? max(0, metricsClock.waitSeconds) : .infinity
-    return min(metrics, isShortOfSpace ? 5 : .infinity)
+    return min(
+      metrics, isShortOfSpace ? 5 : .infinity, share == shareSaved.share ? .infinity : max(1, shareDue),
+      options.limits.refusedPerUser > 0 && retention.isDue ? RetentionClock.shortestSeconds : .infinity)
   }
 
   // MARK: Space
@@ -139,11 +154,36 @@ extension Daemon {
         continue
       }
       do {
-        try folders.prune(id, state)
+        try folders.prune([id], state)
         log("pruned: \(isOld ? "it is older than \(rule.days) days" : "\(state.rawValue)/ has its size")", of: id)
       } catch {
         log("cannot be pruned: \(error)", .error, of: id)
       }
+    }
+  }
+
+  /// Removes the oldest refused files of users who have more of them than are kept.
+  private func pruneRefused() {
+    guard options.limits.refusedPerUser > 0, let ids = try? folders.jobs(.failed) else { return }
+    // What each is does not change, and reading every status each time would take long.
+    let known = refusals
+    refusals = [:]
+    var kept: [UInt32: Int] = [:]
+    var surplus: [JobID] = []
+    for id in ids.sorted(by: >) {
+      feedWatchdog()
+      guard let refusal = known[id] ?? folders.status(of: id, .failed).map(Refusal.init) else { continue }
+      refusals[id] = refusal
+      guard refusal.isOne else { continue }
+      kept[refusal.user, default: 0] += 1
+      if kept[refusal.user, default: 0] > options.limits.refusedPerUser, !isInUse(id, .failed) { surplus.append(id) }
+    }
+    if surplus.isEmpty { return }
+    do {
+      try folders.prune(surplus, .failed)
+      log("removed \(surplus.count) refused files: their users have more than \(options.limits.refusedPerUser)")
+    } catch {
+      log("refused files cannot be removed: \(error)", .error)
     }
   }
 
@@ -160,14 +200,16 @@ extension Daemon {
   // MARK: Usage
 
   func loadShare() {
+    defer { shareSaved = (share, .now) }
     let bytes = try? folders.files.read("\(folders.root)/\(Self.shareName)", limitBytes: 1 << 20)
     share = bytes.flatMap { try? JSON.decoder().decode(FairShare.self, from: Data($0)) } ?? FairShare()
   }
 
   /// Keeps what users have used over a restart; losing it costs no more than a fair turn.
   func saveShare() {
-    guard share != FairShare(), let data = try? JSON.encoder().encode(share) else { return }
+    guard share != shareSaved.share, let data = try? JSON.encoder().encode(share) else { return }
     try? folders.files.publish(Self.shareName, in: folders.root, Array(data))
+    shareSaved = (share, .now)
   }
 
   // MARK: Metrics

@@ -95,7 +95,8 @@ extension Daemon {
         arguments.append("--threads=\(threads)")
       }
       let process = try StageProcess(
-        program: "\(directory)/\(stage.program)", arguments: arguments, folder: folder, log: log.descriptor, lock: lock)
+        program: "\(directory)/\(stage.program)", arguments: arguments, folder: folder, roots: roots,
+        log: log.descriptor, lock: lock)
       active.stage = RunningStage(
         step: step, process: process, log: log, status: status, timeoutSeconds: limits.timeoutSeconds)
       (active.status, active.leftover) = (nil, nil)

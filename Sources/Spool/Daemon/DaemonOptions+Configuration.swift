@@ -58,6 +58,7 @@ extension DaemonOptions {
       switch key.name {
       case "jobs-per-user": limits.jobsPerUser = try key.count()
       case "queued-jobs": limits.queuedJobs = try key.count()
+      case "refused-per-user": limits.refusedPerUser = try key.count()
       case "bytes-per-user": limits.bytesPerUser = try key.bytes()
       case "job-file-bytes":
         let bytes = try key.bytes()

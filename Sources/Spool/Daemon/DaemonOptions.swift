@@ -10,6 +10,8 @@ public struct DaemonOptions: Sendable {
     public var jobsPerUser = 0
     /// Jobs that wait, are held or are being run.
     public var queuedJobs = 0
+    /// Refused files of one user that are kept in `failed/`; beyond it the oldest are removed.
+    public var refusedPerUser = 0
     /// Bytes of one user's jobs in the spool, whatever their state.
     public var bytesPerUser = 0
     /// The highest priority that anybody but root may ask for.

@@ -19,6 +19,13 @@ package struct IncomingFiles {
     name.hasPrefix(".") || ["~", ".partial", ".tmp"].contains { name.hasSuffix($0) }
   }
 
+  /// The files in turns between their owners, each owner's by name, so that nobody waits behind a flood of another's.
+  private static func inTurns(_ entries: [String: FileEntry]) -> [(name: String, entry: FileEntry)] {
+    let owners = Dictionary(grouping: entries.sorted { $0.key < $1.key }, by: \.value.owner)
+    let ranked = owners.values.flatMap { files in files.enumerated().map { (turn: $0.offset, file: $0.element) } }
+    return ranked.sorted { ($0.turn, $0.file.key) < ($1.turn, $1.file.key) }.map { ($0.file.key, $0.file.value) }
+  }
+
   /// One reading of the folder.
   /// - Parameters:
   ///   - entries: what stands there.
@@ -32,7 +39,7 @@ package struct IncomingFiles {
     var ready: [String] = []
     var wait: Double?
     sightings = sightings.filter { entries[$0.key] != nil }
-    for (name, entry) in entries.sorted(by: { $0.key < $1.key }) where !Self.isIgnored(name) {
+    for (name, entry) in Self.inTurns(entries) where !Self.isIgnored(name) {
       if ready.count >= most { break }
       if sightings[name]?.entry != entry { sightings[name] = Sighting(entry: entry, sinceSeconds: nowSeconds) }
       let rest = Self.settleSeconds - (nowSeconds - (sightings[name]?.sinceSeconds ?? nowSeconds))

@@ -1,3 +1,4 @@
+import CLinux
 import Diagnostics
 import Foundation
 
@@ -8,6 +9,9 @@ public struct InputRoots: Sendable {
 
   /// - Parameter folders: searched in this order.
   public init(_ folders: [String]) { self.folders = folders }
+
+  /// The real paths of those folders that exist.
+  var realFolders: [String] { folders.compactMap { try? DaemonOptions.realPath($0) } }
 
   /// What is wrong with `path` as it is written, or nil.
   static func problem(with path: String) -> String? {
@@ -21,23 +25,29 @@ public struct InputRoots: Sendable {
 
   /// The real path of an input file.
   ///
-  /// Symbolic links are followed to the end and the place where they end must lie beneath the real path of the same root,
-  /// so a link may lead elsewhere within a root and never out of it. The stage is handed the real path, in which no
-  /// component is a link. The file is looked at, never opened.
+  /// The kernel resolves it beneath the root (openat2 with RESOLVE_BENEATH), so a relative link may lead elsewhere within
+  /// a root and nothing ever out of it. The stage is handed the real path, in which no component is a link, and is itself
+  /// confined to the roots (`StageProcess`), should a component be replaced before the stage opens it. The file is looked
+  /// at, never opened.
   /// - Parameter submitter: the user the job is of; nil for no check of whose file it is.
   /// - Throws: a `Failure` with status `noInput` where no root holds it, `dataError` where it is not a plain file, lies
   ///   outside the roots, or is another user's file by a second name.
   public func resolve(_ path: String, submitter: UInt32? = nil) throws -> String {
     if let problem = Self.problem(with: path) { throw Failure(.dataError, path, problem) }
     for folder in folders {
-      guard let root = Self.realPath(folder), let file = Self.realPath(root + "/" + path) else { continue }
-      guard file.hasPrefix(root.hasSuffix("/") ? root : root + "/") else {
-        throw Failure(
-          .dataError, path, "is a symbolic link that leaves the input root \(folder)", remedy: "copy the file there")
-      }
+      let root = open(folder, sid_path_only() | O_DIRECTORY | O_CLOEXEC)
+      guard root >= 0 else { continue }
+      defer { close(root) }
+      guard let file = try Self.find(path, beneath: root, named: folder) else { continue }
+      defer { close(file) }
       var entry = stat()
-      guard lstat(file, &entry) == 0, entry.st_mode & S_IFMT == S_IFREG else {
+      guard fstat(file, &entry) == 0, entry.st_mode & S_IFMT == S_IFREG else {
         throw Failure(.dataError, path, "is not a plain file in the input root \(folder)")
+      }
+      guard access("/proc/self/fd/\(file)", R_OK) == 0 else {
+        throw Failure(
+          .dataError, path, "may not be read by \(Users.name(geteuid())), for whom the stages run",
+          remedy: "make it readable for the group: chmod g+r")
       }
       // A second name of a file that its owner keeps elsewhere, out of the submitter's reach perhaps.
       if let submitter, submitter != 0, entry.st_nlink > 1, entry.st_uid != submitter {
@@ -45,16 +55,41 @@ public struct InputRoots: Sendable {
           .dataError, path, "has other names (hard links) and belongs to \(Users.name(entry.st_uid))",
           remedy: "copy the file there")
       }
-      return file
+      return try Self.name(of: file, path)
     }
     let searched = folders.isEmpty ? "there are none" : folders.joined(separator: ", ")
     throw Failure(.noInput, path, "neither an earlier step nor a file beneath an input root (\(searched))")
   }
 
-  private static func realPath(_ path: String) -> String? {
-    guard let real = realpath(path, nil) else { return nil }
-    defer { free(real) }
-    return String(cString: real)
+  /// A descriptor that stands for the file, or nil where there is none to be found.
+  private static func find(_ path: String, beneath root: Int32, named folder: String) throws -> Int32? {
+    // While somebody renames folders the kernel cannot be sure that "..", in a link, stays beneath the root.
+    for _ in 0..<100 {
+      let file = sid_find_beneath(root, path)
+      if file >= 0 { return file }
+      switch errno {
+      case EAGAIN, EINTR: continue
+      case EXDEV:
+        throw Failure(
+          .dataError, path, "is or passes a symbolic link that is absolute or leaves the input root \(folder)",
+          remedy: "make it a relative link within the root, or copy the file there")
+      case ENOSYS, EPERM:
+        throw Failure(
+          .unavailable, path, "the kernel does not resolve paths beneath a folder (openat2): Linux 5.6 or later has it")
+      default: return nil
+      }
+    }
+    throw Failure(.temporaryFailure, path, "folders beneath the input root \(folder) are being renamed all the time")
+  }
+
+  /// The absolute path of the file that a descriptor stands for.
+  private static func name(of file: Int32, _ path: String) throws -> String {
+    var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+    let count = readlink("/proc/self/fd/\(file)", &buffer, buffer.count)
+    guard count > 0, count < buffer.count, let name = String(validating: buffer[..<count], as: UTF8.self) else {
+      throw Failure(.dataError, path, "has no absolute path that could be handed on")
+    }
+    return name
   }
 }
 

@@ -24,11 +24,15 @@ struct StageProcess {
   ///   - program: the path of its executable.
   ///   - arguments: without the program's name.
   ///   - folder: the job's folder, where it runs.
+  ///   - roots: beneath which it may read; a stage program confines itself to them and to `folder`.
   ///   - log: an open file for stdout and stderr.
   ///   - lock: the lock of the job's folder.
   /// - Throws: a `Failure` with status `unavailable` where the program is missing, `temporaryFailure` where the machine is
   ///   short of processes or memory.
-  init(program: String, arguments: [String], folder: String, log: Int32, lock: borrowing JobLock) throws {
+  init(program: String, arguments: [String], folder: String, roots: InputRoots, log: Int32, lock: borrowing JobLock)
+    throws
+  {
+    let variables = try Self.environment(roots)
     var pipeEnds: [Int32] = [-1, -1]
     guard pipe(&pipeEnds) == 0 else {
       throw Failure(.temporaryFailure, program, "no pipe: \(String(cString: strerror(errno)))")
@@ -71,7 +75,7 @@ struct StageProcess {
 
     let name = (program as NSString).lastPathComponent
     var argv = ([name] + arguments).map { strdup($0) } + [nil]
-    var environment = Self.environment().map { strdup("\($0.key)=\($0.value)") } + [nil]
+    var environment = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
     defer { for text in argv + environment { free(text) } }
     var process: pid_t = 0
     let spawnCode = posix_spawn(&process, program, &actions, &attributes, &argv, &environment)
@@ -123,10 +127,11 @@ struct StageProcess {
     return signal != 0 ? .signaled(signal) : .exited(status >> 8 & 0xFF)
   }
 
-  /// What a stage sees of the daemon's environment: where to find programs and libraries, and the daemon's process, with
-  /// which it has to die.
-  private static func environment() -> [String: String] {
-    var environment = ["LC_ALL": "C.UTF-8", "SID_PARENT_PID": String(getpid())]
+  /// What a stage sees of the daemon's environment: where to find programs and libraries, the daemon's process, with
+  /// which it has to die, and where the inputs lie.
+  private static func environment(_ roots: InputRoots) throws -> [String: String] {
+    let folders = String(decoding: try JSONEncoder().encode(roots.realFolders), as: UTF8.self)
+    var environment = ["LC_ALL": "C.UTF-8", "SID_PARENT_PID": String(getpid()), "SID_INPUT_ROOTS": folders]
     for name in ["PATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "TZ", "OPENBLAS_CORETYPE"] {
       environment[name] = ProcessInfo.processInfo.environment[name]
     }

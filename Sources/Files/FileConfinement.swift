@@ -1,0 +1,55 @@
+import CLinux
+import Diagnostics
+import Foundation
+
+/// The only files that a process will be able to open, whatever names and links lead to others.
+///
+/// Landlock of the kernel enforces it, in the process and in all it starts, and nothing takes it back. Files that are open
+/// already stay open, and nothing can be executed. Landlock's rules are described in landlock(7).
+public struct FileConfinement: Sendable {
+  /// Files and folders that may be read, with all that lies beneath them. What does not exist is passed over.
+  public var readable: [String]
+  /// Folders beneath which files may be read, made, changed, renamed and removed.
+  public var changeable: [String]
+
+  /// - Parameters:
+  ///   - readable: files and folders that may be read.
+  ///   - changeable: folders in which files may be changed as well.
+  public init(readable: [String], changeable: [String]) {
+    (self.readable, self.changeable) = (readable, changeable)
+  }
+
+  /// Whether the kernel can enforce it: Linux 5.19 or later with Landlock among its security modules.
+  ///
+  /// The first version of Landlock, of 5.13, forbids every renaming into another folder.
+  public static var isSupported: Bool { sid_landlock_version() >= 2 }
+
+  /// Enforces it for the calling thread and for the threads and processes which it starts from now on.
+  /// - Throws: a `Failure` with status `unavailable` where the kernel refuses.
+  public func enforce() throws {
+    let version = sid_landlock_version()
+    let rules = sid_landlock_create(version)
+    guard rules >= 0 else { throw Self.refusal("make rules") }
+    defer { close(rules) }
+    for path in readable { try allow(path, sid_landlock_rights(version, 0), in: rules) }
+    for path in changeable { try allow(path, sid_landlock_rights(version, 1), in: rules) }
+    guard sid_landlock_enforce(rules) == 0 else { throw Self.refusal("enforce its rules") }
+  }
+
+  private func allow(_ path: String, _ rights: UInt64, in rules: Int32) throws {
+    let descriptor = open(path, sid_path_only() | O_CLOEXEC)
+    if descriptor < 0 && (errno == ENOENT || errno == ENOTDIR || errno == EACCES) { return }
+    guard descriptor >= 0 else { throw Failure.system(path, "look at it") }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw Failure.system(path, "look at it") }
+    let isFolder = status.st_mode & S_IFMT == S_IFDIR
+    guard sid_landlock_allow(rules, descriptor, isFolder ? rights : rights & sid_landlock_file_rights()) == 0 else {
+      throw Self.refusal("allow \(path)")
+    }
+  }
+
+  private static func refusal(_ action: String) -> Failure {
+    Failure(.unavailable, "Landlock", "the kernel does not \(action): \(String(cString: strerror(errno)))")
+  }
+}

@@ -1,0 +1,70 @@
+import Diagnostics
+import Files
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("Folders that appear whole")
+struct AtomicFolderTests {
+  private let folder: TemporaryFolder
+  private var path: String { folder.file("out") }
+
+  init() throws { folder = try TemporaryFolder() }
+
+  private func publish(_ text: String, replacing: Bool = false) throws {
+    try AtomicFolder.publish(path, replacing: replacing) { partial in
+      for name in ["first", "second"] { try Data(text.utf8).write(to: URL(fileURLWithPath: "\(partial)/\(name)")) }
+    }
+  }
+
+  private func names() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() }
+
+  private func content(_ name: String) -> String? { try? String(contentsOfFile: "\(path)/\(name)", encoding: .utf8) }
+
+  @Test("A folder is published with all that was written, and nothing beside it")
+  func publishes() throws {
+    try publish("new")
+    #expect(content("first") == "new" && content("second") == "new")
+    #expect(try names() == ["out"])
+  }
+
+  @Test("What fails leaves what was there")
+  func keepsOnFailure() throws {
+    try publish("old")
+    struct Stop: Error {}
+    #expect(throws: Stop.self) {
+      try AtomicFolder.publish(path, replacing: true) { partial in
+        try Data().write(to: URL(fileURLWithPath: partial + "/first"))
+        throw Stop()
+      }
+    }
+    #expect(content("first") == "old")
+    #expect(try names() == ["out"])
+    #expect(throws: Failure.self) { try publish("new") }
+    #expect(content("first") == "old")
+  }
+
+  @Test("While it is replaced there is always one folder or the other")
+  func replaces() throws {
+    try publish("0")
+    let gaps = Gaps()
+    let looks = try meanwhile(repeating: { [path] in
+      if access(path, F_OK) != 0 { gaps.count.wrappingAdd(1, ordering: .relaxed) }
+    }) { looks in
+      var turn = 0
+      while turn < 30 || looks() < 1000 {
+        turn += 1
+        try publish("\(turn)", replacing: true)
+      }
+      return (turns: turn, looks: looks())
+    }
+    #expect(gaps.count.load(ordering: .relaxed) == 0, "of \(looks)")
+    #expect(content("first") == "\(looks.turns)")
+    #expect(try names() == ["out"])
+  }
+}
+
+private final class Gaps: Sendable {
+  let count = Atomic(0)
+}
