@@ -115,8 +115,8 @@ let package = Package(
     .target(
       name: "Fuzzing",
       dependencies: [
-        "CZlib", "Checkpoints", "Compute", "Distillation", "Images", "Models", "Sampling", "Scoring", "Spool", "HDF5",
-        "Diagnostics", "TestSupport",
+        "CZlib", "Checkpoints", "Compute", "Distillation", "Images", "Models", "Report", "Sampling", "Scoring", "Spool",
+        "HDF5", "Diagnostics", "TestSupport",
       ], path: "Tests/Fuzzing"),
     .executableTarget(name: "sid-fuzz", dependencies: ["Fuzzing", argumentParser], path: "Tests/sid-fuzz"),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzzing", "TestSupport"]),

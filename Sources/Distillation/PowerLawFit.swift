@@ -20,10 +20,11 @@ public struct PowerLawFit: Sendable, Equatable {
     + "the one with the largest distance to the one with the smallest, the start left out"
 
   /// Fits the falling part: from the largest distance (the last of equals) to the smallest (the first of equals) after it,
-  /// among the points with kimg > 0 and fd > 0.
+  /// among the points with kimg > 0 and fd > 0, in the order of their kimg.
   /// - Returns: nil where that are fewer than three points.
   public init?(_ curve: EvaluationCurve) {
     let usable = curve.points.filter { $0.kimg > 0 && $0.fd > 0 && $0.kimg.isFinite && $0.fd.isFinite }
+      .sorted { $0.kimg < $1.kimg }
     guard let largest = usable.map(\.fd).max(), let first = usable.lastIndex(where: { $0.fd == largest }) else {
       return nil
     }

@@ -9,8 +9,8 @@ extension DistillationRun {
   private static let expectedEfficiency = 0.4
 
   /// Eleven forward passes' worth of work an image: one and three for the fake score's step; three, two and two for the
-  /// generator's.
-  func estimate() throws -> Estimate {
+  /// generator's. Evaluations come on top.
+  func estimate(_ evaluator: Evaluator?) -> Estimate {
     let cost = teacher.cost
     let weights = 4 * teacher.parameterCount
     let firstMoments = settings.generatorBeta1 > 0 ? 1 : 0
@@ -35,13 +35,16 @@ extension DistillationRun {
     // The state is written beside the old one; then come the generator, the best one and the snapshots.
     let stateSets = 2 * (6 + firstMoments)
     let snapshots = Int(min(settings.durationKimg / command.evaluation.snapshotKimg, 1e6))
-    let flops = (11 * cost.flops + warp.flops) * Double(settings.durationImages)
+    let training = (11 * cost.flops + warp.flops) * Double(settings.durationImages)
+    // One at the start and one at the end of each interval.
+    let evaluations = 1 + (settings.durationKimg / evaluateKimg).rounded(.up)
+    let flops = training + evaluations * (evaluator?.flops(teacher) ?? 0)
     return Estimate(
       work:
         "\(settings.durationImages) images of \(teacher.configuration.imgResolution)x\(teacher.configuration.imgResolution) pixels",
       flops: flops,
       peakMemoryBytes: byteCount(
-        Double(NetworkCost.processBytes + sets * weights)
+        Double(NetworkCost.processBytes + sets * weights + (evaluator?.memoryBytes ?? 0))
           + NetworkCost.memoryFactor * (Double(prepared) + unwinding)),
       diskBytes: byteCount(Double(stateSets + 2 + snapshots) * Double(weights)),
       hours: flops / (Threads.measuredFlops(threads: context.threads) * Self.expectedEfficiency) / 3600)

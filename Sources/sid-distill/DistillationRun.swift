@@ -34,14 +34,15 @@ struct DistillationRun {
     }
     KernelSet.use(named: command.kernels.kernels.rawValue)
     WeightCache.limitBytes = settings.checkpointsActivations ? 0 : WeightCache.trainingLimitBytes
-    if context.options.dryRun { return try estimate().print() }
+    if context.options.dryRun { return estimate(try makeEvaluator()).print() }
     let wanted = try provenance()
     try command.expected.check(wanted)
     let existing = try FinishedOutput.check(
       command.output, wanted: wanted, overwrite: context.options.overwrite, existingProvenance: Self.provenance(of:))
     if existing == .same { return context.note("\(command.output): already made from these inputs and options") }
+    let evaluator = try makeEvaluator()
     try Machine.requireMemory(
-      try estimate().peakMemoryBytes, for: "distilling \(command.teacher)",
+      estimate(evaluator).peakMemoryBytes, for: "distilling \(command.teacher)",
       remedy: "give a smaller --microbatch or --checkpoint-activations"
     )
     var (state, progress) = try start(wanted)
@@ -51,7 +52,7 @@ struct DistillationRun {
         seed: settings.seed, imageShape: teacher.imageShape, labels: try labels(),
         augmentations: SeededAugmentations(settings, imageShape: teacher.imageShape)))
     state = nil  // the distiller's copy must be the only one, or every update would copy
-    try train(distiller, &progress, wanted)
+    try train(distiller, evaluator, &progress, wanted)
     try publish(distiller.state, progress, wanted)
   }
 
@@ -131,8 +132,9 @@ struct DistillationRun {
     }
   }
 
-  private func train(_ distiller: Distiller, _ progress: inout Progress, _ wanted: Provenance) throws {
-    let evaluator = try makeEvaluator(distiller.state.generatorEMA)
+  private func train(
+    _ distiller: Distiller, _ evaluator: Evaluator?, _ progress: inout Progress, _ wanted: Provenance
+  ) throws {
     let total = settings.durationImages
     let reporter = context.progress("distill", total: total, unit: "images", alreadyDone: imagesDone(distiller.state))
     var metrics: [String: Double] = [:]
@@ -239,10 +241,10 @@ struct DistillationRun {
     return last.fd <= limit
   }
 
-  private func makeEvaluator(_ network: Network) throws -> Evaluator? {
+  private func makeEvaluator() throws -> Evaluator? {
     guard command.evaluation.evaluate else { return nil }
     return try Evaluator(
-      command.evaluation, initSigma: settings.initSigma, network: network, batch: settings.microbatch,
+      command.evaluation, initSigma: settings.initSigma, network: teacher, batch: settings.microbatch,
       origin: command.teacher)
   }
 

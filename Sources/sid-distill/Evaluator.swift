@@ -24,6 +24,17 @@ struct Evaluator {
     sampler = .oneStep(OneStepSampler(initSigma: Double(initSigma)))
   }
 
+  /// Floating-point operations of one evaluation, direct convolutions counted.
+  func flops(_ network: Network) -> Double {
+    Double(seeds.count) * (network.cost.flops + scorer.network.flopsPerImage)
+  }
+
+  /// What it takes while it measures, in bytes, beside the network that is measured: the feature network with one batch, moments,
+  /// covariances and their factors.
+  var memoryBytes: Int {
+    12 * 8 * scorer.network.featureCount * scorer.network.featureCount + scorer.network.memoryBytes(images: batch)
+  }
+
   /// The figures of `network`'s samples, the Frechet distance first; nil as soon as `shouldStop` says so.
   func callAsFunction(_ network: Network, origin: String, shouldStop: () -> Bool) throws -> [Score]? {
     var gathered = scorer.gathering()

@@ -128,7 +128,7 @@ struct SampleStage {
     return byteCount(
       Double(NetworkCost.processBytes + 4 * plain)
         + NetworkCost.memoryFactor
-        * (Double(prepared) + Self.bytesPerImage(network) * Double(archive.batch)
+        * (Double(prepared) + Self.bytesPerImage(network) * Double(min(archive.batch, archive.count))
           + 4 * Double(network.cost.attentionFloats * context.threads)))
   }
 

@@ -27,6 +27,7 @@ struct EvaluationCurveTests {
     #expect(abs(fit.slope + 0.9) < 1e-12)
     #expect(abs(log2(fit.distanceAtOneKimg) - 3.1) < 1e-12)
     #expect(abs(fit.determination - 20.25 / 23.75) < 1e-12)
+    #expect(PowerLawFit(curve([(8, 1), (2, 4), (1, 8), (4, 4)])) == fit, "the order of the points does not matter")
   }
 
   @Test(

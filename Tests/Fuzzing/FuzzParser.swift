@@ -84,6 +84,7 @@ extension FuzzParser {
     [
       try pickle(), try torchArchive(), try torchLegacy(), try safetensors(), try numpy(), try imageArchive(),
       try imageTar(), try imageNumpy(), try labelsFile(), try png(), try hdf5(), try jobFile(),
+      try report(),
     ]
   }
 

@@ -42,6 +42,17 @@ struct DistillEvaluationTests {
     ] + more
   }
 
+  @Test("--dry-run counts the evaluations")
+  func dryRun() throws {
+    func flops(_ more: [String]) throws -> Double {
+      let outcome = try Programs.run("sid-distill", arguments("g", ["--dry-run"] + more))
+      let line = try #require(outcome.output.split(separator: "\n").first { $0.hasPrefix("FLOPs") }, "\(outcome)")
+      return try #require(line.split(separator: " ").last.flatMap { Double($0) })
+    }
+    let (few, many) = (try flops([]), try flops(["--evaluate-seeds", "0-9999"]))
+    #expect(many > 1.5 * few, "\(few), \(many)")
+  }
+
   private struct Report: Decodable {
     let figures: [String: Figure]
     let curve: [[String: Double]]
