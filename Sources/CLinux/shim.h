@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
-#include <linux/openat2.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -75,13 +74,6 @@ static inline int sid_limit_resource(int process, int resource, unsigned long li
   extern int prlimit64(int, int, const void *, void *);
   const unsigned long both[2] = {limit, limit};
   return prlimit64(process, resource, both, 0) == 0 ? 0 : errno;
-}
-
-/* A descriptor that stands for the file at `path` and cannot read it (O_PATH), or -1 and errno. The kernel resolves every
-   component, links included, beneath the folder `root` or fails with EXDEV. The C library has no openat2. */
-static inline int sid_find_beneath(int root, const char *path) {
-  const struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
-  return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
 /* The version of the kernel's Landlock, or -1 where it has none. */

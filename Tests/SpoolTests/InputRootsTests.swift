@@ -50,6 +50,36 @@ struct InputRootsTests {
     }
   }
 
+  @Test("Links over several folders, chains and circles of links")
+  func chains() throws {
+    try FileManager.default.createDirectory(atPath: folder.file("first/sub/deep/er"), withIntermediateDirectories: true)
+    try Data().write(to: URL(fileURLWithPath: folder.file("first/sub/deep/x")))
+    try link("first/sub/deep/er/up", to: "../.././deep/../deep/x")
+    try link("first/one", to: "sub/deep/er/")
+    try link("first/two", to: "./one")
+    #expect(try roots.resolve("two/up").hasSuffix("/first/sub/deep/x"))
+    try link("first/sub/deep/er/out", to: "../../../../outside/secret")
+    let failure = try #require(throws: Failure.self) { try roots.resolve("two/out") }
+    #expect(failure.problem.contains("leaves the input root"))
+    try link("first/circle", to: "circle")
+    try link("first/sub/a-link", to: "a/x")
+    for path in ["circle", "sub/a/x", "sub/a-link"] {
+      #expect(try #require(throws: Failure.self) { try roots.resolve(path) }.status == .noInput, "\(path)")
+    }
+  }
+
+  @Test("A path of more folders than anybody needs takes no more descriptors than there are")
+  func depth() throws {
+    let name = "first/" + (0..<300).map { _ in "d" }.joined(separator: "/")
+    try FileManager.default.createDirectory(atPath: folder.file(name), withIntermediateDirectories: true)
+    try Data().write(to: URL(fileURLWithPath: folder.file(name + "/x")))
+    #expect(throws: Failure.self) { try roots.resolve(String(name.dropFirst("first/".count)) + "/x") }
+    let before = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count
+    for _ in 0..<100 { _ = try? roots.resolve("sub/a") }
+    for _ in 0..<100 { _ = try? roots.resolve("sub/missing") }
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").count < before + 50)
+  }
+
   @Test("A folder whose name begins like a root's is outside")
   func prefixes() throws {
     try FileManager.default.createDirectory(atPath: folder.file("firstly"), withIntermediateDirectories: true)

@@ -25,10 +25,9 @@ public struct InputRoots: Sendable {
 
   /// The real path of an input file.
   ///
-  /// The kernel resolves it beneath the root (openat2 with RESOLVE_BENEATH), so a relative link may lead elsewhere within
-  /// a root and nothing ever out of it. The stage is handed the real path, in which no component is a link, and is itself
-  /// confined to the roots (`StageProcess`), should a component be replaced before the stage opens it. The file is looked
-  /// at, never opened.
+  /// A relative link may lead elsewhere within a root; nothing leads out of it, whatever is renamed meanwhile
+  /// (`BeneathFolder`). The stage is handed the real path, in which no component is a link, and is itself confined to the
+  /// roots (`StageProcess`), should a component be replaced before the stage opens it. The file is looked at, never opened.
   /// - Parameter submitter: the user the job is of; nil for no check of whose file it is.
   /// - Throws: a `Failure` with status `noInput` where no root holds it, `dataError` where it is not a plain file, lies
   ///   outside the roots, or is another user's file by a second name.
@@ -38,7 +37,7 @@ public struct InputRoots: Sendable {
       let root = open(folder, sid_path_only() | O_DIRECTORY | O_CLOEXEC)
       guard root >= 0 else { continue }
       defer { close(root) }
-      guard let file = try Self.find(path, beneath: root, named: folder) else { continue }
+      guard let file = try BeneathFolder.find(path, root: root, rootName: folder) else { continue }
       defer { close(file) }
       var entry = stat()
       guard fstat(file, &entry) == 0, entry.st_mode & S_IFMT == S_IFREG else {
@@ -59,27 +58,6 @@ public struct InputRoots: Sendable {
     }
     let searched = folders.isEmpty ? "there are none" : folders.joined(separator: ", ")
     throw Failure(.noInput, path, "neither an earlier step nor a file beneath an input root (\(searched))")
-  }
-
-  /// A descriptor that stands for the file, or nil where there is none to be found.
-  private static func find(_ path: String, beneath root: Int32, named folder: String) throws -> Int32? {
-    // While somebody renames folders the kernel cannot be sure that "..", in a link, stays beneath the root.
-    for _ in 0..<100 {
-      let file = sid_find_beneath(root, path)
-      if file >= 0 { return file }
-      switch errno {
-      case EAGAIN, EINTR: continue
-      case EXDEV:
-        throw Failure(
-          .dataError, path, "is or passes a symbolic link that is absolute or leaves the input root \(folder)",
-          remedy: "make it a relative link within the root, or copy the file there")
-      case ENOSYS, EPERM:
-        throw Failure(
-          .unavailable, path, "the kernel does not resolve paths beneath a folder (openat2): Linux 5.6 or later has it")
-      default: return nil
-      }
-    }
-    throw Failure(.temporaryFailure, path, "folders beneath the input root \(folder) are being renamed all the time")
   }
 
   /// The absolute path of the file that a descriptor stands for.
