@@ -81,14 +81,13 @@ static inline int sid_landlock_version(void) {
   return (int)syscall(SYS_landlock_create_ruleset, (void *)0, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
-/* What may be done with files, as Landlock names it: all of `version`, or reading alone. */
+/* What may be done with files, as Landlock names it: reading, or making and changing files and folders as well. Links, pipes,
+   sockets and devices are not among it. */
 static inline unsigned long long sid_landlock_rights(int version, int to_change) {
   const unsigned long long reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-  const unsigned long long changing =
-      LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
-      LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |
-      LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
-      LANDLOCK_ACCESS_FS_MAKE_SYM | LANDLOCK_ACCESS_FS_REFER;
+  const unsigned long long changing = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
+                                      LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_MAKE_DIR |
+                                      LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REFER;
   /* Version 3 tells truncating apart; headers of Linux 6.1 do not name it. */
   return reading | (to_change ? changing | (version >= 3 ? 1ULL << 14 : 0) : 0);
 }
@@ -101,10 +100,19 @@ static inline unsigned long long sid_landlock_file_rights(void) {
 /* Opens for looking at, not for reading; the C library defines it for _GNU_SOURCE alone. */
 static inline int sid_path_only(void) { return O_PATH; }
 
-/* A set of rules in which no file may be read, changed or executed, or -1 and errno. */
+/* A set of rules in which no file may be read, changed or executed, and, as far as the version has them, no TCP port be used
+   and no process outside be signalled or reached by an abstract socket; or -1 and errno. Kernels that know less of the
+   structure take it where what they do not know is zero. */
 static inline int sid_landlock_create(int version) {
-  const struct landlock_ruleset_attr rules = {
-      .handled_access_fs = sid_landlock_rights(version, 1) | LANDLOCK_ACCESS_FS_EXECUTE};
+  const struct {
+    unsigned long long files, network, scope;
+  } rules = {
+      .files = sid_landlock_rights(version, 1) | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
+               LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
+               LANDLOCK_ACCESS_FS_MAKE_SYM,
+      .network = version >= 4 ? 3 : 0,
+      .scope = version >= 6 ? 3 : 0,
+  };
   return (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules, 0U);
 }
 

@@ -31,8 +31,7 @@ package final class CheckpointFile: Sendable {
     // Non-blocking, or opening a pipe would wait for its writer.
     let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
-      throw errno == EACCES
-        ? Failure(.noInput, path, "cannot open: \(String(cString: strerror(errno)))") : Failure.system(path, "open")
+      throw Failure.input(path)
     }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {

@@ -57,7 +57,7 @@ public enum AtomicFile {
 
   /// The folder that holds `path`, in a form that can be opened.
   public static func folder(of path: String) -> String {
-    let folder = (path as NSString).deletingLastPathComponent
+    let folder = path.parentFolder
     return folder.isEmpty ? "." : folder
   }
 

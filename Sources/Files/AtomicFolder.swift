@@ -25,17 +25,26 @@ public enum AtomicFolder {
     guard lock >= 0 else { throw Failure.system(partial, "open") }
     defer { close(lock) }
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      throw Failure(
-        .temporaryFailure, partial, "another process is writing this folder",
-        remedy: "wait for it to end, then run this again")
+      throw busy(partial)
     }
+    // Between opening and locking another writer may have published or removed the folder.
+    var (held, named) = (stat(), stat())
+    guard fstat(lock, &held) == 0, lstat(partial, &named) == 0, held.st_ino == named.st_ino, held.st_dev == named.st_dev
+    else { throw busy(partial) }
     let files = FileManager.default
+    var old: Int32 = -1
+    defer { if old >= 0 { close(old) } }
     do {
       for name in try files.contentsOfDirectory(atPath: partial) { try files.removeItem(atPath: partial + "/" + name) }
       let result = try body(partial)
       // Thousands of small files: one flush of their file system instead of one for each.
       guard sid_syncfs(lock) == 0 else { throw Failure.system(partial, "flush") }
       if replacing, access(path, F_OK) == 0 {
+        // The old folder takes the partial one's name, and must be as locked until it is removed.
+        old = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        // A link in its place is replaced, not followed.
+        guard old >= 0 || errno == ELOOP else { throw Failure.system(path, "open") }
+        guard old < 0 || flock(old, LOCK_EX | LOCK_NB) == 0 else { throw busy(path) }
         try exchange(partial, path)
       } else {
         guard rename(partial, path) == 0 else { throw Failure.system(path, "rename \(partial) to it") }
@@ -50,10 +59,16 @@ public enum AtomicFolder {
     }
   }
 
+  private static func busy(_ path: String) -> Failure {
+    Failure(
+      .temporaryFailure, path, "another process is writing this folder",
+      remedy: "wait for it to end, then run this again")
+  }
+
   /// Makes the new folder and the old one change places, in one step where the file system can.
   private static func exchange(_ new: String, _ old: String) throws {
     if sid_exchange(new, old) == 0 { return }
-    guard errno == EINVAL || errno == ENOSYS else { throw Failure.system(old, "replace") }
+    guard [EINVAL, ENOSYS, ENOTSUP, EPERM].contains(errno) else { throw Failure.system(old, "replace") }
     let aside = old + ".old"
     try? FileManager.default.removeItem(atPath: aside)
     guard rename(old, aside) == 0 else { throw Failure.system(old, "rename") }

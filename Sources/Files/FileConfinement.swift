@@ -5,7 +5,9 @@ import Foundation
 /// The only files that a process will be able to open, whatever names and links lead to others.
 ///
 /// Landlock of the kernel enforces it, in the process and in all it starts, and nothing takes it back. Files that are open
-/// already stay open, and nothing can be executed. Landlock's rules are described in landlock(7).
+/// already stay open; nothing can be executed, and no link, pipe, socket or device be made. As far as the kernel's version
+/// has it, files elsewhere cannot be truncated (Linux 6.2), TCP ports not be used (6.7) and processes outside not be
+/// signalled (6.12). Landlock's rules are described in landlock(7).
 public struct FileConfinement: Sendable {
   /// Files and folders that may be read, with all that lies beneath them. What does not exist is passed over.
   public var readable: [String]
@@ -19,14 +21,23 @@ public struct FileConfinement: Sendable {
     (self.readable, self.changeable) = (readable, changeable)
   }
 
-  /// Whether the kernel can enforce it: Linux 5.19 or later with Landlock among its security modules.
+  /// Whether the kernel can enforce it: Linux 5.19 or later with Landlock among its security modules, and no filter of system
+  /// calls that keeps it from this process.
   ///
   /// The first version of Landlock, of 5.13, forbids every renaming into another folder.
   public static var isSupported: Bool { sid_landlock_version() >= 2 }
 
+  /// Whether the calling thread is the only one of the process; others would not be bound.
+  public static var isOnlyThread: Bool {
+    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task").count) == 1
+  }
+
   /// Enforces it for the calling thread and for the threads and processes which it starts from now on.
-  /// - Throws: a `Failure` with status `unavailable` where the kernel refuses.
+  /// - Throws: a `Failure` with status `unavailable` where the kernel refuses, or other threads would stay free.
   public func enforce() throws {
+    guard Self.isOnlyThread else {
+      throw Failure(.unavailable, "Landlock", "other threads of this process run already, which it would not bind")
+    }
     let version = sid_landlock_version()
     let rules = sid_landlock_create(version)
     guard rules >= 0 else { throw Self.refusal("make rules") }

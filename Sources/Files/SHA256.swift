@@ -8,7 +8,7 @@ public enum SHA256 {
   /// - Throws: a `Failure` naming the file where it cannot be read.
   public static func hexDigest(ofFile path: String) throws -> String {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Failure.system(path, "open") }
+    guard descriptor >= 0 else { throw Failure.input(path) }
     defer { close(descriptor) }
     var buffer = [UInt8](repeating: 0, count: 1 << 20)
     return try digest { update in

@@ -22,4 +22,11 @@ extension Failure {
       return Failure(.ioError, path, "cannot \(action): \(reason)")
     }
   }
+
+  /// The same for a call that was to open an input, of which one that may not be read counts as missing.
+  public static func input(_ path: String, code: Int32 = errno) -> Failure {
+    let failure = system(path, "open", code: code)
+    guard failure.status == .cannotCreate else { return failure }
+    return Failure(.noInput, path, failure.problem, remedy: "make it readable")
+  }
 }

@@ -1,5 +1,6 @@
 import CHDF5
 import Diagnostics
+import Files
 import Foundation
 
 /// Where the rows of a virtual data set are: data sets of files in the same folder, one after another.
@@ -68,7 +69,7 @@ final class VirtualLayout {
 
   /// - Throws: a `Failure` where rows are in no file, or a file is missing.
   init(_ mappings: [Mapping], shape: [Int], file: HDF5File, name: String) throws {
-    folder = (file.path as NSString).deletingLastPathComponent
+    folder = file.path.parentFolder
     var next = 0
     var sources: [Source] = []
     func refuse(_ problem: String) -> Failure {

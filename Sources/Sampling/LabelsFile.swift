@@ -74,7 +74,7 @@ public final class LabelsFile: Sendable, Equatable {
     -> Int
   {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Failure.system(path, "open") }
+    guard descriptor >= 0 else { throw Failure.input(path) }
     defer { close(descriptor) }
     var block = [UInt8](repeating: 0, count: 1 << 16)
     var place = start

@@ -54,9 +54,8 @@ final class SampleParts {
 
   /// The folder of an archive's parts.
   static func folder(of output: String) -> String {
-    let path = output as NSString
-    let name = (path.lastPathComponent as NSString).deletingPathExtension
-    return (path.deletingLastPathComponent as NSString).appendingPathComponent(".\(name).parts")
+    let name = ((output as NSString).lastPathComponent as NSString).deletingPathExtension
+    return (output.parentFolder as NSString).appendingPathComponent(".\(name).parts")
   }
 
   /// The images that are in no part, in runs.

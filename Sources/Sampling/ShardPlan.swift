@@ -47,7 +47,7 @@ public struct ShardPlan: Sendable, Equatable {
   /// The shards that stand beside an archive, by their names, in no order.
   static func found(beside archive: String) -> [String] {
     let prefix = stem(archive) + "-"
-    let folder = (archive as NSString).deletingLastPathComponent
+    let folder = archive.parentFolder
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
     return names.filter { name in
       guard name.hasPrefix(prefix), name.hasSuffix(".h5") else { return false }
@@ -57,7 +57,7 @@ public struct ShardPlan: Sendable, Equatable {
   }
 
   static func path(_ name: String, beside archive: String) -> String {
-    ((archive as NSString).deletingLastPathComponent as NSString).appendingPathComponent(name)
+    (archive.parentFolder as NSString).appendingPathComponent(name)
   }
 
   /// Shard numbers in words: "3, 7-9".

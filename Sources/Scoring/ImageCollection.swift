@@ -32,7 +32,7 @@ public final class ImageCollection {
   public init(_ path: String) throws {
     self.path = path
     var status = stat()
-    guard stat(path, &status) == 0 else { throw Failure.system(path, "open") }
+    guard stat(path, &status) == 0 else { throw Failure.input(path) }
     guard status.st_mode & S_IFMT == S_IFDIR else {
       (source, files) = try Self.open(path)
       return

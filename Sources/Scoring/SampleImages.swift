@@ -1,5 +1,6 @@
 import Checkpoints
 import Diagnostics
+import Files
 import Foundation
 import HDF5
 import Images
@@ -22,10 +23,8 @@ final class SampleImages: ImageSource {
       throw Failure(.dataError, path, "`images` of shape \(extents); bytes of shape [N, H, W, C] are expected")
     }
     try dataset.requireVirtualSources()
-    let folder = path as NSString
-    shardPaths = (dataset.virtualSources ?? []).map {
-      (folder.deletingLastPathComponent as NSString).appendingPathComponent($0.file)
-    }
+    let folder = path.parentFolder as NSString
+    shardPaths = (dataset.virtualSources ?? []).map { folder.appendingPathComponent($0.file) }
     count = extents[0]
     shape = ImageShape(height: extents[1], width: extents[2], channels: extents[3])
   }

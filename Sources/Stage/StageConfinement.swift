@@ -6,21 +6,40 @@ import Foundation
 enum StageConfinement {
   /// The variable by which the daemon names the input roots: a JSON array of absolute paths.
   static let variable = "SID_INPUT_ROOTS"
+  private static let blasThreads = "OPENBLAS_NUM_THREADS"
 
-  /// What the Swift runtime, OpenBLAS and this program read of the machine: libraries, time zones, limits, processors.
+  /// What the Swift runtime, OpenBLAS, OpenSSL and this program read of the machine: libraries, users' names, time zones,
+  /// limits, processors.
   private static let system = [
-    "/usr", "/lib", "/lib64", "/etc", "/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/sys",
+    "/usr/lib", "/usr/share/zoneinfo", "/lib", "/lib64", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
+    "/etc/localtime", "/etc/ssl/openssl.cnf", "/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/sys",
     "/sys/devices/system", "/sys/kernel/mm", "/sys/fs/cgroup", "/dev/urandom", "/dev/random", "/dev/zero",
   ]
 
-  /// Confines this process to the input roots and the folder it runs in, where the daemon names roots and the kernel can.
+  /// Confines this process to the input roots and the folder it runs in, where the daemon names roots.
+  ///
+  /// Where the kernel cannot, the process goes on without, and says so.
   /// - Throws: a `Failure` with status `usage` where the variable is malformed, `unavailable` where the kernel refuses.
-  static func enter(_ environment: [String: String]) throws {
+  static func enter(_ environment: [String: String], program: String) throws {
     guard let text = environment[variable] else { return }
     guard let roots = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) else {
       throw Failure(.usage, variable, "a JSON array of folders was expected, found \"\(text.prefix(200))\"")
     }
-    guard FileConfinement.isSupported else { return }
-    try FileConfinement(readable: system + roots, changeable: [".", NSTemporaryDirectory(), "/dev/null"]).enforce()
+    guard FileConfinement.isSupported else {
+      return StandardError.write("\(program): not confined to the input roots: no Landlock here\n")
+    }
+    if !FileConfinement.isOnlyThread, environment[blasThreads] != "1" { startAgain() }
+    // Files without a name go to the job's folder, too.
+    setenv("TMPDIR", FileManager.default.currentDirectoryPath, 1)
+    try FileConfinement(readable: system + roots, changeable: [".", "/dev/null"]).enforce()
+  }
+
+  /// Starts this program anew without the threads that OpenBLAS starts when it is loaded; this package's work has its own.
+  private static func startAgain() {
+    setenv(blasThreads, "1", 1)
+    var arguments = CommandLine.arguments.map { strdup($0) } + [nil]
+    execv("/proc/self/exe", &arguments)
+    // It goes on where that fails, and is refused.
+    for argument in arguments { free(argument) }
   }
 }

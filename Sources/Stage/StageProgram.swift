@@ -21,7 +21,7 @@ public enum StageProgram {
   /// The same for a program that computes but is no stage of a job and has options of its own.
   public static func run(_ program: String, body: () throws -> Void) -> Never {
     do {
-      try prepare()
+      try prepare(program)
       try body()
     } catch {
       let failure = Self.failure(from: error, program: program)
@@ -31,7 +31,7 @@ public enum StageProgram {
     exit(ExitStatus.success.rawValue)
   }
 
-  private static func prepare() throws {
+  private static func prepare(_ program: String) throws {
     #if SID_MARCH_V4
       let (level, features) = (Int32(4), "AVX-512")
     #else
@@ -44,7 +44,7 @@ public enum StageProgram {
     }
     StopRequest.installHandlers()
     let environment = ProcessInfo.processInfo.environment
-    try StageConfinement.enter(environment)
+    try StageConfinement.enter(environment, program: program)
     if let text = environment["SID_PARENT_PID"] {
       guard let pid = Int32(text), pid > 0 else {
         throw Failure(.usage, "SID_PARENT_PID", "a process id was expected, found \"\(text)\"")

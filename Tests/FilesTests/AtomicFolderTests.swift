@@ -45,6 +45,32 @@ struct AtomicFolderTests {
     #expect(content("first") == "old")
   }
 
+  @Test("Several writers replace it: each succeeds or is told that another one writes, and the folder is whole")
+  func writers() throws {
+    try publish("0")
+    let failures = Failures()
+    let rounds = try meanwhile(repeating: { [path] in
+      do {
+        try AtomicFolder.publish(path, replacing: true) { partial in
+          for index in 0..<50 { try Data("x".utf8).write(to: URL(fileURLWithPath: "\(partial)/\(index)")) }
+        }
+      } catch {
+        failures.note(error)
+      }
+    }) { others in
+      var rounds = 0
+      while rounds < 100 || others() < 100 {
+        do { try publish("mine", replacing: true) } catch { failures.note(error) }
+        let count = try FileManager.default.contentsOfDirectory(atPath: path).count
+        #expect(count == 2 || count == 50, "\(count) files")
+        rounds += 1
+      }
+      return rounds
+    }
+    #expect(failures.others.isEmpty, "\(failures.others.first ?? "") of \(rounds)")
+    #expect(try names() == ["out"])
+  }
+
   @Test("While it is replaced there is always one folder or the other")
   func replaces() throws {
     try publish("0")
@@ -67,4 +93,15 @@ struct AtomicFolderTests {
 
 private final class Gaps: Sendable {
   let count = Atomic(0)
+}
+
+/// Errors other than that another writer is at work.
+private final class Failures: Sendable {
+  private let texts = Mutex<[String]>([])
+  var others: [String] { texts.withLock { $0 } }
+
+  func note(_ error: any Error) {
+    if let failure = error as? Failure, failure.status == .temporaryFailure { return }
+    texts.withLock { $0.append("\(error)") }
+  }
 }

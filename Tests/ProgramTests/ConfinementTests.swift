@@ -59,6 +59,22 @@ struct ConfinementTests {
     }
   }
 
+  @Test("Other folders stay closed though TMPDIR says otherwise, and a name of one character is a name")
+  func temporary() throws {
+    var environment = ["SID_INPUT_ROOTS": "[\"\(folder.file("inputs"))\"]"]
+    for temporary in ["", "/"] {
+      environment["TMPDIR"] = temporary
+      let outcome = try Programs.run(
+        "sid-sample", ["--network", folder.file("outside/network.h5"), "--seeds", "0-3", "--output", "x"],
+        environment: environment, folder: folder.file("job"))
+      #expect(outcome.status == 66 && outcome.errors.contains("Permission denied"), "\(outcome)")
+    }
+    let outcome = try Programs.run(
+      "sid-sample", ["--network", folder.file("inputs/network.h5"), "--seeds", "0-3", "--output", "x"],
+      environment: environment, folder: folder.file("job"))
+    #expect(outcome.status == 0 && FileManager.default.fileExists(atPath: folder.file("job/x")), "\(outcome)")
+  }
+
   @Test("Roots that are no list stop the stage")
   func malformed() throws {
     let outcome = try sample("inputs/network.h5", roots: folder.file("inputs"))

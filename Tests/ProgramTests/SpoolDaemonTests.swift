@@ -313,12 +313,26 @@ struct SpoolDaemonTests {
     #expect(names.contains("SID_PARENT_PID"))
     #expect(
       names.subtracting([
-        "SID_PARENT_PID", "LC_ALL", "PATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "TZ", "PWD", "OLDPWD", "_", "SHLVL",
-        "OPENBLAS_CORETYPE", "SID_INPUT_ROOTS",
+        "SID_PARENT_PID", "LC_ALL", "PATH", "LD_LIBRARY_PATH", "HOME", "TZ", "PWD", "OLDPWD", "_", "SHLVL",
+        "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "SID_INPUT_ROOTS",
       ])
       .isEmpty, "\(names)")
     let environment = spool.read(folder + "/env.txt")
     #expect(environment.contains("SID_PARENT_PID=\(daemon.processIdentifier)"))
     #expect(environment.contains("SID_INPUT_ROOTS=[\""), "\(environment)")
+  }
+
+  @Test("writes a step's log nowhere but in the job's folder, whatever an earlier step has put there")
+  func logStaysInside() throws {
+    let spool = try SpoolFixture(behaviour: "rm -rf log; ln -s ../../incoming log")
+    try spool.drop(
+      "job: one\nsteps:\n  - convert: { source: teacher.pkl, name: a }\n  - convert: { source: teacher.pkl, name: b }\n"
+    )
+    let daemon = try spool.startDaemon(["--exit-when-idle"])
+    daemon.waitUntilExit()
+    let folder = try #require(spool.jobs("failed").first, "\(spool.log)")
+    #expect((try spool.status(folder)["reason"] as? String)?.contains("/log: cannot open") == true, "\(spool.log)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: spool.spool + "/incoming").isEmpty)
+    #expect(spool.jobs("failed").count == 1 && spool.jobs("done").isEmpty)
   }
 }

@@ -20,7 +20,7 @@ enum BoundedFile {
   /// The beginning of a plain file, and its size.
   static func head(_ path: String, limitBytes: Int) throws -> (data: Data, sizeBytes: Int) {
     let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Failure.system(path, "open") }
+    guard descriptor >= 0 else { throw Failure.input(path) }
     defer { close(descriptor) }
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {

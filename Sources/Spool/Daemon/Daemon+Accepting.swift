@@ -95,7 +95,7 @@ extension Daemon {
       log("accepted", of: id)
     case .refused(let id, let reason):
       counters.refused += 1
-      if options.limits.refusedPerUser > 0 { retention.isDue = true }
+      refusals.hasNews = true
       log("refused: \(reason)", .notice, of: id)
     }
   }

@@ -15,17 +15,8 @@ struct Counters {
   mutating func add(_ used: Double, stage: String) { seconds[stage, default: 0] += used }
 }
 
-/// Whether a job in `failed/` is a file that was refused, and whose.
-struct Refusal {
-  let isOne: Bool
-  let user: UInt32
-
-  init(_ status: JobStatus) { (isOne, user) = (status.isRefused, status.uid ?? 0) }
-}
-
 /// When finished jobs are looked through.
 struct RetentionClock {
-  static let shortestSeconds = 10.0
   private static let interval = Duration.seconds(600)
   var isDue = true
   private var last = ContinuousClock.now - interval
@@ -33,7 +24,7 @@ struct RetentionClock {
   /// Whether it is time; a finished job is a reason, but not every second.
   mutating func take() -> Bool {
     let passed = ContinuousClock.now - last
-    guard passed >= Self.interval || (isDue && passed >= .seconds(Self.shortestSeconds)) else { return false }
+    guard passed >= Self.interval || (isDue && passed >= .seconds(10)) else { return false }
     isDue = false
     last = .now
     return true
@@ -75,17 +66,16 @@ extension Daemon {
   /// - Returns: how many seconds until that is due again.
   func keepHouse() -> Double {
     checkSpace()
-    if !options.retention.isEmpty || options.limits.refusedPerUser > 0, retention.take() {
+    if !options.retention.isEmpty, retention.take() {
       for state in [JobState.done, .failed] { prune(state) }
-      pruneRefused()
     }
+    let refusalsDue = pruneRefused()
     let shareDue = Self.shareSeconds - (ContinuousClock.now - shareSaved.time) / .seconds(1)
     if shareDue <= 0 { saveShare() }
     writeMetrics()
     let metrics = options.metricsFile != nil && metricsClock.hasNews ? max(0, metricsClock.waitSeconds) : .infinity
     return min(
-      metrics, isShortOfSpace ? 5 : .infinity, share == shareSaved.share ? .infinity : max(1, shareDue),
-      options.limits.refusedPerUser > 0 && retention.isDue ? RetentionClock.shortestSeconds : .infinity)
+      metrics, isShortOfSpace ? 5 : .infinity, share == shareSaved.share ? .infinity : max(1, shareDue), refusalsDue)
   }
 
   // MARK: Space
@@ -154,36 +144,11 @@ extension Daemon {
         continue
       }
       do {
-        try folders.prune([id], state)
+        try folders.prune(id, state)
         log("pruned: \(isOld ? "it is older than \(rule.days) days" : "\(state.rawValue)/ has its size")", of: id)
       } catch {
         log("cannot be pruned: \(error)", .error, of: id)
       }
-    }
-  }
-
-  /// Removes the oldest refused files of users who have more of them than are kept.
-  private func pruneRefused() {
-    guard options.limits.refusedPerUser > 0, let ids = try? folders.jobs(.failed) else { return }
-    // What each is does not change, and reading every status each time would take long.
-    let known = refusals
-    refusals = [:]
-    var kept: [UInt32: Int] = [:]
-    var surplus: [JobID] = []
-    for id in ids.sorted(by: >) {
-      feedWatchdog()
-      guard let refusal = known[id] ?? folders.status(of: id, .failed).map(Refusal.init) else { continue }
-      refusals[id] = refusal
-      guard refusal.isOne else { continue }
-      kept[refusal.user, default: 0] += 1
-      if kept[refusal.user, default: 0] > options.limits.refusedPerUser, !isInUse(id, .failed) { surplus.append(id) }
-    }
-    if surplus.isEmpty { return }
-    do {
-      try folders.prune(surplus, .failed)
-      log("removed \(surplus.count) refused files: their users have more than \(options.limits.refusedPerUser)")
-    } catch {
-      log("refused files cannot be removed: \(error)", .error)
     }
   }
 

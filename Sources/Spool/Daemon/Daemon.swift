@@ -39,8 +39,7 @@ public final class Daemon {
   var troubled: [JobID: ContinuousClock.Instant] = [:]
   /// Names in `incoming/` that were reported as unreadable.
   var unreadable: Set<String> = []
-  /// What is known of the jobs in `failed/`.
-  var refusals: [JobID: Refusal] = [:]
+  var refusals = Refusals()
   var share = FairShare()
   /// What of it the disk has, and since when.
   var shareSaved = (share: FairShare(), time: ContinuousClock.now)
@@ -92,7 +91,9 @@ public final class Daemon {
     let watch = try? FolderWatch(folders.incoming)
     if watch == nil { log("cannot watch \(folders.incoming); it is read every \(Int(Self.scanSeconds)) s", .warning) }
     if !FileConfinement.isSupported {
-      log("the kernel has no Landlock: stages can open what lies outside the input roots", .warning)
+      log(
+        "no Landlock here, by the kernel or by a filter of system calls: stages can open what lies outside the input roots",
+        .warning)
     }
     log("started on \(folders.root)")
     notify("READY=1")

@@ -65,11 +65,11 @@ public struct DaemonOptions: Sendable {
   /// The folder that programs are found in unless `programDirectory` says otherwise.
   static var ownDirectory: String {
     let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
-    return (own as NSString).deletingLastPathComponent
+    return own.parentFolder
   }
 
   var roots: [String] {
-    let installed = (Self.ownDirectory as NSString).deletingLastPathComponent + "/share/sid/pipeline"
+    let installed = Self.ownDirectory.parentFolder + "/share/sid/pipeline"
     return inputRoots.isEmpty ? [spool + "/inputs", installed] : inputRoots
   }
 

@@ -16,7 +16,7 @@ extension JobFolders {
     case (.cancel, .queue), (.cancel, .held): try cancel(request.id, from: state, user: user)
     case (.release, .held): try release(request.id)
     case (.retry, .failed), (.retry, .done), (.retry, .held): try retry(request.id, from: state, step: step)
-    case (.prune, .done), (.prune, .failed): try prune([request.id], state)
+    case (.prune, .done), (.prune, .failed): try prune(request.id, state)
     default: throw Failure(.usage, request.id.description, "the job stands in \(state.rawValue)/")
     }
   }
@@ -108,21 +108,17 @@ extension JobFolders {
     steps.filter { file.hasPrefix($0 + ".") || file.hasPrefix($0 + "-") }.max { $0.utf8.count < $1.utf8.count }
   }
 
-  /// Removes finished jobs for good.
-  package func prune(_ ids: [JobID], _ state: JobState) throws {
-    func doomed(_ id: JobID) -> String { "\(folder(of: state))/\(Self.pruningPrefix)\(id)" }
-    var hidden: [JobID] = []
+  /// Removes a finished job for good.
+  package func prune(_ id: JobID, _ state: JobState) throws {
+    let doomed = "\(folder(of: state))/\(Self.pruningPrefix)\(id)"
+    try files.rename(folder(of: id, state), to: doomed)
     do {
-      for id in ids {
-        try files.rename(folder(of: id, state), to: doomed(id))
-        hidden.append(id)
-      }
       try files.synchronize(folder(of: state))
     } catch {
-      for id in hidden { try? files.rename(doomed(id), to: folder(of: id, state)) }
+      try? files.rename(doomed, to: folder(of: id, state))
       throw error
     }
     // Crash here: `prepare` removes the rest.
-    for id in hidden { try files.removeTree(doomed(id)) }
+    try files.removeTree(doomed)
   }
 }

@@ -90,9 +90,6 @@ public struct JobStatus: Sendable, Equatable, Codable {
     self.accepted = accepted
   }
 
-  /// Whether it never was a job: its file was refused.
-  var isRefused: Bool { state == .failed && steps.isEmpty }
-
   /// Takes the step at work off the record; the attempts go with it.
   mutating func clearStep() {
     step = nil

@@ -33,7 +33,8 @@ enum BeneathFolder {
       }
       let found = openat(folders.last ?? root, component.map { CChar(bitPattern: $0) } + [0], flags)
       guard found >= 0 else {
-        if [ENOENT, ENOTDIR, ENAMETOOLONG, ELOOP].contains(errno) { return nil }
+        if errno == ENOENT || errno == ENOTDIR { return nil }
+        if errno == ENAMETOOLONG { throw Failure(.dataError, path, "has a name that is too long") }
         if errno == EACCES {
           throw Failure(
             .dataError, path, "lies in a folder that \(Users.name(geteuid())), for whom the stages run, may not search",
@@ -45,7 +46,8 @@ enum BeneathFolder {
       case S_IFLNK:
         defer { close(found) }
         links += 1
-        guard links <= mostLinks, let target = target(of: found) else { return nil }
+        guard links <= mostLinks else { throw Failure(.dataError, path, "passes too many symbolic links") }
+        guard let target = target(of: found) else { return nil }
         guard target.first != UInt8(ascii: "/") else { throw leaves(path, rootName) }
         rest += components(target)
       case S_IFDIR where folders.count < mostFolders:

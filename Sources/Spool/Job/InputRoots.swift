@@ -35,7 +35,10 @@ public struct InputRoots: Sendable {
     if let problem = Self.problem(with: path) { throw Failure(.dataError, path, problem) }
     for folder in folders {
       let root = open(folder, sid_path_only() | O_DIRECTORY | O_CLOEXEC)
-      guard root >= 0 else { continue }
+      guard root >= 0 else {
+        if errno == ENOENT || errno == ENOTDIR || errno == EACCES { continue }
+        throw Failure.system(folder, "look for \(path) there")
+      }
       defer { close(root) }
       guard let file = try BeneathFolder.find(path, root: root, rootName: folder) else { continue }
       defer { close(file) }
@@ -72,7 +75,8 @@ public struct InputRoots: Sendable {
 }
 
 extension JobFile {
-  /// Checks that every input file stands beneath an input root.
+  /// Checks that every input file stands beneath an input root, as far as the machine lets one look; what is short for the
+  /// moment shows when the step starts.
   /// - Throws: `JobFileError` with the line and the key of the first that does not.
   public func checkInputs(_ roots: InputRoots, submitter: UInt32? = nil) throws {
     for step in steps {
@@ -80,9 +84,11 @@ extension JobFile {
         guard case .input(.file(let path)) = setting.value else { continue }
         do {
           _ = try roots.resolve(path, submitter: submitter)
-        } catch let failure as Failure {
+        } catch let failure as Failure where failure.status == .dataError || failure.status == .noInput {
           throw JobFileError(
             line: setting.line, key: setting.option.name, "\"\(path)\": \(failure.problem)", remedy: failure.remedy)
+        } catch is Failure {
+          continue
         }
       }
     }

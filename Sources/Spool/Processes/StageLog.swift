@@ -14,9 +14,13 @@ final class StageLog {
   init(folder: String, step: String, heading: String) throws {
     let logs = "\(folder)/\(JobFolders.Name.log)"
     try DiskFileSystem().createFolder(logs)
-    let path = "\(logs)/\(step).log"
-    let descriptor = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o644)
-    guard descriptor >= 0 else { throw Failure.system(path, "open") }
+    // A stage may have put a link there.
+    let place = open(logs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard place >= 0 else { throw Failure.system(logs, "open") }
+    defer { close(place) }
+    let name = "\(step).log"
+    let descriptor = openat(place, name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
+    guard descriptor >= 0 else { throw Failure.system("\(logs)/\(name)", "open") }
     let line = Array("# \(heading.oneLine)\n".utf8)
     _ = write(descriptor, line, line.count)
     self.descriptor = descriptor

@@ -131,8 +131,12 @@ struct StageProcess {
   /// which it has to die, and where the inputs lie.
   private static func environment(_ roots: InputRoots) throws -> [String: String] {
     let folders = String(decoding: try JSONEncoder().encode(roots.realFolders), as: UTF8.self)
-    var environment = ["LC_ALL": "C.UTF-8", "SID_PARENT_PID": String(getpid()), "SID_INPUT_ROOTS": folders]
-    for name in ["PATH", "LD_LIBRARY_PATH", "HOME", "TMPDIR", "TZ", "OPENBLAS_CORETYPE"] {
+    var environment = [
+      "LC_ALL": "C.UTF-8", "SID_PARENT_PID": String(getpid()), "SID_INPUT_ROOTS": folders,
+      // Its threads would be there before the stage confines itself.
+      "OPENBLAS_NUM_THREADS": "1",
+    ]
+    for name in ["PATH", "LD_LIBRARY_PATH", "HOME", "TZ", "OPENBLAS_CORETYPE"] {
       environment[name] = ProcessInfo.processInfo.environment[name]
     }
     return environment
