@@ -25,7 +25,10 @@ public struct FileConfinement: Sendable {
   /// calls that keeps it from this process.
   ///
   /// The first version of Landlock, of 5.13, forbids every renaming into another folder.
-  public static var isSupported: Bool { sid_landlock_version() >= 2 }
+  public static var isSupported: Bool { version >= 2 }
+
+  /// The version of the kernel's Landlock; 0 where there is none.
+  public static var version: Int { max(0, Int(sid_landlock_version())) }
 
   /// Whether the calling thread is the only one of the process; others would not be bound.
   public static var isOnlyThread: Bool {

@@ -172,6 +172,6 @@ public struct SpoolAudit {
       note(.warning, "fs.protected_hardlinks is 0: users can give files of others names in inputs/; set it to 1")
       problems += 1
     }
-    if problems == 0 { note(.ok, "isolation of stages") }
+    if problems == 0 { note(.ok, "isolation of stages (Landlock \(FileConfinement.version))") }
   }
 }

@@ -10,6 +10,11 @@ extension Daemon {
   func readQueue() {
     guard (ContinuousClock.now - queueRead) / .seconds(1) >= Self.scanSeconds * 0.9 else { return }
     do {
+      // The folder's time tells whether anything came or went, unless that was a moment before the last reading.
+      let changed = try folders.files.entry(folders.folder(of: .queue))?.modified
+      let now = Int64(Date().timeIntervalSince1970 * 1e9)
+      defer { queueChanged = changed.flatMap { now - $0 > 2_000_000_000 ? $0 : nil } }
+      if changed != nil, changed == queueChanged { return queueRead = .now }
       let ids = try Set(folders.jobs(.queue))
       queue = queue.filter { ids.contains($0.key) }
       for id in ids where queue[id] == nil { queue[id] = folders.entry(id) }
@@ -20,7 +25,10 @@ extension Daemon {
   }
 
   /// Has the queue be read anew: the disk has refused something.
-  func doubtQueue() { queueRead = .now - .seconds(3600) }
+  func doubtQueue() {
+    queueRead = .now - .seconds(3600)
+    queueChanged = nil
+  }
 
   /// - Parameter completed: names that are known to be complete; those that were taken are removed from it.
   /// - Returns: how many seconds until the folder should be read again.

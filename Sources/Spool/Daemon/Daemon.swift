@@ -32,6 +32,8 @@ public final class Daemon {
   var queue: [JobID: QueueEntry] = [:]
   /// When the folder was read; long ago where the disk has refused something since.
   var queueRead = ContinuousClock.now - .seconds(3600)
+  /// When the folder had last changed as it was read, in nanoseconds; nil where that says nothing.
+  var queueChanged: Int64?
   var active: [JobID: ActiveJob] = [:]
   /// Jobs in `active/` that a daemon before this one left.
   var strays: [JobID: Leftover] = [:]

@@ -21,9 +21,18 @@ package struct IncomingFiles {
 
   /// The files in turns between their owners, each owner's by name, so that nobody waits behind a flood of another's.
   private static func inTurns(_ entries: [String: FileEntry]) -> [(name: String, entry: FileEntry)] {
-    let owners = Dictionary(grouping: entries.sorted { $0.key < $1.key }, by: \.value.owner)
-    let ranked = owners.values.flatMap { files in files.enumerated().map { (turn: $0.offset, file: $0.element) } }
-    return ranked.sorted { ($0.turn, $0.file.key) < ($1.turn, $1.file.key) }.map { ($0.file.key, $0.file.value) }
+    let byName = entries.sorted { $0.key < $1.key }
+    var order: [UInt32] = []
+    var files: [UInt32: [(name: String, entry: FileEntry)]] = [:]
+    for (name, entry) in byName {
+      if files[entry.owner] == nil { order.append(entry.owner) }
+      files[entry.owner, default: []].append((name, entry))
+    }
+    if order.count < 2 { return files.values.first ?? [] }
+    let lists = order.compactMap { files[$0] }
+    return (0..<(lists.map(\.count).max() ?? 0)).flatMap { turn in
+      lists.compactMap { turn < $0.count ? $0[turn] : nil }
+    }
   }
 
   /// One reading of the folder.

@@ -18,9 +18,13 @@ public struct JobID: Sendable, Hashable, Comparable, CustomStringConvertible {
 
   /// Reads an ID, or nothing where `text` is none.
   public init?(_ text: some StringProtocol) {
-    let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-    guard parts.count >= 3, let stamp = parts.first, let suffix = parts.last else { return nil }
-    let name = parts.dropFirst().dropLast().joined(separator: "-")
+    // A full spool has many thousands of names: by bytes, which are characters wherever a dash stands.
+    let bytes = text.utf8
+    guard bytes.count >= 23 else { return nil }
+    let (first, last) = (bytes.index(bytes.startIndex, offsetBy: 16), bytes.index(bytes.endIndex, offsetBy: -5))
+    guard bytes[first] == UInt8(ascii: "-"), bytes[last] == UInt8(ascii: "-") else { return nil }
+    let (stamp, suffix) = (text[..<first], text[bytes.index(after: last)...])
+    let name = String(text[bytes.index(after: first)..<last])
     guard Self.isStamp(stamp), Self.isSuffix(suffix), JobName.isValid(name) else { return nil }
     self.init(stamp: String(stamp), name: name, suffix: String(suffix))
   }
