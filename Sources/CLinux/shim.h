@@ -81,8 +81,8 @@ static inline int sid_landlock_version(void) {
   return (int)syscall(SYS_landlock_create_ruleset, (void *)0, (size_t)0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
-/* What may be done with files, as Landlock names it: reading, or making and changing files and folders as well. Links, pipes,
-   sockets and devices are not among it. */
+/* What may be done with files, as Landlock names it: reading, or making and changing files and folders as well. Symbolic
+   links, pipes, sockets and devices are not among it. */
 static inline unsigned long long sid_landlock_rights(int version, int to_change) {
   const unsigned long long reading = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
   const unsigned long long changing = LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |

@@ -17,7 +17,7 @@ public enum AtomicFile {
   ///   refuses, with status `temporaryFailure` where another process is writing the same file or the disk is full.
   public static func publish<Result>(_ path: String, _ body: (_ partialPath: String) throws -> Result) throws -> Result
   {
-    let partial = path + ".partial"
+    let partial = partial(of: path)
     let lock = try claim(partial)
     defer { close(lock) }
     let result: Result
@@ -59,6 +59,16 @@ public enum AtomicFile {
   public static func folder(of path: String) -> String {
     let folder = path.parentFolder
     return folder.isEmpty ? "." : folder
+  }
+
+  /// The name that an output has until it is complete.
+  public static func partial(of path: String) -> String { path + ".partial" }
+
+  /// The number of a file or folder on its disk, which it keeps when it is renamed.
+  public static func inode(of path: String) throws -> UInt64 {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { throw Failure.system(path, "look at it") }
+    return UInt64(status.st_ino)
   }
 
   /// Refuses an output whose folder does not exist, before any work is done for it.

@@ -19,43 +19,59 @@ public enum AtomicFolder {
     _ path: String, replacing: Bool = false, _ body: (_ partialPath: String) throws -> Result
   ) throws -> Result {
     try AtomicFile.requireFolder(of: path)
-    let partial = path + ".partial"
-    guard mkdir(partial, 0o755) == 0 || errno == EEXIST else { throw Failure.system(partial, "create") }
-    let lock = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-    guard lock >= 0 else { throw Failure.system(partial, "open") }
+    let partial = AtomicFile.partial(of: path)
+    let lock = try claim(partial)
     defer { close(lock) }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
-      throw busy(partial)
-    }
-    // Between opening and locking another writer may have published or removed the folder.
-    var (held, named) = (stat(), stat())
-    guard fstat(lock, &held) == 0, lstat(partial, &named) == 0, held.st_ino == named.st_ino, held.st_dev == named.st_dev
-    else { throw busy(partial) }
     let files = FileManager.default
     var old: Int32 = -1
     defer { if old >= 0 { close(old) } }
+    // Whether the partial name is this writer's; without it, it may be the next one's already.
+    var hasPartial = true
     do {
       for name in try files.contentsOfDirectory(atPath: partial) { try files.removeItem(atPath: partial + "/" + name) }
       let result = try body(partial)
       // Thousands of small files: one flush of their file system instead of one for each.
       guard sid_syncfs(lock) == 0 else { throw Failure.system(partial, "flush") }
-      if replacing, access(path, F_OK) == 0 {
-        // The old folder takes the partial one's name, and must be as locked until it is removed.
-        old = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        // A link in its place is replaced, not followed.
-        guard old >= 0 || errno == ELOOP else { throw Failure.system(path, "open") }
-        guard old < 0 || flock(old, LOCK_EX | LOCK_NB) == 0 else { throw busy(path) }
-        try exchange(partial, path)
+      // The old folder takes the partial one's name, and must be as locked until it is removed. A link in its place is
+      // replaced, not followed.
+      old = replacing ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1
+      if old >= 0 && flock(old, LOCK_EX | LOCK_NB) != 0 { throw busy(path) }
+      if old >= 0 || (replacing && errno == ELOOP) {
+        hasPartial = try exchange(partial, path)
       } else {
-        guard rename(partial, path) == 0 else { throw Failure.system(path, "rename \(partial) to it") }
+        try move(partial, path)
+        hasPartial = false
       }
       try AtomicFile.synchronize(AtomicFile.folder(of: path))
       // Killed here: the old content is a partial folder, which the next writer removes.
-      if replacing { try? files.removeItem(atPath: partial) }
+      if hasPartial { try? files.removeItem(atPath: partial) }
       return result
     } catch {
-      try? files.removeItem(atPath: partial)
+      if hasPartial { try? files.removeItem(atPath: partial) }
       throw error
+    }
+  }
+
+  /// Creates the partial folder, or takes up what an earlier writer left, and locks it until the descriptor is closed.
+  private static func claim(_ partial: String) throws -> Int32 {
+    while true {
+      guard mkdir(partial, 0o755) == 0 || errno == EEXIST else { throw Failure.system(partial, "create") }
+      let lock = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+      if lock < 0 && errno == ENOENT { continue }
+      guard lock >= 0 else {
+        throw Failure(.cannotCreate, partial, "is in the way and no folder", remedy: "remove it")
+      }
+      guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+        close(lock)
+        throw busy(partial)
+      }
+      // Before the lock another writer may have published or removed the folder.
+      var (held, named) = (stat(), stat())
+      if fstat(lock, &held) == 0, lstat(partial, &named) == 0, held.st_ino == named.st_ino, held.st_dev == named.st_dev
+      {
+        return lock
+      }
+      close(lock)
     }
   }
 
@@ -65,12 +81,21 @@ public enum AtomicFolder {
       remedy: "wait for it to end, then run this again")
   }
 
-  /// Makes the new folder and the old one change places, in one step where the file system can.
-  private static func exchange(_ new: String, _ old: String) throws {
-    if sid_exchange(new, old) == 0 { return }
+  private static func move(_ partial: String, _ path: String) throws {
+    guard rename(partial, path) == 0 else { throw Failure.system(path, "rename \(partial) to it") }
+  }
+
+  /// Puts the new folder in the place of the old one, in one step where the file system can.
+  /// - Returns: whether the old one has the new one's name now; it is removed otherwise.
+  private static func exchange(_ new: String, _ old: String) throws -> Bool {
+    if sid_exchange(new, old) == 0 { return true }
+    if errno == ENOENT {
+      // It has gone meanwhile.
+      try move(new, old)
+      return false
+    }
     guard [EINVAL, ENOSYS, ENOTSUP, EPERM].contains(errno) else { throw Failure.system(old, "replace") }
-    let aside = old + ".old"
-    try? FileManager.default.removeItem(atPath: aside)
+    let aside = "\(new).\(UInt64.random(in: 0...UInt64.max))"
     guard rename(old, aside) == 0 else { throw Failure.system(old, "rename") }
     guard rename(new, old) == 0 else {
       let failure = Failure.system(old, "rename \(new) to it")
@@ -78,5 +103,6 @@ public enum AtomicFolder {
       throw failure
     }
     try? FileManager.default.removeItem(atPath: aside)
+    return false
   }
 }

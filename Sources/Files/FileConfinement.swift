@@ -5,7 +5,8 @@ import Foundation
 /// The only files that a process will be able to open, whatever names and links lead to others.
 ///
 /// Landlock of the kernel enforces it, in the process and in all it starts, and nothing takes it back. Files that are open
-/// already stay open; nothing can be executed, and no link, pipe, socket or device be made. As far as the kernel's version
+/// already stay open; nothing can be executed, and no symbolic link, pipe, socket or device be made. Modes, owners, times and
+/// extended attributes of what can be named are not among what Landlock knows. As far as the kernel's version
 /// has it, files elsewhere cannot be truncated (Linux 6.2), TCP ports not be used (6.7) and processes outside not be
 /// signalled (6.12). Landlock's rules are described in landlock(7).
 public struct FileConfinement: Sendable {

@@ -62,19 +62,24 @@ public struct ArchiveExport: Sendable {
   ///   - createdBy: the program, where the format says it.
   ///   - progressed: is told the images done.
   ///   - shouldStop: asked now and then; true ends the work with nothing left behind.
+  ///   - willPublish: called before the output gets its name, with the inode that it will have there.
   /// - Returns: whether it is there.
   /// - Throws: a `Failure` where the archive cannot be read, the format cannot hold it, or the output not be written.
   public func write(
     _ reader: SampleReader, to output: String, replacing: Bool = false, createdBy: String,
-    progressed: (Int) -> Void = { _ in }, shouldStop: () -> Bool = { false }
+    progressed: (Int) -> Void = { _ in }, shouldStop: () -> Bool = { false },
+    willPublish: (_ inode: UInt64) throws -> Void = { _ in }
   ) throws -> Bool {
     try check(reader)
     do {
-      let body = { (path: String) in try fill(path, output, reader, createdBy, progressed, shouldStop) }
+      let body = { (path: String) in
+        try fill(path, output, reader, createdBy, progressed, shouldStop)
+        try willPublish(AtomicFile.inode(of: path))
+      }
       if format.isFolder {
         try AtomicFolder.publish(output, replacing: replacing, body)
       } else if format == .hdf5 {
-        try copy(reader, to: output, createdBy, progressed, shouldStop)
+        try copy(reader, to: output, createdBy, progressed, shouldStop, willPublish)
       } else {
         try AtomicFile.publish(output, body)
       }
@@ -137,7 +142,7 @@ public struct ArchiveExport: Sendable {
 
   private func copy(
     _ reader: SampleReader, to output: String, _ createdBy: String, _ progressed: (Int) -> Void,
-    _ shouldStop: () -> Bool
+    _ shouldStop: () -> Bool, _ willPublish: (UInt64) throws -> Void
   ) throws {
     let shape = [reader.shape.height, reader.shape.width, reader.shape.channels]
     try HDF5File.publish(output) { file in
@@ -152,6 +157,7 @@ public struct ArchiveExport: Sendable {
       }
       try writer.finish(output)
       try file.root.writePreview(try reader.images(0..<min(128, reader.count)), imageShape: shape, columns: 16)
+      try willPublish(AtomicFile.inode(of: AtomicFile.partial(of: output)))
     }
   }
 

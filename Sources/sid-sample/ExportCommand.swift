@@ -51,6 +51,9 @@ struct ExportCommand: ParsableCommand {
 }
 
 /// One conversion of an archive, with the record `OUTPUT.export.json` that recognizes it.
+///
+/// The record must come after the output, which it says is there. `OUTPUT.export.json.next` holds it before that, with the
+/// inode that the output will have, for a run that is killed between the two.
 struct ExportStage {
   let archive: String
   let output: String?
@@ -64,8 +67,15 @@ struct ExportStage {
     let reader = try SampleReader(archive)
     let record = try record(reader)
     let recordPath = path + ".export.json"
+    let nextPath = recordPath + ".next"
+    func announcement(_ inode: UInt64) -> Data { Data("\(record)inode \(inode)\n".utf8) }
     if access(path, F_OK) == 0, !context.options.overwrite {
-      guard FileManager.default.contents(atPath: recordPath) == Data(record.utf8) else {
+      let files = FileManager.default
+      if files.contents(atPath: nextPath) == announcement(try AtomicFile.inode(of: path)) {
+        try AtomicFile.publish(recordPath, data: Data(record.utf8))
+        unlink(nextPath)
+      }
+      guard files.contents(atPath: recordPath) == Data(record.utf8) else {
         throw Failure(
           .cannotCreate, path, "exists, and is no such export of \(archive)",
           remedy: "choose another --output, or give --overwrite")
@@ -81,12 +91,14 @@ struct ExportStage {
     let progress = context.progress("export", total: reader.count, unit: "images")
     let isDone = try export.write(
       reader, to: path, replacing: context.options.overwrite, createdBy: Version.line(context.program),
-      progressed: { progress.update(done: $0) }, shouldStop: { StopRequest.isRequested })
+      progressed: { progress.update(done: $0) }, shouldStop: { StopRequest.isRequested },
+      willPublish: { try AtomicFile.publish(nextPath, data: announcement($0)) })
     progress.finish()
     guard isDone else {
       throw Failure(.temporaryFailure, path, "stopped before it was finished", remedy: "run the same command again")
     }
     try AtomicFile.publish(recordPath, data: Data(record.utf8))
+    unlink(nextPath)
   }
 
   private func record(_ reader: SampleReader) throws -> String {

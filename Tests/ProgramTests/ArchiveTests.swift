@@ -153,7 +153,19 @@ struct ArchiveTests {
     #expect(FileManager.default.fileExists(atPath: output))
     let arguments = ["export", folder.file("a.h5"), "--to", format]
     #expect(try run(arguments).errors.contains("nothing to do"))
-    try FileManager.default.removeItem(atPath: output + ".export.json")
+    let files = FileManager.default
+    #expect(!files.fileExists(atPath: output + ".export.json.next"))
+    // As a run leaves it that is killed when the output has its name, and has no record yet: of this output, or another.
+    let record = try String(contentsOfFile: output + ".export.json", encoding: .utf8)
+    let inode = try #require(files.attributesOfItem(atPath: output)[.systemFileNumber] as? Int)
+    func leave(_ inode: Int) throws {
+      try files.removeItem(atPath: output + ".export.json")
+      try Data("\(record)inode \(inode)\n".utf8).write(to: URL(fileURLWithPath: output + ".export.json.next"))
+    }
+    try leave(inode)
+    #expect(try run(arguments).errors.contains("nothing to do"))
+    #expect(!files.fileExists(atPath: output + ".export.json.next"))
+    try leave(inode + 1)
     #expect(try run(arguments, status: 73).errors.contains("--overwrite"))
     _ = try run(arguments + ["--overwrite"])
     #expect(try run(arguments).errors.contains("nothing to do"))

@@ -29,8 +29,9 @@ struct Refusals {
 
 extension Daemon {
   private static let refusalSeconds = 10.0
+  private static let shortPauseSeconds = 1.0
   /// How many are removed in one turn of the main loop.
-  private static let refusalsAtOnce = 100
+  private static let refusalsAtOnce = 1000
 
   /// Removes the oldest refused files of users who have more of them than are kept, a few at a time.
   /// - Returns: how many seconds until it should be called again.
@@ -39,26 +40,16 @@ extension Daemon {
     let wait = (refusals.next - .now) / .seconds(1)
     if wait > 0 { return wait }
     let surplus = surplusRefusals()
-    var failure: (any Error)?
-    var count = 0
-    for id in surplus.prefix(Self.refusalsAtOnce) {
-      feedWatchdog()
-      do {
-        // What is read stays; it is looked at again with the next refusal.
-        guard !isInUse(id, .failed) else { continue }
-        try folders.prune(id, .failed)
-        count += 1
-      } catch {
-        failure = failure ?? error
-      }
-    }
+    // What is read stays until a later look.
+    let doomed = surplus.lazy.filter { !self.isInUse($0, .failed) }.prefix(Self.refusalsAtOnce)
+    let (count, failure) = folders.prune(Array(doomed), .failed, betweenTwo: feedWatchdog)
     if count > 0 {
       log("removed \(count) refused files: their users have more than \(options.limits.refusedPerUser)")
     }
     if let failure { log("a refused file cannot be removed: \(failure)", .error) }
+    refusals.hasNews = surplus.count > count
     // Where none could be removed, another try at once would come to the same.
-    refusals.hasNews = surplus.count > Self.refusalsAtOnce && count > 0
-    let pause = refusals.hasNews ? 1 : Self.refusalSeconds
+    let pause = count > 0 && refusals.hasNews ? Self.shortPauseSeconds : Self.refusalSeconds
     refusals.next = .now + .seconds(pause)
     return refusals.hasNews ? pause : .infinity
   }

@@ -110,15 +110,40 @@ extension JobFolders {
 
   /// Removes a finished job for good.
   package func prune(_ id: JobID, _ state: JobState) throws {
-    let doomed = "\(folder(of: state))/\(Self.pruningPrefix)\(id)"
-    try files.rename(folder(of: id, state), to: doomed)
+    if let failure = prune([id], state).failure { throw failure }
+  }
+
+  /// Removes finished jobs for good, with one flush for all of them.
+  /// - Parameter betweenTwo: called now and then.
+  /// - Returns: how many are gone, and the first of what went wrong.
+  package func prune(_ ids: [JobID], _ state: JobState, betweenTwo: () -> Void = {}) -> (
+    count: Int, failure: (any Error)?
+  ) {
+    func doomed(_ id: JobID) -> String { "\(folder(of: state))/\(Self.pruningPrefix)\(id)" }
+    var hidden: [JobID] = []
+    var failure: (any Error)?
+    for id in ids {
+      do {
+        try files.rename(folder(of: id, state), to: doomed(id))
+        hidden.append(id)
+      } catch { failure = failure ?? error }
+    }
+    if hidden.isEmpty { return (0, failure) }
     do {
       try files.synchronize(folder(of: state))
     } catch {
-      try? files.rename(doomed, to: folder(of: id, state))
-      throw error
+      for id in hidden { try? files.rename(doomed(id), to: folder(of: id, state)) }
+      return (0, error)
     }
     // Crash here: `prepare` removes the rest.
-    try files.removeTree(doomed)
+    var count = 0
+    for id in hidden {
+      betweenTwo()
+      do {
+        try files.removeTree(doomed(id))
+        count += 1
+      } catch { failure = failure ?? error }
+    }
+    return (count, failure)
   }
 }
