@@ -87,6 +87,13 @@ public enum AtomicFile {
     guard fsync(descriptor) == 0 else { throw Failure.system(path, "flush to disk") }
   }
 
+  /// Whether what a descriptor has open is what stands under a name now.
+  static func isNamed(_ descriptor: Int32, _ path: String) -> Bool {
+    var (held, named) = (stat(), stat())
+    return fstat(descriptor, &held) == 0 && lstat(path, &named) == 0 && held.st_ino == named.st_ino
+      && held.st_dev == named.st_dev
+  }
+
   /// Creates (or empties) the partial file and locks it; the lock lasts until the descriptor is closed.
   private static func claim(_ partial: String) throws -> Int32 {
     while true {
@@ -104,11 +111,7 @@ public enum AtomicFile {
           remedy: "wait for it to end, then run this again")
       }
       // Between open and lock another writer may have renamed the file away: then this lock holds the wrong file.
-      var held = stat()
-      var named = stat()
-      if fstat(descriptor, &held) == 0, lstat(partial, &named) == 0, held.st_ino == named.st_ino,
-        held.st_dev == named.st_dev
-      {
+      if isNamed(descriptor, partial) {
         ftruncate(descriptor, 0)
         return descriptor
       }

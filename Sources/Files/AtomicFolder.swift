@@ -66,11 +66,7 @@ public enum AtomicFolder {
         throw busy(partial)
       }
       // Before the lock another writer may have published or removed the folder.
-      var (held, named) = (stat(), stat())
-      if fstat(lock, &held) == 0, lstat(partial, &named) == 0, held.st_ino == named.st_ino, held.st_dev == named.st_dev
-      {
-        return lock
-      }
+      if AtomicFile.isNamed(lock, partial) { return lock }
       close(lock)
     }
   }

@@ -47,8 +47,7 @@ public struct ShardPlan: Sendable, Equatable {
   /// The shards that stand beside an archive, by their names, in no order.
   static func found(beside archive: String) -> [String] {
     let prefix = stem(archive) + "-"
-    let folder = archive.parentFolder
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: AtomicFile.folder(of: archive))) ?? []
     return names.filter { name in
       guard name.hasPrefix(prefix), name.hasSuffix(".h5") else { return false }
       let number = name.dropFirst(prefix.count).dropLast(3)

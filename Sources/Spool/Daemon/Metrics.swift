@@ -18,8 +18,7 @@ struct Metrics {
   /// Replaces the file so that a reader sees the old text or the new; not flushed, since it is worth nothing after a crash.
   func publish(_ path: String) throws {
     let files = DiskFileSystem()
-    let folder = path.parentFolder
-    let temporary = "\(folder.isEmpty ? "." : folder)/.\((path as NSString).lastPathComponent).\(getpid())"
+    let temporary = "\(AtomicFile.folder(of: path))/.\((path as NSString).lastPathComponent).\(getpid())"
     try files.write(temporary, Array(text.utf8), isFlushed: false)
     chmod(temporary, 0o644)
     try files.rename(temporary, to: path)
