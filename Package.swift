@@ -51,6 +51,8 @@ let package = Package(
     // What everything stands on: the error type, exit statuses, atomic publishing, digests.
     .target(name: "Diagnostics"),
     .target(name: "Files", dependencies: ["CLinux", "COpenSSL", "Diagnostics"]),
+    // What values the options of stages take, as data: the stages' parsers and the spool read the same declarations.
+    .target(name: "OptionValues", dependencies: ["Files", "Diagnostics"]),
 
     // File formats.
     .target(name: "HDF5", dependencies: ["CHDF5", "CZlib", "Files", "Diagnostics"]),
@@ -62,7 +64,9 @@ let package = Package(
     .target(name: "Compute", dependencies: ["Kernels", "COpenBLAS"], swiftSettings: marchSettings),
     .target(name: "Autograd", dependencies: ["Compute"]),
     .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),
-    .target(name: "Sampling", dependencies: ["Models", "Compute", "HDF5", "Images", "Files", "Diagnostics"]),
+    .target(
+      name: "Sampling",
+      dependencies: ["Models", "Compute", "HDF5", "Images", "OptionValues", "Files", "Diagnostics"]),
     .target(
       name: "Scoring",
       dependencies: ["Checkpoints", "Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Diagnostics"]),
@@ -74,8 +78,9 @@ let package = Package(
 
     // Processes.
     .target(
-      name: "Stage", dependencies: ["CLinux", "Files", "Diagnostics", argumentParser], swiftSettings: marchSettings),
-    .target(name: "Spool", dependencies: ["CLinux", "Files", "Diagnostics", yams]),
+      name: "Stage", dependencies: ["CLinux", "OptionValues", "Files", "Diagnostics", argumentParser],
+      swiftSettings: marchSettings),
+    .target(name: "Spool", dependencies: ["CLinux", "OptionValues", "Files", "Diagnostics", yams]),
 
     .executableTarget(
       name: "sid-bench",
@@ -85,26 +90,31 @@ let package = Package(
     .executableTarget(
       name: "sid-convert",
       dependencies: [
-        "Checkpoints", "Distillation", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser,
+        "Checkpoints", "Distillation", "Models", "Compute", "HDF5", "OptionValues", "Stage", "Files", "Diagnostics",
+        argumentParser,
         yams,
       ]),
     .executableTarget(
       name: "sid-distill",
       dependencies: [
-        "Distillation", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "Stage", "Files", "Diagnostics",
+        "Distillation", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "OptionValues", "Stage", "Files",
+        "Diagnostics",
         argumentParser,
       ]),
     .executableTarget(
       name: "sid-report",
-      dependencies: ["Report", "Models", "Compute", "Stage", "Files", "Diagnostics", argumentParser]),
+      dependencies: ["Report", "Models", "Compute", "OptionValues", "Stage", "Files", "Diagnostics", argumentParser]),
     .executableTarget(
       name: "sid-sample",
       dependencies: [
-        "Sampling", "Models", "Compute", "Images", "HDF5", "Stage", "Files", "Diagnostics", argumentParser,
+        "Sampling", "Models", "Compute", "Images", "HDF5", "OptionValues", "Stage", "Files", "Diagnostics",
+        argumentParser,
       ]),
     .executableTarget(
       name: "sid-score",
-      dependencies: ["Scoring", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser]),
+      dependencies: [
+        "Scoring", "Models", "Compute", "HDF5", "OptionValues", "Stage", "Files", "Diagnostics", argumentParser,
+      ]),
     .executableTarget(name: "sid-spoold", dependencies: ["Spool", "Stage", "CSystemd", "Diagnostics", argumentParser]),
     .executableTarget(name: "sidctl", dependencies: ["Spool", "Stage", "Diagnostics", argumentParser]),
 
@@ -120,6 +130,8 @@ let package = Package(
       ], path: "Tests/Fuzzing"),
     .executableTarget(name: "sid-fuzz", dependencies: ["Fuzzing", argumentParser], path: "Tests/sid-fuzz"),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzzing", "TestSupport"]),
+    .testTarget(
+      name: "OptionValuesTests", dependencies: ["OptionValues", "Models", "Sampling", "Scoring", "TestSupport"]),
     .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"]),
@@ -127,14 +139,17 @@ let package = Package(
     .testTarget(name: "ComputeTests", dependencies: ["Compute", "Autograd", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Checkpoints", "TestSupport"]),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation", "Models", "Checkpoints", "TestSupport"]),
-    .testTarget(name: "SamplingTests", dependencies: ["Sampling", "Models", "Checkpoints", "Files", "TestSupport"]),
+    .testTarget(
+      name: "SamplingTests",
+      dependencies: ["Sampling", "Models", "Checkpoints", "OptionValues", "Files", "TestSupport"]),
     .testTarget(name: "ScoringTests", dependencies: ["Scoring", "Models", "Checkpoints", "Files", "TestSupport"]),
     .testTarget(
       name: "ReportTests", dependencies: ["Report", "Sampling", "Models", "Compute", "Files", "HDF5", "TestSupport"]),
     .testTarget(name: "StageTests", dependencies: ["Stage", "TestSupport"]),
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
     .testTarget(
-      name: "ProgramTests", dependencies: ["Spool", "Checkpoints", "Models", "Compute", "HDF5", "Files", "TestSupport"]),
+      name: "ProgramTests",
+      dependencies: ["Spool", "OptionValues", "Checkpoints", "Models", "Compute", "HDF5", "Files", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,5 +1,3 @@
-import Diagnostics
-
 /// What determines a distillation, by the paper's names (Zhou et al. 2024, arXiv 2404.04057); the defaults are the
 /// official trainer's.
 public struct DistillationSettings: Codable, Sendable, Equatable {
@@ -63,34 +61,5 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
   public func emaBeta(beforeImages images: Int) -> Double {
     let halfLife = min(emaHalfLifeKimg * 1000, Double(images) * emaRampupRatio)
     return powerOfHalf(Double(batch) / max(halfLife, 1e-8))
-  }
-
-  /// - Throws: a `Failure` naming the first option whose value makes no sense.
-  public func validate() throws {
-    func require(_ condition: Bool, _ option: String, _ problem: String) throws {
-      if !condition { throw Failure(.usage, option, problem) }
-    }
-    try require(batch >= 1 && batch <= 1 << 24, "--batch", "\(batch) is outside 1...16777216")
-    try require(microbatch >= 1, "--microbatch", "\(microbatch) is less than one image")
-    try require(
-      fakeScoreLearningRate > 0 && fakeScoreLearningRate.isFinite, "--lr", "\(fakeScoreLearningRate) is not positive")
-    try require(
-      generatorLearningRate > 0 && generatorLearningRate.isFinite, "--glr", "\(generatorLearningRate) is not positive")
-    try require((0..<1).contains(generatorBeta1), "--g-beta1", "\(generatorBeta1) is outside 0..<1")
-    try require(adamEpsilon > 0 && adamEpsilon.isFinite, "--adam-eps", "\(adamEpsilon) is not positive")
-    try require(alpha.isFinite, "--alpha", "\(alpha) is not finite")
-    try require(tmax > 0 && tmax <= 1000, "--tmax", "\(tmax) is outside 0...1000")
-    try require(initSigma > 0 && initSigma.isFinite, "--init-sigma", "\(initSigma) is not positive")
-    try require(emaHalfLifeKimg >= 0, "--ema-halflife-kimg", "\(emaHalfLifeKimg) is negative")
-    try require(
-      emaRampupRatio > 0 && emaRampupRatio.isFinite, "--ema-rampup-ratio", "\(emaRampupRatio) is not positive")
-    try require(
-      (0...1).contains(learningRateDecayFinal), "--lr-decay-final", "\(learningRateDecayFinal) is outside 0...1")
-    try require(learningRateDecayStartKimg.map { $0 >= 0 } ?? true, "--lr-decay-start-kimg", "it is negative")
-    try require((0..<1).contains(dropout), "--dropout", "\(dropout) is outside 0..<1")
-    try require((0...1).contains(augment), "--augment", "\(augment) is outside 0...1")
-    try require(
-      fakeScoreLossScale.isFinite && generatorLossScale.isFinite, "--loss-scale", "a loss scale is not finite")
-    try require(durationKimg > 0 && durationKimg <= 1e12, "--duration-kimg", "\(durationKimg) is not positive")
   }
 }

@@ -2,6 +2,7 @@ import Diagnostics
 import Files
 import Foundation
 import HDF5
+import OptionValues
 
 /// Checks an archive against its manifest, its seeds, and the network that it was made from.
 public struct ArchiveCheck {

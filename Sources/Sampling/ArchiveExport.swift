@@ -4,6 +4,7 @@ import Files
 import Foundation
 import HDF5
 import Images
+import OptionValues
 
 /// Converts an archive into what other tools read, image by image, in constant memory.
 public struct ArchiveExport: Sendable {

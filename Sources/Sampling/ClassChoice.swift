@@ -1,4 +1,5 @@
 import Diagnostics
+import OptionValues
 
 /// Which class an image gets.
 public enum ClassChoice: Sendable, Equatable, CustomStringConvertible {
@@ -17,17 +18,17 @@ public enum ClassChoice: Sendable, Equatable, CustomStringConvertible {
 
   /// Reads "random", "balanced", a class number, or a list such as "0,3,5-7".
   public init?(_ text: String) {
+    guard let choice = ClassText(text) else { return nil }
+    self.init(choice)
+  }
+
+  /// What an option says.
+  public init(_ text: ClassText) {
     switch text {
-    case "random": self = .random
-    case "balanced": self = .balanced
-    default:
-      if let number = Int(text), number >= 0 {
-        self = .fixed(number)
-      } else if let list = try? SeedList(text), list.count <= 1 << 20, list.largest < 1 << 31 {
-        self = .list(list[0..<list.count].map { Int($0) })
-      } else {
-        return nil
-      }
+    case .random: self = .random
+    case .balanced: self = .balanced
+    case .fixed(let number): self = .fixed(number)
+    case .list(let numbers): self = .list(numbers)
     }
   }
 

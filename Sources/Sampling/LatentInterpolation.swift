@@ -1,6 +1,7 @@
 import Compute
 import Diagnostics
 import Foundation
+import OptionValues
 
 /// Images between those of two seeds: the latents move along a great circle (spherical interpolation, Shoemake 1985), the
 /// class stays.

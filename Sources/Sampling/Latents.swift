@@ -1,5 +1,6 @@
 import Compute
 import Diagnostics
+import OptionValues
 
 /// Where the images of some seeds start: each a function of its own seed alone.
 public struct Latents: Sendable {

@@ -1,30 +1,12 @@
 import Compute
 import Diagnostics
+import OptionValues
 
-/// How latents and classes follow from a seed.
-public enum RandomConvention: String, Sendable, CaseIterable {
-  /// As the official script draws them on a CPU: MT19937, one generator per seed.
-  case torchCPU = "torch-cpu"
-  /// As the official script draws them on a GPU: Philox4x32-10 in cuRAND's arrangement.
-  case torchCUDA = "torch-cuda"
-  /// Philox4x32-10 with the seed as its key: seeds of 64 bits.
-  case philox
-
-  /// Refuses seeds that the convention does not know.
-  /// - Throws: a `Failure` (`usage`) naming the largest seed.
-  public func validate(_ seeds: SeedList) throws {
-    // The official script takes seeds modulo 2^32.
-    guard self == .philox || seeds.largest < 1 << 32 else {
-      throw Failure(
-        .usage, "--seeds", "seed \(seeds.largest) does not exist with --rng \(rawValue)",
-        remedy: "use seeds below 4294967296, or --rng philox")
-    }
-  }
-
+extension RandomConvention {
   /// Refuses a sampler that draws what the convention does not specify.
   /// - Throws: a `Failure` (`usage`).
   public func validate(_ sampler: Sampler) throws {
-    guard self == .torchCUDA, case .heun(let heun) = sampler, heun.churn != nil else { return }
+    guard !drawsFreshNoise, case .heun(let heun) = sampler, heun.churn != nil else { return }
     throw Failure(
       .usage, "--s-churn", "what a GPU draws in double precision is not reproduced",
       remedy: "use --rng torch-cpu or philox")

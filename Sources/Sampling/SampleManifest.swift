@@ -1,6 +1,7 @@
 import Diagnostics
 import Files
 import Foundation
+import OptionValues
 
 /// What an archive consists of, `NAME.manifest.json` beside it: digests of all its files, of the network and of other
 /// inputs, every option, program version and kernel set.

@@ -2,6 +2,7 @@ import Diagnostics
 import Files
 import Foundation
 import HDF5
+import OptionValues
 
 /// Closes an archive of shards: checks that they are all there and belong together, and publishes the file that stitches
 /// them together, with the manifest.

@@ -1,4 +1,5 @@
 import Diagnostics
+import OptionValues
 
 extension SampleRecipe {
   /// The recipe of an archive, as its provenance says.

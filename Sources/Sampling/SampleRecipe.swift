@@ -1,4 +1,5 @@
 import Diagnostics
+import OptionValues
 
 /// Everything but the network that decides over images: seeds, classes, random numbers, sampler.
 public struct SampleRecipe: Sendable {

@@ -1,9 +1,12 @@
 import ArgumentParser
+import OptionValues
 
 /// The options that every stage program has. None of them changes a result.
 public struct StageOptions: ParsableArguments, Sendable {
   /// Worker threads; nil for every core this process may use.
-  @Option(help: ArgumentHelp("Worker threads (default: the cores this process may use).", valueName: "n"))
+  @Option(
+    CommonValues.threads,
+    help: ArgumentHelp("Worker threads (default: the cores this process may use).", valueName: "n"))
   public var threads: Int?
 
   /// Where JSON progress lines go; nil for nowhere.
@@ -25,9 +28,6 @@ public struct StageOptions: ParsableArguments, Sendable {
 
   /// Refuses values that make no sense, with status 64.
   public func validate() throws {
-    if let threads, !(1...1024).contains(threads) {
-      throw ValidationError("--threads must be from 1 to 1024, found \(threads)")
-    }
     if let progressDescriptor, progressDescriptor < 0 {
       throw ValidationError("--progress-fd must be an open file descriptor, found \(progressDescriptor)")
     }

@@ -6,6 +6,7 @@ import Files
 import Foundation
 import HDF5
 import Models
+import OptionValues
 import Stage
 
 extension StateDictionaryFile.Format: ExpressibleByArgument {}
@@ -41,6 +42,7 @@ struct Convert: ParsableCommand {
   var to: StateDictionaryFile.Format?
 
   @Option(
+    ConvertValues.key,
     help: ArgumentHelp(
       "Which network of the source (default: ema). A training state has fake_score, G and G_ema.", valueName: "key"))
   var key: String?
@@ -61,6 +63,7 @@ struct Convert: ParsableCommand {
 
   func validate() throws {
     if output == nil, to == nil { throw ValidationError("Missing expected argument '--output <file>'") }
+    try ConvertRelations(hasConfig: config != nil, digests: expected.digests).validate()
   }
 
   func run() throws {

@@ -4,6 +4,7 @@ import Diagnostics
 import Foundation
 import HDF5
 import Models
+import OptionValues
 import Stage
 
 /// `sid-convert verify`.
@@ -27,6 +28,7 @@ struct Verify: ParsableCommand {
   var vectors: String
 
   @Option(
+    CommonValues.kernels,
     help: ArgumentHelp(
       "How convolutions are computed: fast, accurate or exact; the limits are those of exact.", valueName: "name"))
   var kernels = KernelChoice.exact

@@ -17,9 +17,6 @@ struct DistillationRun {
   init(_ command: SidDistill, _ context: StageContext) throws {
     self.command = command
     self.context = context
-    // Options that make no sense are refused before anything is read.
-    _ = try command.training.settings()
-    try command.evaluation.check()
     Threads.use(context.threads)
     teacher = try Network(contentsOf: command.teacher)
     settings = try command.training.settings(teacher, origin: command.teacher)

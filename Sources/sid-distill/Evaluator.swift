@@ -1,5 +1,6 @@
 import Diagnostics
 import Models
+import OptionValues
 import Sampling
 import Scoring
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnostics
 import Distillation
 import Models
+import OptionValues
 import Stage
 
 /// Distills a teacher into a one-step generator by Score identity Distillation.
@@ -47,6 +48,15 @@ struct SidDistill: ParsableCommand {
   @OptionGroup(title: "Process")
   var options: StageOptions
 
+  func validate() throws {
+    try DistillRelations(
+      evaluates: evaluation.evaluate, hasFeatures: evaluation.features != nil,
+      hasReference: evaluation.reference != nil, hasLabels: training.labels != nil,
+      hasStopAtFD: evaluation.stopAtFD != nil, hasMetrics: !evaluation.evaluateMetrics.isEmpty,
+      digests: expected.digests
+    ).validate()
+  }
+
   func run() throws {
     StageProgram.run("sid-distill", options: options) { context in
       try DistillationRun(self, context).run()
@@ -58,10 +68,12 @@ struct SidDistill: ParsableCommand {
 struct TrainingOptions: ParsableArguments {
   private static let published = DistillationSettings()
 
-  @Option(help: "Images per iteration.")
+  @Option(DistillValues.batch, help: "Images per iteration.")
   var batch = Self.published.batch
 
-  @Option(help: "Images per forward and backward pass; bounds the memory. (default: 64, or the batch if that is less)")
+  @Option(
+    DistillValues.microbatch,
+    help: "Images per forward and backward pass; bounds the memory. (default: 64, or the batch if that is less)")
   var microbatch: Int?
 
   @Flag(
@@ -70,70 +82,72 @@ struct TrainingOptions: ParsableArguments {
   )
   var checkpointActivations = false
 
-  @Option(help: "Learning rate of the fake score.")
+  @Option(DistillValues.lr, help: "Learning rate of the fake score.")
   var lr = Self.published.fakeScoreLearningRate
 
-  @Option(help: "Learning rate of the generator.")
+  @Option(DistillValues.glr, help: "Learning rate of the generator.")
   var glr = Self.published.generatorLearningRate
 
-  @Option(name: .customLong("g-beta1"), help: "Adam's beta1 of the generator; the fake score's is 0.")
+  @Option(DistillValues.generatorBeta1, help: "Adam's beta1 of the generator; the fake score's is 0.")
   var generatorBeta1 = Self.published.generatorBeta1
 
   @Option(
-    name: .customLong("adam-eps"),
+    DistillValues.adamEpsilon,
     help: "Adam's epsilon; the published runs in half precision had 1e-6, which their gradients needed.")
   var adamEpsilon = Self.published.adamEpsilon
 
-  @Option(help: "Weight of the second term of the generator's loss.")
+  @Option(DistillValues.alpha, help: "Weight of the second term of the generator's loss.")
   var alpha = Self.published.alpha
 
-  @Option(help: "Largest time of the generator's loss, thousandths of the noise schedule.")
+  @Option(DistillValues.tmax, help: "Largest time of the generator's loss, thousandths of the noise schedule.")
   var tmax = Self.published.tmax
 
-  @Option(help: "Noise level at which the generator is evaluated.")
+  @Option(DistillValues.initSigma, help: "Noise level at which the generator is evaluated.")
   var initSigma = Self.published.initSigma
 
-  @Option(name: .customLong("ema-halflife-kimg"), help: "Half-life of the generator's average, thousands of images.")
+  @Option(DistillValues.emaHalfLifeKimg, help: "Half-life of the generator's average, thousands of images.")
   var emaHalfLifeKimg = Self.published.emaHalfLifeKimg
 
-  @Option(help: "Half-life as a share of the images seen so far, while that is shorter.")
+  @Option(DistillValues.emaRampupRatio, help: "Half-life as a share of the images seen so far, while that is shorter.")
   var emaRampupRatio = Self.published.emaRampupRatio
 
   @Option(
+    DistillValues.lrDecayStartKimg,
     help:
       "From here both learning rates fall linearly, thousands of images; not part of the published method. (default: never)"
   )
   var lrDecayStartKimg: Double?
 
-  @Option(help: "The share of the learning rates that is left at the end of the decay.")
+  @Option(DistillValues.lrDecayFinal, help: "The share of the learning rates that is left at the end of the decay.")
   var lrDecayFinal = Self.published.learningRateDecayFinal
 
-  @Option(help: "Dropout probability of the trained networks.")
+  @Option(DistillValues.dropout, help: "Dropout probability of the trained networks.")
   var dropout = Self.published.dropout
 
   @Option(
+    DistillValues.augment,
     help:
       "Probability of EDM's augmentations of the fake score's images; 0 for none. (default: \(Self.published.augment), or 0 where the teacher takes no augmentation labels)"
   )
   var augment: Float?
 
-  @Option(help: "Factor of the fake score's loss.")
+  @Option(DistillValues.lossScale, help: "Factor of the fake score's loss.")
   var lossScale = Self.published.fakeScoreLossScale
 
-  @Option(help: "Factor of the generator's loss.")
+  @Option(DistillValues.generatorLossScale, help: "Factor of the generator's loss.")
   var generatorLossScale = Self.published.generatorLossScale
 
-  @Option(help: "Thousands of images to train on.")
+  @Option(DistillValues.durationKimg, help: "Thousands of images to train on.")
   var durationKimg = Self.published.durationKimg
 
   @Option(help: "A data set (EDM zip) whose class labels give frequencies and order. (default: classes drawn evenly)")
   var labels: String?
 
-  @Option(help: "Seed of every random number.")
+  @Option(DistillValues.seed, help: "Seed of every random number.")
   var seed = Self.published.seed
 
-  /// The settings, checked.
-  func settings() throws -> DistillationSettings {
+  /// The settings as given.
+  var settings: DistillationSettings {
     var s = DistillationSettings()
     s.batch = batch
     s.microbatch = min(microbatch ?? 64, batch)
@@ -155,7 +169,6 @@ struct TrainingOptions: ParsableArguments {
     s.durationKimg = durationKimg
     s.seed = seed
     s.checkpointsActivations = checkpointActivations
-    try s.validate()
     return s
   }
 
@@ -163,7 +176,7 @@ struct TrainingOptions: ParsableArguments {
   ///
   /// The official trainer augments for such a teacher all the same, and its generator learns the augmentations.
   func settings(_ teacher: Network, origin: String) throws -> DistillationSettings {
-    var s = try settings()
+    var s = settings
     let labels = teacher.configuration.augmentDim
     if augment == nil && labels == 0 { s.augment = 0 }
     guard s.augment == 0 || labels == AugmentationPipeline(probability: s.augment).labelCount else {

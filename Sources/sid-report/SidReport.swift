@@ -1,4 +1,5 @@
 import ArgumentParser
+import OptionValues
 import Report
 import Stage
 
@@ -50,8 +51,7 @@ struct SidReport: ParsableCommand {
 
 /// What the page shows.
 struct ContentOptions: ParsableArguments {
-  @Option(
-    help: ArgumentHelp("The archive to show (default: that of the folder's last sampling).", valueName: "file"))
+  @Option(help: ArgumentHelp("The archive to show (default: that of the folder's last sampling).", valueName: "file"))
   var samples: String?
 
   @Option(
@@ -60,33 +60,23 @@ struct ContentOptions: ParsableArguments {
       valueName: "file"))
   var network: String?
 
-  @Option(name: .customLong("sheet-images"), help: ArgumentHelp("Images of the contact sheet.", valueName: "n"))
+  @Option(ReportValues.sheetImages, help: ArgumentHelp("Images of the contact sheet.", valueName: "n"))
   var sheetImages = 120
 
-  @Option(help: ArgumentHelp("Strips of images between two seeds; 0 evaluates no network.", valueName: "n"))
+  @Option(
+    ReportValues.interpolations,
+    help: ArgumentHelp("Strips of images between two seeds; 0 evaluates no network.", valueName: "n"))
   var interpolations = 6
 
-  @Option(help: ArgumentHelp("Images of a strip, both ends included.", valueName: "n"))
+  @Option(ReportValues.frames, help: ArgumentHelp("Images of a strip, both ends included.", valueName: "n"))
   var frames = 9
 
   @Option(
+    ReportValues.duplicates,
     help: ArgumentHelp(
       "The most images that are compared with each other, up to 10000; 0 for none. Of more, runs of neighbours spread over "
         + "the archive are taken, always the same.", valueName: "n"))
   var duplicates = 10_000
-
-  func validate() throws {
-    guard (1...1000).contains(sheetImages) else {
-      throw ValidationError("--sheet-images must be from 1 to 1000, found \(sheetImages)")
-    }
-    guard (0...20).contains(interpolations) else {
-      throw ValidationError("--interpolations must be from 0 to 20, found \(interpolations)")
-    }
-    guard (2...32).contains(frames) else { throw ValidationError("--frames must be from 2 to 32, found \(frames)") }
-    guard duplicates == 0 || (2...10_000).contains(duplicates) else {
-      throw ValidationError("--duplicates must be 0 or from 2 to 10000, found \(duplicates)")
-    }
-  }
 
   /// The same for the library.
   var options: Reporting.Options {

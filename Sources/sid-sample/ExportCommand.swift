@@ -3,6 +3,7 @@ import Compute
 import Diagnostics
 import Files
 import Foundation
+import OptionValues
 import Sampling
 import Stage
 
@@ -20,7 +21,7 @@ struct ExportCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("The archive.", valueName: "archive"))
   var archive: String
 
-  @Option(help: ArgumentHelp("The format.", valueName: "format"))
+  @Option(SampleValues.exportTo, as: ArchiveExport.Format.self, help: ArgumentHelp("The format.", valueName: "format"))
   var to: ArchiveExport.Format
 
   @Option(
@@ -30,15 +31,12 @@ struct ExportCommand: ParsableCommand {
   @Flag(help: "A folder for every thousand seeds; png.")
   var subdirs = false
 
-  @Option(help: ArgumentHelp("Images of a tar file; webdataset.", valueName: "n"))
+  @Option(SampleValues.tarImages, help: ArgumentHelp("Images of a tar file; webdataset.", valueName: "n"))
   var tarImages = 10_000
 
   @OptionGroup(title: "Stage") var stage: StageOptions
 
   func validate() throws {
-    guard (1...1 << 30).contains(tarImages) else {
-      throw ValidationError("--tar-images must be from 1 to 2^30, found \(tarImages)")
-    }
     guard !subdirs || to == .png else { throw ValidationError("--subdirs belongs to --to png") }
   }
 

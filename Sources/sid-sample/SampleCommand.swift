@@ -1,5 +1,6 @@
 import ArgumentParser
 import Diagnostics
+import OptionValues
 import Stage
 
 /// `sid-sample --network FILE --seeds LIST --output FILE`.
@@ -15,8 +16,10 @@ struct SampleCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The network, a file of sid-convert or sid-distill.", valueName: "file"))
   var network: String
 
-  @Option(help: ArgumentHelp("Seeds of the images, in their order: 0-49999 or 1,5,10-20.", valueName: "list"))
-  var seeds: String
+  @Option(
+    SampleValues.seeds,
+    help: ArgumentHelp("Seeds of the images, in their order: 0-49999 or 1,5,10-20.", valueName: "list"))
+  var seeds: SeedList
 
   @Option(help: ArgumentHelp("The archive to write.", valueName: "file"))
   var output: String
@@ -26,6 +29,8 @@ struct SampleCommand: ParsableCommand {
   @OptionGroup(title: "Work") var work: WorkOptions
   @OptionGroup(title: "Stage") var expected: ExpectedInputs
   @OptionGroup(title: "Stage") var stage: StageOptions
+
+  func validate() throws { try images.relations(seeds: seeds, digests: expected.digests).validate() }
 
   func run() throws {
     StageProgram.run(SidSample.program, options: stage) { context in

@@ -17,7 +17,7 @@ struct SampleStage {
   private var output: String { command.output }
 
   func run() throws {
-    let recipe = try command.images.recipe(seeds: try SeedList(command.seeds))
+    let recipe = try command.images.recipe(seeds: command.seeds)
     Threads.use(context.threads)
     let path = command.network
     // The digest takes about as long as reading the network.

@@ -4,6 +4,7 @@ import Diagnostics
 import Files
 import Foundation
 import Models
+import OptionValues
 import Sampling
 import Stage
 
@@ -24,19 +25,15 @@ struct VerifyCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The network that made it: a few images are made again.", valueName: "file"))
   var network: String?
 
-  @Option(help: ArgumentHelp("How many images are made again.", valueName: "n"))
+  @Option(SampleValues.verifiedImages, help: ArgumentHelp("How many images are made again.", valueName: "n"))
   var images = 16
 
-  @Option(help: ArgumentHelp("Seed of the choice of these images (default: another each time).", valueName: "n"))
+  @Option(
+    SampleValues.verifySeed,
+    help: ArgumentHelp("Seed of the choice of these images (default: another each time).", valueName: "n"))
   var seed: UInt64?
 
   @OptionGroup(title: "Stage") var stage: StageOptions
-
-  func validate() throws {
-    guard (1...1 << 20).contains(images) else {
-      throw ValidationError("--images must be from 1 to 2^20, found \(images)")
-    }
-  }
 
   func run() throws {
     StageProgram.run(SidSample.program, options: stage) { context in

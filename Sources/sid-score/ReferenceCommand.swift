@@ -3,6 +3,7 @@ import Compute
 import Diagnostics
 import Files
 import Models
+import OptionValues
 import Scoring
 import Stage
 
@@ -37,6 +38,7 @@ struct ReferenceCommand: ParsableCommand {
   var keepFeatures = false
 
   @Option(
+    ScoreValues.share,
     help: ArgumentHelp("Take the i-th of n shares of the images, in segments of 4,096.", valueName: "i/n"))
   var share: WorkShare?
 
@@ -44,6 +46,7 @@ struct ReferenceCommand: ParsableCommand {
   @OptionGroup var stage: StageOptions
 
   func validate() throws {
+    try ReferenceRelations(digests: expected.digests).validate()
     if PassStage.isNpz(output), keepFeatures || share != nil {
       throw ValidationError(
         "an npz holds statistics alone: give --output a name in .h5 for --keep-features and --share")

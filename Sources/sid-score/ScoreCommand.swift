@@ -3,6 +3,7 @@ import Compute
 import Diagnostics
 import Files
 import Models
+import OptionValues
 import Scoring
 import Stage
 
@@ -36,17 +37,17 @@ struct ScoreCommand: ParsableCommand {
 
   @OptionGroup var source: SourceOptions
 
-  @Option(help: ArgumentHelp("Score the first so many images (default: all).", valueName: "images"))
+  @Option(ScoreValues.count, help: ArgumentHelp("Score the first so many images (default: all).", valueName: "images"))
   var count: Int?
 
   @Option(
+    ScoreValues.resample,
     help: ArgumentHelp(
       "Score so many images drawn with replacement (default: each image once). On the real images this is the floor "
         + "that so many perfect samples would reach.", valueName: "images"))
   var resample: Int?
 
-  @Option(
-    name: .customLong("resample-seed"), help: ArgumentHelp("Seed of the drawing with --resample.", valueName: "seed"))
+  @Option(ScoreValues.resampleSeed, help: ArgumentHelp("Seed of the drawing with --resample.", valueName: "seed"))
   var resampleSeed: UInt64 = 0
 
   @Flag(
@@ -58,9 +59,9 @@ struct ScoreCommand: ParsableCommand {
   @OptionGroup var stage: StageOptions
 
   func validate() throws {
-    if count != nil, resample != nil { throw ValidationError("--count and --resample exclude each other") }
-    if let count, count < 2 { throw ValidationError("--count must be at least 2, found \(count)") }
-    if let resample, resample < 2 { throw ValidationError("--resample must be at least 2, found \(resample)") }
+    try ScoreRelations(
+      metrics: metric.metrics, hasCount: count != nil, hasResample: resample != nil, digests: expected.digests
+    ).validate()
   }
 
   func run() throws {

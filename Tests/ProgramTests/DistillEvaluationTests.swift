@@ -153,6 +153,6 @@ struct DistillEvaluationTests {
     }
     let unasked = try Programs.run(
       "sid-distill", arguments("g").filter { $0 != "--evaluate" } + ["--evaluate-metrics", "is"])
-    #expect(unasked.status == 64 && unasked.errors.contains("it needs --evaluate"), "\(unasked.errors)")
+    #expect(unasked.status == 64 && unasked.errors.contains("--evaluate-metrics needs evaluate"), "\(unasked.errors)")
   }
 }

@@ -167,8 +167,6 @@ struct SampleTests {
   @Test(
     "What cannot be asked for is refused with one line",
     arguments: [
-      (["--seeds", "5-1"], 64, "runs backwards"),
-      (["--seeds", "4294967296"], 64, "does not exist with --rng torch-cpu"),
       (["--seeds", "0", "--class", "10"], 64, "classes 0 to 9"),
       (["--seeds", "0", "--network", "/nowhere/n.h5"], 66, "/nowhere/n.h5"),
     ])
@@ -183,9 +181,18 @@ struct SampleTests {
   }
 
   @Test(
-    "An unknown option or value is a usage error", arguments: [["--sed", "1"], ["--steps", "1"], ["--sampler", "x"]])
-  func usage(arguments: [String]) throws {
-    #expect(try sample(["--seeds", "0", "--output", folder.file("a.h5")] + arguments).status == 64)
+    "An unknown option or value is a usage error",
+    arguments: [
+      (["--sed", "1"], "Unknown option '--sed'"), (["--steps", "1"], "expected a whole number from 2 to 10000"),
+      (["--sampler", "huen"], "expected one of one-step, heun; did you mean \"heun\"?"),
+      (["--seeds", "5-1"], "\"5-1\" runs backwards"),
+      (["--seeds", "4294967296"], "has seed 4294967296, above 4294967295, the largest of the rng torch-cpu"),
+    ])
+  func usage(arguments: [String], says: String) throws {
+    let seeds = arguments.contains("--seeds") ? [] : ["--seeds", "0"]
+    let outcome = try sample(seeds + ["--output", folder.file("a.h5")] + arguments)
+    #expect(outcome.status == 64 && outcome.errors.contains(says), "\(outcome.errors)")
+    #expect(!FileManager.default.fileExists(atPath: folder.file("a.h5")))
   }
 
   @Test("A dry run prints the figures and makes nothing")

@@ -59,7 +59,8 @@ struct SpoolVocabularyTests {
       let comment: Comment = "\(name): \(option.name)"
       #expect((argument.kind == "positional") == option.isPositional, comment)
       #expect((argument.kind == "flag") == (option.value == .flag), comment)
-      #expect(argument.isRepeating == (option.value == .list), comment)
+      let isList = if case .list = option.value { true } else { false }
+      #expect(argument.isRepeating == isList, comment)
       // What the program insists on, the job has to say or the daemon to fill in.
       if !argument.isOptional { #expect(option.leftOut != .absent, comment) }
     }

@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import HDF5
 import Images
+import OptionValues
 import Sampling
 import TestSupport
 import Testing

@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import OptionValues
 import Sampling
 import TestSupport
 import Testing

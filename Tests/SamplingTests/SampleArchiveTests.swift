@@ -2,6 +2,7 @@ import Compute
 import Diagnostics
 import Foundation
 import HDF5
+import OptionValues
 import Sampling
 import Synchronization
 import TestSupport

@@ -1,4 +1,5 @@
 import Diagnostics
+import OptionValues
 import Sampling
 import Testing
 

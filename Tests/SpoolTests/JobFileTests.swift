@@ -60,12 +60,47 @@ struct JobFileTests {
     .step(
       "an option of the daemon's", "sample: { network: n.h5, seeds: 1, output: x.h5 }", key: "output",
       says: "set by the daemon"),
-    .step("a number that is none", "distill: { teacher: t.h5, batch: many }", key: "batch", says: "expected a number"),
     .step(
-      "a number that is infinite", "distill: { teacher: t.h5, batch: inf }", key: "batch", says: "expected a number"),
+      "a number that is none", "distill: { teacher: t.h5, lr: many }", key: "lr",
+      says: "is \"many\"; expected a number above 0"),
+    .step(
+      "a whole number that is none", "distill: { teacher: t.h5, batch: 1e2 }", key: "batch",
+      says: "is \"1e2\"; expected a whole number from 1 to 16777216"),
+    .step(
+      "a number that is infinite", "distill: { teacher: t.h5, lr: inf }", key: "lr",
+      says: "expected a number above 0"),
     .step(
       "a list for a number", "distill: { teacher: t.h5, batch: [1, 2] }", key: "batch",
-      says: "is a list; expected a number"),
+      says: "is a list; expected a whole number"),
+    .step(
+      "a quoted number with a space", "distill: { teacher: t.h5, batch: ' 8' }", key: "batch",
+      says: "expected a whole number"),
+    .step(
+      "a sampler misspelled", "sample: { network: n.h5, sampler: huen, seeds: 0-9 }", key: "sampler",
+      says: "is \"huen\"; expected one of one-step, heun; did you mean \"heun\"?"),
+    .step(
+      "kernels that there are not", "sample: { network: n.h5, seeds: 0-9, kernels: quick }", key: "kernels",
+      says: "expected one of fast, accurate, exact"),
+    .step(
+      "seeds that run backwards", "sample: { network: n.h5, seeds: 9-0 }", key: "seeds",
+      says: "is \"9-0\"; expected seeds such as 0-49999 or 1,5,10-20; \"9-0\" runs backwards"),
+    .init(
+      "one format of a list",
+      "job: j\nsteps:\n  - sample:\n      network: n.h5\n      seeds: 0-9\n      export:\n        - npz\n        - npy\n",
+      line: 8, key: "export", says: "is \"npy\"; expected one of edm-zip, npz"),
+    .step(
+      "an empty value", "convert: { source: t.pkl, key: '' }", key: "key", says: "expected a text that is not empty"),
+    .init(
+      "values that do not fit each other",
+      "job: j\nsteps:\n  - sample:\n      network: n.h5\n      seeds: 0-9\n      s-churn: 40\n", line: 6,
+      key: "s-churn",
+      says: "needs the sampler heun"),
+    .step(
+      "an evaluation's option without one", "distill: { teacher: t.h5, stop-at-fd: 2 }", key: "stop-at-fd",
+      says: "needs evaluate"),
+    .step(
+      "a digest of no input", "convert: { source: t.pkl, expect-sha256: 'sorce=\(String(repeating: "0", count: 64))' }",
+      key: "expect-sha256", says: "names no input \"sorce\"; the inputs are source; did you mean \"source\"?"),
     .step(
       "a word for a flag", "distill: { teacher: t.h5, evaluate: yes }", key: "evaluate", says: "expected true or false"),
     .step("a mapping for text", "sample: { network: n.h5, seeds: { a: 1 } }", key: "seeds", says: "is a mapping"),
@@ -116,6 +151,26 @@ struct JobFileTests {
     #expect(error.key == malformed.key, "\(error)")
     #expect(error.description.contains(malformed.says), "\(error)")
     #expect(!error.description.contains("\n"))
+  }
+
+  @Test("Values stand as the stage takes them, in any layout")
+  func keepsValues() throws {
+    let text = """
+      job: j
+      steps:
+        - distill: { teacher: t.h5, seed: 08, lr: 2e-5, batch: "64", ema-halflife-kimg: inf, alpha: +1.2 }
+        - sample: { seeds: 0-9, s-max: inf, sampler: 'heun', export: npz, class: 0, expect-sha256: [network=] }
+      """
+    for text in [text, text.replacing("\n", with: "\r\n")] {
+      let steps = try JobFile(Array(text.utf8)).steps
+      func value(_ step: Int, _ key: String) -> JobStep.Value? {
+        steps[step].settings.first { $0.option.name == key }?.value
+      }
+      #expect(value(0, "seed") == .text("08") && value(0, "lr") == .text("2e-5") && value(0, "batch") == .text("64"))
+      #expect(value(0, "ema-halflife-kimg") == .text("inf") && value(0, "alpha") == .text("+1.2"))
+      #expect(value(1, "s-max") == .text("inf") && value(1, "sampler") == .text("heun"))
+      #expect(value(1, "export") == .list(["npz"]) && value(1, "class") == .text("0"))
+    }
   }
 
   @Test("Every name of the job's own files is refused", arguments: ["status", "summary", "job", "log", "submitted"])

@@ -73,14 +73,16 @@ struct JobOverrideTests {
     arguments: [
       ("samples.seeds=1,5,10-20", "seeds", JobStep.Value.text("1,5,10-20")),
       ("samples.low-memory=true", "low-memory", .flag(true)),
-      ("samples.seeds=\"0-3\"", "seeds", .text("0-3")), ("samples.class=it's", "class", .text("it's")),
-      ("samples.expect-sha256=[network=ab, network=]", "expect-sha256", .list(["network=ab", "network="])),
+      ("samples.seeds=\"0-3\"", "seeds", .text("0-3")),
+      ("samples.labels-file=it's", "labels-file", .input(.file("it's"))),
+      ("samples.expect-sha256=[a=, network=]", "expect-sha256", .list(["a=", "network="])),
       ("samples.expect-sha256=network=", "expect-sha256", .list(["network="])),
       ("samples.network=a b/ü.h5", "network", .input(.file("a b/ü.h5"))),
-      ("samples.rho=-7", "rho", .text("-7")), ("samples.class=a } # b", "class", .text("a }")),
+      ("samples.rho=7", "rho", .text("7")), ("generator.alpha=-7", "alpha", .text("-7")),
+      ("samples.labels-file=a } # b", "labels-file", .input(.file("a }"))),
     ])
   func keepsMeaning(text: String, key: String, value: JobStep.Value) throws {
-    #expect(try values(try apply([text]), "samples")[key] == value)
+    #expect(try values(try apply([text]), text.hasPrefix("generator") ? "generator" : "samples")[key] == value)
   }
 
   @Test("replace lists in either notation")
@@ -89,8 +91,8 @@ struct JobOverrideTests {
       let file =
         "job: j\nsteps:\n  - convert:\n        source: t.pkl\n        expect-sha256: \(list)\n        key: ema\n"
       #expect(
-        try values(apply(["convert.expect-sha256=source=1"], to: file), "convert")["expect-sha256"]
-          == .list(["source=1"]))
+        try values(apply(["convert.expect-sha256=source="], to: file), "convert")["expect-sha256"]
+          == .list(["source="]))
       #expect(try values(apply(["convert.key=G"], to: file), "convert")["key"] == .text("G"))
     }
   }
@@ -117,9 +119,13 @@ struct JobOverrideTests {
       ("generator.batch=*a", "put it in quotes"), ("generator.batch=1\n2", "line breaks"),
       ("generatr.batch=2", "did you mean \"generator\"?"), ("nothing.batch=2", "its steps are teacher, generator"),
       ("sample.seeds=1", "2 steps of the stage \"sample\"; name one: samples, others"),
-      ("generator.bach=2", "did you mean \"batch\"?"), ("generator.batch=many", "expected a number"),
+      ("generator.bach=2", "did you mean \"batch\"?"), ("generator.batch=many", "expected a whole number"),
       ("generator.evaluate=yes", "expected true or false"), ("generator.output=x", "is set by the daemon"),
-      ("generator.teacher=../t.h5", "climbs out"), ("generator.batch=[1, 2]", "expected a number"),
+      ("generator.teacher=../t.h5", "climbs out"), ("generator.batch=[1, 2]", "expected a whole number"),
+      ("generator.batch=1e2", "key \"batch\": is \"1e2\"; expected a whole number from 1 to 16777216"),
+      ("samples.sampler=huen", "did you mean \"heun\"?"), ("samples.seeds=9-0", "\"9-0\" runs backwards"),
+      ("samples.export=[npz, npy]", "is \"npy\"; expected one of edm-zip, npz"),
+      ("samples.s-churn=40", "key \"s-churn\": needs the sampler heun"),
       ("samples.name=others", "named \"others\" already"),
     ])
   func refuses(text: String, says: String) throws {

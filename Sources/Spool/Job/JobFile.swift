@@ -1,3 +1,5 @@
+import OptionValues
+
 /// One step of a job.
 public struct JobStep: Sendable, Equatable {
   /// Where an input comes from.

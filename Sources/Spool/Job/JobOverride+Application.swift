@@ -1,4 +1,5 @@
 import Diagnostics
+import OptionValues
 
 extension JobOverride {
   /// The job file with overrides written into it: the text that is submitted, so that what ran is what is stored.

@@ -1,3 +1,5 @@
+import OptionValues
+
 /// What a step makes or reads.
 public enum ArtifactKind: String, Sendable, CaseIterable {
   /// A network that `convert` made: something to distill from.
@@ -20,14 +22,12 @@ public enum ArtifactKind: String, Sendable, CaseIterable {
 public struct StageOption: Sendable, Equatable {
   /// What the key's value may be.
   public enum Value: Sendable, Equatable {
-    /// Any single value, passed on as it stands.
-    case text
-    /// A finite number.
-    case number
+    /// A single value of a kind, passed on as it stands.
+    case value(ValueKind)
     /// `true` or `false`: the option is given or not.
     case flag
-    /// A value or a list of values: the option is repeated.
-    case list
+    /// A value or a list of values of a kind: the option is repeated.
+    case list(ValueKind)
     /// The name of an earlier step that made one of these kinds, or a file beneath an input root.
     case input(Set<ArtifactKind>)
   }
@@ -59,6 +59,14 @@ public struct StageOption: Sendable, Equatable {
     self.leftOut = leftOut
     self.isPositional = isPositional
   }
+
+  /// An option as the programs declare it.
+  init<V>(_ option: ValueOption<V>, leftOut: LeftOut = .absent) {
+    self.init(option.name, .value(option.kind), leftOut: leftOut)
+  }
+
+  /// An option that may be repeated, as the programs declare it.
+  init<V>(repeating option: ValueOption<V>) { self.init(option.name, .list(option.kind)) }
 }
 
 /// A kind of step: which program runs it, with which options.
@@ -83,22 +91,25 @@ public struct StageVocabulary: Sendable, Equatable {
   public let fileOptions: [(option: String, suffix: String)]
   /// The option that names the job's folder, for a program that reads all of it.
   public let folderOption: String?
+  /// How its values have to fit each other; nil where none depends on another.
+  let relations: (any ValueRelations.Type)?
 
   init(
     _ stage: String, program: String, subcommand: String? = nil, makes output: ArtifactKind,
     byOption: [String: Set<ArtifactKind>] = [:], mayMake: Set<ArtifactKind> = [],
     files: [(option: String, suffix: String)] = [("output", ".h5")], folderOption: String? = nil,
-    _ options: [StageOption]
+    relations: (any ValueRelations.Type)? = nil, _ options: [StageOption]
   ) {
     self.stage = stage
     self.program = program
     self.subcommand = subcommand
-    self.options = options + [StageOption("threads", .number)]
+    self.options = options + [StageOption(CommonValues.threads)]
     self.output = output
     self.outputsByOption = byOption
     self.mayMake = mayMake.union([output])
     self.fileOptions = files
     self.folderOption = folderOption
+    self.relations = relations
   }
 
   /// What a step's output is called behind the step's name.

@@ -1,3 +1,5 @@
+import OptionValues
+
 /// Reads the steps of a job in order, each against what the steps before it make.
 struct StepReader {
   /// What the job's own files are called.
@@ -78,8 +80,32 @@ struct StepReader {
         settings.append(.init(option: option, value: .input(source), line: line))
       }
     }
+    try checkRelations(settings, of: stage, line: line)
     let outputs = stage.outputsByOption.first { given[$0.key] != nil }?.value ?? [stage.output]
     return JobStep(name: name, stage: stage, outputs: outputs, settings: settings, limits: limits, line: line)
+  }
+
+  /// Refuses values that are right by themselves and do not fit each other.
+  private func checkRelations(_ settings: [JobStep.Setting], of stage: StageVocabulary, line: Int) throws {
+    var texts: [String: [String]] = [:]
+    var others: Set<String> = []
+    for setting in settings {
+      switch setting.value {
+      case .text(let text): texts[setting.option.name] = [text]
+      case .list(let items): if !items.isEmpty { texts[setting.option.name] = items }
+      case .flag(let isSet): if isSet { others.insert(setting.option.name) }
+      case .input: others.insert(setting.option.name)
+      }
+    }
+    do {
+      try stage.relations?.init(GivenValues(texts: texts, others: others)).check()
+    } catch {
+      func setting(_ name: String?) -> JobStep.Setting? { settings.first { $0.option.name == name } }
+      if setting(error.option) == nil, let other = setting(error.other) {
+        throw JobFileError(line: other.line, key: other.option.name, "\(error.option) \(error.problem)")
+      }
+      throw JobFileError(line: setting(error.option)?.line ?? line, key: error.option, error.problem)
+    }
   }
 
   private func limit<T: Comparable & ExpressibleByIntegerLiteral>(
@@ -127,39 +153,46 @@ struct StepReader {
     func wrong(_ expected: String) -> JobFileError {
       JobFileError(line: pair.value.line, key: pair.key, "is \(pair.value.kind); expected \(expected)")
     }
-    if case .list(let items) = pair.value.content, option.value == .list {
+    if case .list(let items) = pair.value.content, case .list(let kind) = option.value {
       return .list(
         try items.map { item in
           guard case .scalar(let text, _) = item.content, !item.isNull else {
             throw JobFileError(line: item.line, key: pair.key, "holds \(item.kind); expected single values")
           }
-          return text
+          return try checked(text, kind, line: item.line, key: pair.key)
         })
     }
-    guard case .scalar(let text, let isPlain) = pair.value.content, !pair.value.isNull, !text.isEmpty else {
+    guard case .scalar(let text, let isPlain) = pair.value.content, !pair.value.isNull else {
       switch option.value {
-      case .text: throw wrong("a single value")
-      case .number: throw wrong("a number")
+      case .value(let kind): throw wrong(kind.rule)
       case .flag: throw wrong("true or false")
-      case .list: throw wrong("a value or a list of values")
+      case .list(let kind): throw wrong("a value or a list of values, each \(kind.rule)")
       case .input: throw wrong("the name of an earlier step or a file")
       }
     }
     switch option.value {
-    case .text: return .text(text)
-    case .list: return .list([text])
+    case .value(let kind): return .text(try checked(text, kind, line: pair.value.line, key: pair.key))
+    case .list(let kind): return .list([try checked(text, kind, line: pair.value.line, key: pair.key)])
     case .flag:
       guard isPlain, text == "true" || text == "false" else {
-        throw JobFileError(line: pair.value.line, key: pair.key, "is \"\(text)\"; expected true or false")
+        throw JobFileError(line: pair.value.line, key: pair.key, "is \"\(text.prefix(80))\"; expected true or false")
       }
       return .flag(text == "true")
-    case .number:
-      guard let number = Double(text), number.isFinite else {
-        throw JobFileError(line: pair.value.line, key: pair.key, "is \"\(text)\"; expected a number")
-      }
-      return .text(text)
-    case .input(let kinds): return .input(try source(text, pair, kinds))
+    case .input(let kinds):
+      guard !text.isEmpty else { throw wrong("the name of an earlier step or a file") }
+      return .input(try source(text, pair, kinds))
     }
+  }
+
+  /// The text of a value as it stands, where the stage would take it.
+  private func checked(_ text: String, _ kind: ValueKind, line: Int, key: String) throws -> String {
+    do {
+      try kind.check(text)
+    } catch {
+      throw JobFileError(
+        line: line, key: key, "is \"\(text.prefix(80))\"; expected \(error.expected)", remedy: error.hint)
+    }
+    return text
   }
 
   private func source(_ text: String, _ pair: YAMLNode.Pair, _ kinds: Set<ArtifactKind>) throws -> JobStep.Source {

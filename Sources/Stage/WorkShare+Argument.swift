@@ -1,7 +1,0 @@
-import ArgumentParser
-import Files
-
-extension WorkShare: ExpressibleByArgument {
-  /// `i/n`.
-  public init?(argument: String) { self.init(argument) }
-}
