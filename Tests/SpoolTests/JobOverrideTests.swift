@@ -134,6 +134,19 @@ struct JobOverrideTests {
     #expect(failure.description.contains(says), "\(failure)")
   }
 
+  @Test("of values that go together may come in any order; one that fits nothing is named")
+  func valuesThatGoTogether() throws {
+    for overrides in [["samples.s-churn=40", "samples.sampler=heun"], ["samples.sampler=heun", "samples.s-churn=40"]] {
+      #expect(try values(try apply(overrides), "samples")["s-churn"] == .text("40"))
+    }
+    let failure = try #require(throws: Failure.self) { try apply(["samples.s-churn=40", "samples.steps=5"]) }
+    #expect(failure.subject == "--set samples.s-churn=40" && failure.problem.contains("needs the sampler heun"))
+    // Of a file in which they went together.
+    let heun = try apply(["samples.sampler=heun", "samples.s-churn=40"])
+    let broken = try #require(throws: Failure.self) { try apply(["samples.sampler=one-step"], to: heun) }
+    #expect(broken.subject == "--set samples.sampler=one-step", "\(broken)")
+  }
+
   @Test("of one option twice, and of a file that is wrong itself, are refused")
   func refusesMore() throws {
     let twice = try #require(throws: Failure.self) { try apply(["generator.lr=1", "generator.lr=2"]) }

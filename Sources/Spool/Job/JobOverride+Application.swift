@@ -20,6 +20,8 @@ extension JobOverride {
     guard !overrides.isEmpty else { return bytes }
     var text = String(decoding: bytes, as: UTF8.self)
     var changed: Set<[String]> = []
+    // Values that depend on each other may be right together only.
+    var wrong: (override: JobOverride, error: JobFileError)?
     for override in overrides {
       let root = try YAMLReader.read(Array(text.utf8))
       let place = try override.find(in: root)
@@ -30,11 +32,20 @@ extension JobOverride {
       do {
         let result = try YAMLReader.read(Array(edited.utf8))
         guard Tree(result) == override.expected(root, place) else { throw override.notInPlace }
-        _ = try JobFile(Array(edited.utf8))
       } catch let error as JobFileError {
-        throw override.failure(error.key == override.key ? error.message : error.description)
+        throw override.failure(error.description)
       }
       text = edited
+      do {
+        _ = try JobFile(Array(text.utf8))
+        wrong = nil
+      } catch let error as JobFileError {
+        if wrong?.error.message != error.message { wrong = (override, error) }
+      }
+    }
+    if let wrong {
+      let (override, error) = wrong
+      throw override.failure(error.key == override.key ? error.message : error.description)
     }
     if !text.hasSuffix("\n") { text += "\n" }
     text += "\n# Set when it was submitted:\n"
