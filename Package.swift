@@ -120,7 +120,8 @@ let package = Package(
 
     // Tests: one target per module; TestSupport finds the fixtures and the built programs.
     .target(
-      name: "TestSupport", dependencies: ["HDF5", "Compute", "Checkpoints", "Models"], path: "Tests/TestSupport"),
+      name: "TestSupport", dependencies: ["HDF5", "Images", "Compute", "Checkpoints", "Models"],
+      path: "Tests/TestSupport"),
     // Changed files for every reader of untrusted files; sid-fuzz runs them for hours, FuzzTests for a moment.
     .target(
       name: "Fuzzing",

@@ -33,8 +33,11 @@ public struct ByteName: Hashable, Comparable, Sendable {
 
   /// The names in a folder, unsorted, without "." and "..".
   /// - Throws: a `Failure` of what the system says: the folder is missing, may not be read, or cannot be read now.
-  public static func names(inFolder folder: String) throws -> [ByteName] {
-    guard let stream = opendir(folder) else { throw Failure.input(folder) }
+  public static func names(inFolder folder: String) throws -> [ByteName] { try names(inFolder: ByteName(folder)) }
+
+  /// The same for a folder whose own path need not be text.
+  public static func names(inFolder folder: ByteName) throws -> [ByteName] {
+    guard let stream = folder.withCString({ opendir($0) }) else { throw Failure.input(folder.description) }
     defer { closedir(stream) }
     var names: [ByteName] = []
     while true {
@@ -47,7 +50,7 @@ public struct ByteName: Hashable, Comparable, Sendable {
       }
       if name.bytes != Array(".".utf8), name.bytes != Array("..".utf8) { names.append(name) }
     }
-    guard errno == 0 else { throw Failure.system(folder, "list") }
+    guard errno == 0 else { throw Failure.system(folder.description, "list") }
     return names
   }
 

@@ -6,8 +6,12 @@ import Foundation
 public enum SHA256 {
   /// The digest of a file's content, read in blocks of 1 MiB.
   /// - Throws: a `Failure` naming the file where it cannot be read.
-  public static func hexDigest(ofFile path: String) throws -> String {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  public static func hexDigest(ofFile path: String) throws -> String { try hexDigest(ofFile: ByteName(path)) }
+
+  /// The same for a path that need not be text.
+  public static func hexDigest(ofFile name: ByteName) throws -> String {
+    let path = name.description
+    let descriptor = name.withCString { open($0, O_RDONLY | O_CLOEXEC) }
     guard descriptor >= 0 else { throw Failure.input(path) }
     defer { close(descriptor) }
     var buffer = [UInt8](repeating: 0, count: 1 << 20)

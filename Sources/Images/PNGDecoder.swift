@@ -34,6 +34,8 @@ public enum PNGDecoder {
   /// The largest height and width that is read, in pixels.
   public static let maximumSide = 8192
 
+  static let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+
   /// Decodes an image.
   ///
   /// - Parameters:
@@ -76,6 +78,8 @@ public enum PNGDecoder {
   }
 
   /// Compares the lengths that chunks declare with the bytes that are there: libpng allocates before it reads.
+  ///
+  /// What stands behind the last chunk belongs to nobody: sites and editors append to files, and every viewer shows them.
   private static func checkChunks(_ data: [UInt8], subject: String) throws {
     var place = 8
     while place + 8 <= data.count {
@@ -85,6 +89,7 @@ public enum PNGDecoder {
           .dataError, subject,
           "not an intact PNG image: a chunk of \(length) bytes where only \(data.count - place - 8) are left")
       }
+      if data[(place + 4)..<(place + 8)].elementsEqual("IEND".utf8) { return }
       // Type and checksum stand around the data.
       place += 12 + length
     }

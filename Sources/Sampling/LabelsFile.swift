@@ -94,6 +94,9 @@ private struct LineScanner {
   var place = 0
   private var value: Int?
 
+  /// What some editors put before UTF-8.
+  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
   init(line: Int = 0, place: Int = 0) { (self.line, self.place) = (line, place) }
 
   /// - Parameter body: is told a number and where the next line begins; false ends the scan.
@@ -102,6 +105,7 @@ private struct LineScanner {
     for byte in block {
       place += 1
       switch byte {
+      case _ where place <= Self.byteOrderMark.count && value == nil && byte == Self.byteOrderMark[place - 1]: break
       case UInt8(ascii: "0")...UInt8(ascii: "9"):
         value = (value ?? 0) * 10 + Int(byte - UInt8(ascii: "0"))
         if value ?? 0 >= 1 << 31 { throw refuse(path) }
@@ -124,7 +128,10 @@ private struct LineScanner {
   }
 
   private func refuse(_ path: String) -> Failure {
-    Failure(
+    if line == 0, let guess = FileGuess(ofFile: path), guess.kind != "text" {
+      return FileGuess.refuse(path, expected: "a text file of class numbers")
+    }
+    return Failure(
       .dataError, path, "line \(line + 1) is no class number",
       remedy: "write one class a line, in the order of the images")
   }

@@ -9,6 +9,7 @@ import Images
 final class SampleImages: ImageSource {
   let count: Int
   let shape: ImageShape
+  let leftOut = LeftOut()
   /// The shards behind a virtual data set.
   let shardPaths: [String]
   private let dataset: HDF5Dataset
@@ -35,10 +36,11 @@ final class SampleImages: ImageSource {
   }
 }
 
-/// The images of an npz: an array of bytes `arr_0`, [N, H, W, C].
+/// The images of an npz: an array of bytes `arr_0`, [N, H, W, C]. Other arrays, of labels or names, are left out.
 final class NumpyImages: ImageSource {
   let count: Int
   let shape: ImageShape
+  let leftOut: LeftOut
   private let rows: NumpyRows
 
   /// - Throws: a `Failure` where the file has no such array.
@@ -52,6 +54,16 @@ final class NumpyImages: ImageSource {
       throw Failure(.dataError, path, "`arr_0` of shape \(extents); bytes of shape [N, H, W, C] are expected")
     }
     rows = try NumpyRows(file, name: "arr_0")
+    var leftOut = LeftOut()
+    for name in file.names where name != "arr_0" {
+      guard file.elementType(of: name) != .uint8 || file.shape(of: name)?.count != 4 else {
+        throw Failure(
+          .dataError, path, "images in `arr_0` and in `\(name)`: which are meant is not clear",
+          remedy: "save one array of images as arr_0")
+      }
+      leftOut.add(ByteName(name + ".npy"), reason: "array beside the images")
+    }
+    self.leftOut = leftOut
     count = extents[0]
     shape = ImageShape(height: extents[1], width: extents[2], channels: extents[3])
   }
@@ -63,12 +75,18 @@ final class NumpyImages: ImageSource {
 final class ShardedImages: ImageSource {
   let count: Int
   let shape: ImageShape
+  let leftOut: LeftOut
   private let parts: [(rows: Range<Int>, source: any ImageSource)]
 
-  /// - Parameter shards: each with its path, in order.
+  /// - Parameters:
+  ///   - shards: each with its path, in order.
+  ///   - beside: what stands beside the shards and was left out.
   /// - Throws: a `Failure` where a shard's images have another shape than the first's.
-  init(_ shards: [(path: String, source: any ImageSource)]) throws {
+  init(_ shards: [(path: String, source: any ImageSource)], beside: LeftOut) throws {
     precondition(!shards.isEmpty, "no shards")
+    var leftOut = beside
+    for shard in shards { leftOut.add(shard.source.leftOut) }
+    self.leftOut = leftOut
     shape = shards[0].source.shape
     var parts: [(Range<Int>, any ImageSource)] = []
     var next = 0

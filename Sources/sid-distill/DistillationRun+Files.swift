@@ -3,6 +3,7 @@ import Diagnostics
 import Distillation
 import Foundation
 import HDF5
+import Images
 import Models
 import Stage
 
@@ -31,13 +32,20 @@ extension DistillationRun {
   }
 
   /// Publishes the figures first and the generator last: the generator's name says that all is done.
-  func publish(_ state: TrainingState, _ progress: Progress, _ wanted: Provenance) throws {
+  func publish(
+    _ state: TrainingState, _ progress: Progress, _ wanted: Provenance, labelsOf images: StoredImages?
+  ) throws {
     let curve = progress.curve
     let fit = PowerLawFit(curve)
     var figures: [String: JSONValue] = [
       "distilled_kimg": .double(kimg(state)), "distillation_seconds": .double(progress.seconds),
     ]
     var details: [String: JSONValue] = ["curve": .array(curve.points.map(\.summary))]
+    if let images {
+      details["labels"] = [
+        "images": .int(images.count), "left_out": .object(images.leftOut.counts.mapValues { .int($0) }),
+      ]
+    }
     if let last = curve.points.last { figures["fd_distillation_last"] = .double(last.fd) }
     if let best = curve.best {
       figures["fd_distillation_best"] = .double(best.fd)

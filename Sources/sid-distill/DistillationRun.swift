@@ -43,14 +43,15 @@ struct DistillationRun {
       remedy: "give a smaller --microbatch or --checkpoint-activations"
     )
     var (state, progress) = try start(wanted)
+    let dataset = try command.training.labels.map { try ImageDataset(contentsOf: $0) }
     let distiller = Distiller(
       teacher: teacher, settings: settings, state: state ?? TrainingState(teacher: teacher, settings: settings),
       draws: SeededDraws(
-        seed: settings.seed, imageShape: teacher.imageShape, labels: try labels(),
+        seed: settings.seed, imageShape: teacher.imageShape, labels: try labels(dataset),
         augmentations: SeededAugmentations(settings, imageShape: teacher.imageShape)))
     state = nil  // the distiller's copy must be the only one, or every update would copy
     try train(distiller, evaluator, &progress, wanted)
-    try publish(distiller.state, progress, wanted)
+    try publish(distiller.state, progress, wanted, labelsOf: dataset?.images)
   }
 
   // MARK: Training
@@ -245,15 +246,18 @@ struct DistillationRun {
       origin: command.teacher)
   }
 
-  private func labels() throws -> any LabelSource {
+  private func labels(_ dataset: ImageDataset?) throws -> any LabelSource {
     let classes = teacher.configuration.labelDim
-    guard let path = command.training.labels else { return UniformLabels(seed: settings.seed, classes: classes) }
+    guard let dataset else { return UniformLabels(seed: settings.seed, classes: classes) }
     guard classes > 0 else { throw Failure(.usage, "--labels", "\(command.teacher) has no classes") }
-    let dataset = try ImageDataset(contentsOf: path)
-    guard let labels = dataset.labels else { throw Failure(.dataError, path, "the data set has no labels") }
-    guard dataset.labelDimension <= classes else {
-      throw Failure(.dataError, path, "it has \(dataset.labelDimension) classes, the teacher \(classes)")
+    guard let labels = try dataset.labels() else {
+      throw Failure(.dataError, dataset.path, "the data set has no labels")
     }
+    let count = (labels.max() ?? -1) + 1
+    guard count <= classes else {
+      throw Failure(.dataError, dataset.path, "it has \(count) classes, the teacher \(classes)")
+    }
+    if let note = dataset.images.note { context.note(note) }
     return DatasetLabels(labels, classes: classes, batch: settings.batch, seed: settings.seed)
   }
 }

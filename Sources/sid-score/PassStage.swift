@@ -82,7 +82,10 @@ struct PassStage {
   }
 
   /// Publishes the statistics of some images, as ours or as npz, after their summary.
-  func publish(_ set: FeatureSet, images: [String]) throws {
+  /// - Parameters:
+  ///   - images: digests of the images.
+  ///   - source: the images, where this run has read them.
+  func publish(_ set: FeatureSet, images: [String], of source: ImageCollection? = nil) throws {
     let statistics = set.statistics
     var details: [String: JSONValue] = [
       "num_images": .int(statistics.imageCount), "features": .int(statistics.featureCount),
@@ -90,6 +93,7 @@ struct PassStage {
       "rank": .int(try covarianceRank(statistics.covariance, size: statistics.featureCount)),
     ]
     details["feature_network"] = statistics.featureNetworkSHA256.map { .string($0) }
+    if let source { (details["images"], details["left_out"]) = Self.census(source) }
     guard Self.isNpz(output) else {
       return try publish(figures: [:], details: details) { try set.write(to: $0, images: images) }
     }
@@ -97,6 +101,16 @@ struct PassStage {
     try publishSummary(figures: [:], details: details)
     try statistics.publishNpz(output)
     removeScratch()
+  }
+
+  /// Says what sources of images left out, before the work.
+  func noteLeftOut(_ sources: ImageCollection?...) {
+    for note in sources.compactMap({ $0?.note }) { context.note(note) }
+  }
+
+  /// What a source of images gave and left out, for the summary.
+  static func census(_ images: ImageCollection) -> (images: JSONValue, leftOut: JSONValue) {
+    (.int(images.count), .object(images.leftOut.counts.mapValues { .int($0) }))
   }
 
   /// Marks a file as made by this run.

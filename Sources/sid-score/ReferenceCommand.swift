@@ -19,8 +19,8 @@ struct ReferenceCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "The images: a data set zip in EDM's layout, a samples file, an npz with arr_0, a tar or a folder of PNG images, or a "
-        + "folder of such files; or statistics to be written in another form.", valueName: "path"))
+      "The images: a data set zip in EDM's layout, a samples file, an npz with arr_0, a tar or a folder of PNG or PNM images, "
+        + "or a folder of such files; or statistics to be written in another form.", valueName: "path"))
   var dataset: String
 
   @Option(help: ArgumentHelp("The feature network, made by sid-convert.", valueName: "file"))
@@ -78,9 +78,14 @@ struct ReferenceCommand: ParsableCommand {
         selection: share.map { .share($0) } ?? .first(nil))
       let numbers = keepFeatures ? network.featureCount + (network.scoreCount ?? 0) : 0
       guard try work.begin([pass], network: network, kept: numbers) else { return }
+      work.noteLeftOut(images)
       let gathered = try work.gather(pass)
       if let share {
-        return try work.publish(figures: [:], details: ["num_images": .int(gathered.moments.count)]) { file in
+        let census = PassStage.census(images)
+        let details: [String: JSONValue] = [
+          "num_images": .int(gathered.moments.count), "images": census.images, "left_out": census.leftOut,
+        ]
+        return try work.publish(figures: [:], details: details) { file in
           try StatisticsPart.write(
             gathered, share: share, of: images, images: imagesDigest, featureNetworkSHA256: digest,
             convention: convention, to: file)
@@ -89,8 +94,9 @@ struct ReferenceCommand: ParsableCommand {
       let statistics = try FeatureStatistics(
         gathered.moments, featureNetworkSHA256: digest, convention: convention, origin: dataset)
       try work.publish(
-        FeatureSet(statistics: statistics, features: gathered.features, scores: gathered.scores), images: [imagesDigest]
-      )
+        FeatureSet(statistics: statistics, features: gathered.features, scores: gathered.scores),
+        images: [imagesDigest],
+        of: images)
     }
   }
 

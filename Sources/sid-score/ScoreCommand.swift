@@ -17,7 +17,8 @@ struct ScoreCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "The images: a samples file of sid-sample, a data set zip in EDM's layout, an npz with arr_0, a tar or a folder of "
-        + "PNG images, or a folder of such files; or their statistics, made by sid-score reference.", valueName: "path")
+        + "PNG or PNM images, or a folder of such files; or their statistics, made by sid-score reference.",
+      valueName: "path")
   )
   var samples: String
 

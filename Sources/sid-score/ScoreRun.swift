@@ -38,6 +38,7 @@ struct ScoreRun {
     let numbers =
       (kept.contains(.features) ? network.featureCount : 0) + (kept.contains(.scores) ? network.scoreCount ?? 0 : 0)
     guard try work.begin([realPass, pass].compactMap { $0 }, network: network, kept: numbers) else { return }
+    work.noteLeftOut(images, realImages)
     if let realPass {
       scorer = try makeScorer(
         featureSet(work.gather(realPass, part: PassStage.referencePart), convention, origin: command.reference))
@@ -109,6 +110,8 @@ struct ScoreRun {
       details["images"] = .int(first.imageCount)
       details["reference_images"] = first.referenceImageCount.map { .int($0) }
     }
+    if let images { details["left_out"] = PassStage.census(images).leftOut }
+    if let realImages { details["reference_left_out"] = PassStage.census(realImages).leftOut }
     try work.publish(
       figures: Dictionary(uniqueKeysWithValues: scores.map { ($0.figure, .double($0.value)) }), details: details
     ) { try Score.write(scores, featureNetworkSHA256: digest, convention: convention, to: $0) }

@@ -33,8 +33,8 @@ extension FuzzParser {
       },
       read: { path in
         let dataset = try ImageDataset(contentsOf: path)
-        let reader = try dataset.images()
-        while try !reader.next(4).isEmpty {}
+        try readImages(dataset.images)
+        _ = try dataset.labels()
       })
   }
 
@@ -49,7 +49,9 @@ extension FuzzParser {
           .init(name: "x", content: Array("27 path=a/b/c/d/e/image.png\n".utf8), kind: "x"),
           .init(name: "image.png", content: files[0].1),
           .init(name: "././@LongLink", content: Array(String(repeating: "n", count: 120).utf8) + [0], kind: "L"),
-          .init(name: "n", content: []), .init(name: "link.png", content: [], kind: "2"),
+          .init(name: "n", content: []),
+          .init(name: "link.png", content: [], kind: "2", target: "a/b/c/./d/e/image.png"),
+          .init(name: "hard.png", content: [], kind: "1", target: "link.png"),
         ]).encoded,
       ],
       mutate: { bytes, _, random in TarImage.mutate(bytes, &random) },
@@ -64,7 +66,7 @@ extension FuzzParser {
           }
         }
         return (names + (image.hasEnd ? ["end"] : [])).map { Record(name: $0, place: 0) }
-      }, read: { try readImages(try TarImages($0)) })
+      }, read: { try readImages(try StoredImages(tar: $0)) })
   }
 
   static func imageNumpy() throws -> FuzzParser {
@@ -106,6 +108,30 @@ extension FuzzParser {
     for start in stride(from: 0, to: min(source.count, 64), by: 4) {
       _ = try source.images(start..<min(start + 4, source.count))
     }
+  }
+
+  static func netpbm() throws -> FuzzParser {
+    let raster: [UInt8] = [1, 2, 3, 250, 251, 252, 9, 8, 7, 6, 5, 4]
+    let numbers = raster.map { "\($0)" }.joined(separator: " ")
+    return FuzzParser(
+      name: "netpbm", knownRecords: ["P1", "P2", "P3", "P4", "P5", "P6", "comment"],
+      seeds: [
+        Array("P1\n5 2\n10100\n0 0 0 0 1\n".utf8), Array("P2 4 3 255\n# gray\n\(numbers)\n".utf8),
+        Array("P3\n2 2\n255\n\(numbers)".utf8), Array("P4\n10 3\n".utf8) + raster.prefix(6),
+        Array("P5\n#\n4 3\n255\n".utf8) + raster, Array("P6\n2 2\n255\n".utf8) + raster,
+      ],
+      mutate: { bytes, _, random in
+        let words = ["P1", "P4", "P6", "255", "8192", "65535", "2147483647", "#", "\n", "-1", ""]
+        return random.oneIn(3)
+          ? ByteMutation.apply(bytes, &random) : TextMutation.apply(bytes, words: words, &random)
+      },
+      records: { bytes in
+        let kind = String(decoding: bytes.prefix(2), as: UTF8.self)
+        return ([kind] + (bytes.contains(0x23) ? ["comment"] : [])).map { Record(name: $0, place: 0) }
+      },
+      read: { path in
+        _ = try ImageDecoder.decode(Array(try Data(contentsOf: URL(fileURLWithPath: path))), subject: "x.pnm")
+      })
   }
 
   static func png() throws -> FuzzParser {

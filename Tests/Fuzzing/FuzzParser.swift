@@ -83,7 +83,7 @@ extension FuzzParser {
   public static func all() throws -> [FuzzParser] {
     [
       try pickle(), try torchArchive(), try torchLegacy(), try safetensors(), try numpy(), try imageArchive(),
-      try imageTar(), try imageNumpy(), try labelsFile(), try png(), try hdf5(), try jobFile(),
+      try imageTar(), try imageNumpy(), try labelsFile(), try netpbm(), try png(), try hdf5(), try jobFile(),
       try report(),
     ]
   }

@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 import Foundation
 import HDF5
 import Images
@@ -16,6 +17,11 @@ import TestSupport
     }
   }
 
+  /// The number of classes: the largest label and one; 0 without labels.
+  private func dimension(_ dataset: ImageDataset) throws -> Int {
+    try dataset.labels().map { ($0.max() ?? -1) + 1 } ?? 0
+  }
+
   @Test(
     "Pixels, labels and order are those that the official reader gives",
     arguments: [
@@ -26,15 +32,17 @@ import TestSupport
     let recorded = try HDF5File.open(Fixtures.path("golden/dataset/decoded_pixels.h5")).root.group(name)
     let images = try recorded.dataset("images_nchw_uint8")
     #expect(dataset.count == images.shape[0])
-    #expect([dataset.shape.channels, dataset.shape.height, dataset.shape.width] == Array(images.shape.dropFirst()))
-    #expect(try dataset.images().next(1000) == channelsLast(images.read(UInt8.self), images.shape))
-    #expect(dataset.labelDimension == (try recorded.intAttribute("label_dim")))
+    let shape = dataset.images.shape
+    #expect([shape.channels, shape.height, shape.width] == Array(images.shape.dropFirst()))
+    #expect(try dataset.images.images(0..<dataset.count) == channelsLast(images.read(UInt8.self), images.shape))
+    #expect(try dimension(dataset) == recorded.intAttribute("label_dim"))
     #expect(
-      try recorded.stringAttribute("file_names").contains(dataset.names.map { "\"\($0)\"" }.joined(separator: ", ")))
+      try recorded.stringAttribute("file_names").contains(
+        dataset.images.names.map { "\"\($0)\"" }.joined(separator: ", ")))
     if recorded.contains("labels") {
-      #expect(try dataset.labels == recorded.dataset("labels").read(Int64.self).map { Int($0) })
+      #expect(try dataset.labels() == recorded.dataset("labels").read(Int64.self).map { Int($0) })
     } else {
-      #expect(dataset.labels == nil)
+      #expect(try dataset.labels() == nil)
     }
   }
 
@@ -45,54 +53,85 @@ import TestSupport
     ])
   func pieces(name: String) throws {
     let dataset = try ImageDataset(contentsOf: Fixtures.path("golden/dataset/\(name).zip"))
-    let all = try dataset.images().next(dataset.count)
-    let reader = try dataset.images()
+    let images = dataset.images
+    let all = try images.images(0..<dataset.count)
     var pieces: [UInt8] = []
-    while true {
-      let piece = try reader.next(5)
-      if piece.isEmpty { break }
-      pieces += piece
+    for first in stride(from: 0, to: dataset.count, by: 5) {
+      pieces += try images.images(first..<min(first + 5, dataset.count))
     }
     #expect(pieces == all)
-    #expect(try dataset.images(from: 4).next(1) == Array(all[4 * dataset.shape.count..<5 * dataset.shape.count]))
-    #expect(try dataset.images(from: dataset.count).next(1) == [])
+    #expect(try images.images(4..<5) == Array(all[4 * images.shape.count..<5 * images.shape.count]))
+    #expect(try images.images(dataset.count..<dataset.count) == [])
   }
 
   @Test("An archive in another order is read in the order of the names' bytes")
   func outOfOrder() throws {
     let dataset = try ImageDataset(contentsOf: Fixtures.path("images/out_of_order.zip"))
-    #expect(dataset.names == ["a/10.png", "a/9.png", "b/2.png"])
-    #expect(dataset.labels == [0, 4, 1])
-    #expect(dataset.labelDimension == 5)
-    #expect(try dataset.images().next(3) == [10, 9, 2].flatMap { [UInt8](repeating: $0, count: 16) })
+    #expect(dataset.images.names.map(\.description) == ["a/10.png", "a/9.png", "b/2.png"])
+    #expect(try dataset.labels() == [0, 4, 1])
+    #expect(try dimension(dataset) == 5)
+    #expect(try dataset.images.images(0..<3) == [10, 9, 2].flatMap { [UInt8](repeating: $0, count: 16) })
   }
 
   @Test("The digits: 1,797 images of ten classes with the known mean")
   func digits() throws {
     let dataset = try ImageDataset(contentsOf: Fixtures.digits("digits-8x8.zip"))
     #expect(dataset.count == 1797)
-    #expect(dataset.labelDimension == 10)
-    let pixels = try dataset.images().next(1797).map { Double($0) / 127.5 - 1 }
+    #expect(try dimension(dataset) == 10)
+    let pixels = try dataset.images.images(0..<1797).map { Double($0) / 127.5 - 1 }
     let mean = pixels.reduce(0, +) / Double(pixels.count)
     #expect(abs(mean - -0.389) < 0.001)
   }
 
   @Test(
     "What is no data set is refused when it is opened",
-    arguments: [
-      "label_missing", "label_fraction", "label_negative", "labels_not_json", "jpeg", "no_images", "same_name_twice",
-      "truncated",
-    ])
+    arguments: ["jpeg", "no_images", "same_name_twice", "truncated"])
   func refusedAtOnce(name: String) throws {
     let failure = #expect(throws: Failure.self) { try ImageDataset(contentsOf: Fixtures.path("images/\(name).zip")) }
     #expect(failure?.status == .dataError)
     #expect(failure?.description.contains(name) == true)
   }
 
+  @Test(
+    "Labels that are none are refused where labels are asked for, and nobody else reads them",
+    arguments: [
+      ("label_missing", "no label for image"), ("label_fraction", "1.5"), ("label_negative", "-1"),
+      ("labels_not_json", "not a JSON object"),
+    ])
+  func refusedLabels(name: String, words: String) throws {
+    let dataset = try ImageDataset(contentsOf: Fixtures.path("images/\(name).zip"))
+    #expect(try dataset.images.images(0..<dataset.count).count == dataset.count * dataset.images.shape.count)
+    let failure = #expect(throws: Failure.self) { try dataset.labels() }
+    #expect(failure?.status == .dataError)
+    #expect(failure?.description.contains(name) == true)
+    #expect(failure?.description.contains(words) == true, "\(failure?.description ?? "")")
+  }
+
+  @Test("Labels match names by their bytes, behind a byte order mark, with the slashes of Windows; lists are refused")
+  func labelForms() throws {
+    let folder = try TemporaryFolder()
+    func labels(_ json: String, _ names: [String]) throws -> [Int]? {
+      let images = try names.enumerated().map { MadeArchive.Entry($1, try MadeImage.png($0)) }
+      try folder.write(MadeArchive.zip(images + [.init("dataset.json", Array(json.utf8))]), to: "x.zip")
+      return try ImageDataset(contentsOf: folder.file("x.zip")).labels()
+    }
+    // The same letter in two forms of Unicode: two names.
+    let names = ["e\u{301}.png", "\u{E9}.png"]
+    let both = "[[\"e\u{301}.png\", 3], [\"\u{E9}.png\", 4]]"
+    #expect(try labels("{\"labels\": \(both)}", names) == [3, 4])
+    #expect(try labels("\u{FEFF}{\"labels\": [[\"a\\\\0.png\", 2]]}", ["a/0.png"]) == [2])
+    #expect(try labels("\u{FEFF}{\"labels\": null}", ["a.png"]) == nil)
+    let list = #expect(throws: Failure.self) { try labels("{\"labels\": [[\"0.png\", [1.0, 0.5]]]}", ["0.png"]) }
+    #expect(list?.description.contains("the label of 0.png is a list of 2") == true, "\(list?.description ?? "")")
+    let one = #expect(throws: Failure.self) { try labels("{\"labels\": [[\"\u{E9}.png\", 4]]}", names) }
+    #expect(one?.description.contains("no label for image e\u{301}.png") == true, "\(one?.description ?? "")")
+  }
+
   @Test("Damage in an image is found when it is read", arguments: ["two_sizes", "wrong_checksum", "declares_4GB"])
   func refusedWhenRead(name: String) throws {
     let failure = #expect(throws: Failure.self) {
-      try ImageDataset(contentsOf: Fixtures.path("images/\(name).zip")).images().next(10)
+      let images = try ImageDataset(contentsOf: Fixtures.path("images/\(name).zip")).images
+      _ = try images.images(0..<images.count)
     }
     #expect(failure?.status == .dataError)
     #expect(failure?.description.contains("1.png") == true)

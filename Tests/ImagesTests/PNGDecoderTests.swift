@@ -41,6 +41,20 @@ import TestSupport
     #expect(failure?.subject == "x.png")
   }
 
+  @Test(
+    "Bytes behind the end of an image change nothing, whatever they look like",
+    arguments: [
+      Array("<!-- a comment of the site -->".utf8), [0], [0xFF, 0xFF, 0xFF, 0xFF, 0x49, 0x44, 0x41, 0x54],
+      [UInt8](repeating: 0, count: 4096), [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A, 0, 0, 0, 13],
+    ])
+  func bytesBehind(tail: [UInt8]) throws {
+    let whole = try file("interlaced_rgb_11x13")
+    let image = try PNGDecoder.decode(whole + tail, subject: "a")
+    #expect(image.pixels == pattern(image.shape))
+    // They do not make up for what is missing before them.
+    #expect(throws: Failure.self) { try PNGDecoder.decode(Array(whole.dropLast(13)) + tail, subject: "a") }
+  }
+
   @Test("An image that is cut or changed anywhere is refused")
   func damaged() throws {
     let whole = try file("interlaced_rgb_11x13")

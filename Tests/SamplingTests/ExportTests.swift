@@ -39,9 +39,9 @@ struct ExportTests {
   func edmZip() throws {
     let path = try export(.edmZip)
     let dataset = try ImageDataset(contentsOf: path)
-    #expect(dataset.names.first == "00000/img00000000.png" && dataset.count == 24)
-    #expect(dataset.labels == (try reader.labels(0..<24)))
-    #expect(try dataset.images().next(24) == images)
+    #expect(dataset.images.names.first?.description == "00000/img00000000.png" && dataset.count == 24)
+    #expect(try dataset.labels() == reader.labels(0..<24))
+    #expect(try dataset.images.images(0..<24) == images)
   }
 
   @Test("The npz holds arr_0 and arr_1 as numpy writes them")

@@ -66,6 +66,27 @@ struct RecipeTests {
     }
   }
 
+  @Test("A labels file may begin with a byte order mark; another kind of file is told apart")
+  func labelsFileOfEditors() throws {
+    let path = folder.file("labels.txt")
+    func file(_ bytes: [UInt8]) throws -> LabelsFile {
+      try Data(bytes).write(to: URL(fileURLWithPath: path))
+      return try LabelsFile(path)
+    }
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    for text in ["7\n9\n3", "7\r\n9\r\n3\r\n"] {
+      let labels = try file(mark + Array(text.utf8))
+      #expect(try labels.count == 3 && labels.labels(0..<3) == [7, 9, 3] && labels.labels(2..<3) == [3])
+    }
+    for (bytes, words) in [
+      ([0x1F, 0x8B, 8], "gunzip"), (Array("<html>".utf8), "a web page"), (Array("7\n".utf8) + mark, "line 2"),
+      (mark + mark + [0x37], "line 1"), ([0xFF, 0xFE, 0x37, 0], "line 1"),
+      (Array("version https://git-lfs.github.com/spec/v1\n".utf8), "git lfs pull"),
+    ] {
+      #expect { try file(bytes) } throws: { ($0 as? Failure)?.status == .dataError && "\($0)".contains(words) }
+    }
+  }
+
   @Test("Seeds by the million cost nothing until they are asked for")
   func manySeeds() throws {
     let seeds = try SeedList("0-49999999,60000000-1099511627775")

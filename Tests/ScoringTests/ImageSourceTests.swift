@@ -75,6 +75,19 @@ import Testing
     try expect("links", "links") {
       try FileManager.default.createSymbolicLink(atPath: $0 + "/1.png", withDestinationPath: $0 + "/0.png")
     }
+    try expect("shard beside", "kinds") {
+      for name in ["1.tar", "1.zip"] {
+        try FileManager.default.copyItem(atPath: Self.path("images" + name.dropFirst()), toPath: $0 + "/" + name)
+      }
+    }
+    try expect("beside", "beside images") {
+      try FileManager.default.copyItem(atPath: Self.path("images.tar"), toPath: $0 + "/1.tar")
+    }
+    try expect("below", "a zip archive inside a folder") {
+      try FileManager.default.removeItem(atPath: $0 + "/0.png")
+      try FileManager.default.createDirectory(atPath: $0 + "/sub", withIntermediateDirectories: true)
+      try FileManager.default.copyItem(atPath: Self.path("images.zip"), toPath: $0 + "/sub/1.zip")
+    }
     try expect("jpeg", "no PNG file") { try Data().write(to: URL(fileURLWithPath: $0 + "/1.jpg")) }
     try expect("cut", "1.png") {
       try Data(contentsOf: URL(fileURLWithPath: $0 + "/0.png")).prefix(60).write(

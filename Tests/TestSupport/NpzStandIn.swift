@@ -36,7 +36,7 @@ public enum NpzStandIn {
   }
 
   /// CRC-32 as zip files have it.
-  private static func checksum(_ bytes: [UInt8]) -> UInt32 {
+  static func checksum(_ bytes: [UInt8]) -> UInt32 {
     var table: [UInt32] = []
     for start in 0..<256 as Range<UInt32> {
       var entry = start

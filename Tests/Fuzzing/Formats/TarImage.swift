@@ -5,6 +5,8 @@ struct TarImage {
     var content: [UInt8]
     /// The type flag: `0` a file, `1` and `2` links, `x` and `g` pax headers, `L` a long name.
     var kind: Character = "0"
+    /// What a link stands for.
+    var target = ""
     /// Header fields that are not what they should be, by their place.
     var lies: [Int: [UInt8]] = [:]
     var hasWrongChecksum = false
@@ -36,7 +38,8 @@ struct TarImage {
       let end = min(bytes.count, start + octal)
       let name = String(decoding: header.prefix(100).prefix { $0 != 0 }, as: UTF8.self)
       let kind = Character(UnicodeScalar(header[header.startIndex + 156]))
-      files.append(File(name: name, content: Array(bytes[start..<end]), kind: kind))
+      let target = String(decoding: header.dropFirst(157).prefix(100).prefix { $0 != 0 }, as: UTF8.self)
+      files.append(File(name: name, content: Array(bytes[start..<end]), kind: kind, target: target))
       place = start + (octal + Self.blockBytes - 1) / Self.blockBytes * Self.blockBytes
     }
     guard !files.isEmpty else { return nil }
@@ -64,6 +67,7 @@ struct TarImage {
     for (place, digits) in [(100, 7), (108, 7), (116, 7), (136, 11)] { put(octal(0, digits: digits), at: place) }
     put(octal(file.content.count, digits: 11), at: 124)
     put(Array("\(file.kind)".utf8), at: 156)
+    put(Array(file.target.utf8.prefix(100)), at: 157)
     put(Array("ustar".utf8) + [0, 0x30, 0x30], at: 257)
     for (place, lie) in file.lies { put(lie, at: place) }
     let sum = header.enumerated().reduce(0) { $0 + ((148..<156).contains($1.offset) ? 32 : Int($1.element)) }
@@ -95,6 +99,8 @@ struct TarImage {
         let line = " \(key)=\(random.integer())\n"
         let content = Array("\(line.utf8.count + (random.oneIn(4) ? random.below(9) : 2))\(line)".utf8)
         image.files.insert(File(name: "x", content: content, kind: random.pick(["x", "g"])), at: index)
+      case 12:
+        image.files[index].target = random.pick(image.files.map(\.name) + ["", "..", "/x", "link.png", "a/../1.png"])
       case 11: image.files[index].content = ByteMutation.apply(image.files[index].content, &random)
       default: image.files[index].content = PNGImage.mutate(image.files[index].content, &random)
       }

@@ -1,0 +1,81 @@
+import Diagnostics
+import Files
+
+/// Everything that a container holds, entry by entry.
+struct EntryCensus {
+  /// An image: its path, and the file that holds its content, which is another one for a link.
+  struct Image {
+    let name: ByteName
+    let file: (name: ByteName, place: Int)
+  }
+
+  /// In the order of the container.
+  private(set) var images: [Image] = []
+  /// What may hold images itself.
+  private(set) var archives: [(name: ByteName, kind: String)] = []
+  private(set) var leftOut = LeftOut()
+
+  /// - Throws: a `Failure` naming the entry that is a picture in a format that is not read, or a link to what is not there,
+  ///   or where the container is damaged.
+  init(_ container: any ImageContainer) throws {
+    var entries: [StoredEntry] = []
+    // nil for links, whose targets may come later.
+    var kinds: [EntryKind?] = []
+    try container.forEachEntry { entry, beginning in
+      entries.append(entry)
+      switch entry.form {
+      case .file: kinds.append(try EntryKind(name: entry.name, beginning: beginning))
+      case .symbolicLink, .hardLink: kinds.append(Sidecar.reason(entry.name).map { .leftOut($0) })
+      }
+    }
+    let links = kinds.contains { $0 == nil } ? LinkTable(entries) : nil
+    for (index, entry) in entries.enumerated() {
+      guard kinds[index] == nil, let links else {
+        try take(entry.name, kinds[index] ?? .leftOut("link"), of: entry, container)
+        continue
+      }
+      let target = try Self.target(of: index, entries, links, container)
+      try take(entry.name, Self.kind(of: target, kinds[target.index], container), of: target.entry, container)
+    }
+  }
+
+  private mutating func take(
+    _ name: ByteName, _ kind: EntryKind, of file: StoredEntry, _ container: any ImageContainer
+  ) throws {
+    switch kind {
+    case .image: images.append(Image(name: name, file: (file.name, file.place)))
+    case .foreignPicture(let picture): throw ImageDecoder.refused(container.subject(name), picture)
+    case .archive(let kind): archives.append((name, kind))
+    case .leftOut(let reason): leftOut.add(name, reason: reason)
+    }
+  }
+
+  private static func target(
+    of index: Int, _ entries: [StoredEntry], _ links: LinkTable, _ container: any ImageContainer
+  ) throws -> (index: Int, entry: StoredEntry) {
+    do {
+      let target = try links.file(of: index)
+      return (target, entries[target])
+    } catch {
+      let shown: String
+      switch entries[index].form {
+      case .symbolicLink(let target), .hardLink(let target): shown = target.description
+      case .file: shown = ""
+      }
+      throw Failure(
+        .dataError, container.subject(entries[index].name), "a link to \(shown), \(error.rawValue)",
+        remedy: "store a copy of the file, or take the link out")
+    }
+  }
+
+  /// What a link stands for. A place that hides its target hides nothing from the link (git-annex keeps content so).
+  private static func kind(
+    of target: (index: Int, entry: StoredEntry), _ known: EntryKind?, _ container: any ImageContainer
+  ) throws -> EntryKind {
+    if let known, Sidecar.reason(target.entry.name) == nil { return known }
+    let content = try container.content(
+      of: (target.entry.name, target.entry.place), maximumBytes: StoredImages.maximumImageBytes)
+    return EntryKind(
+      suffix: target.entry.name.pathExtension, beginning: Array(content.prefix(EntryKind.neededBytes)))
+  }
+}
