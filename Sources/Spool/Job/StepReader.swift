@@ -85,29 +85,6 @@ struct StepReader {
     return JobStep(name: name, stage: stage, outputs: outputs, settings: settings, limits: limits, line: line)
   }
 
-  /// Refuses values that are right by themselves and do not fit each other.
-  private func checkRelations(_ settings: [JobStep.Setting], of stage: StageVocabulary, line: Int) throws {
-    var texts: [String: [String]] = [:]
-    var others: Set<String> = []
-    for setting in settings {
-      switch setting.value {
-      case .text(let text): texts[setting.option.name] = [text]
-      case .list(let items): if !items.isEmpty { texts[setting.option.name] = items }
-      case .flag(let isSet): if isSet { others.insert(setting.option.name) }
-      case .input: others.insert(setting.option.name)
-      }
-    }
-    do {
-      try stage.relations?.init(GivenValues(texts: texts, others: others)).check()
-    } catch {
-      func setting(_ name: String?) -> JobStep.Setting? { settings.first { $0.option.name == name } }
-      if setting(error.option) == nil, let other = setting(error.other) {
-        throw JobFileError(line: other.line, key: other.option.name, "\(error.option) \(error.problem)")
-      }
-      throw JobFileError(line: setting(error.option)?.line ?? line, key: error.option, error.problem)
-    }
-  }
-
   private func limit<T: Comparable & ExpressibleByIntegerLiteral>(
     _ pair: YAMLNode.Pair, _ parse: (String) -> T?, _ rule: String
   ) throws -> T {
@@ -182,17 +159,6 @@ struct StepReader {
       guard !text.isEmpty else { throw wrong("the name of an earlier step or a file") }
       return .input(try source(text, pair, kinds))
     }
-  }
-
-  /// The text of a value as it stands, where the stage would take it.
-  private func checked(_ text: String, _ kind: ValueKind, line: Int, key: String) throws -> String {
-    do {
-      try kind.check(text)
-    } catch {
-      throw JobFileError(
-        line: line, key: key, "is \"\(text.prefix(80))\"; expected \(error.expected)", remedy: error.hint)
-    }
-    return text
   }
 
   private func source(_ text: String, _ pair: YAMLNode.Pair, _ kinds: Set<ArtifactKind>) throws -> JobStep.Source {
