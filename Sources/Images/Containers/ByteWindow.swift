@@ -12,7 +12,7 @@ final class ByteWindow {
   private var kept: [UInt8] = []
   private let expected: String
 
-  private static let windowBytes = 1 << 16
+  private static let windowBytes = 1 << 14
 
   /// - Parameter expected: what the file is to be, with its article, for messages.
   /// - Throws: a `Failure`: `noInput` where there is no such file, `dataError` where it is none that can be read anywhere.
