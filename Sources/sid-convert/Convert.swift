@@ -64,8 +64,8 @@ struct Convert: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run(SidConvert.program, options: stage) { context in
-      let output = output ?? companion(of: source, extension: to?.fileExtension ?? "h5")
+    let output = output ?? companion(of: source, extension: to?.fileExtension ?? "h5")
+    StageProgram.run(SidConvert.program, options: stage, writing: [OutputPlace(output)]) { context in
       try requireOther(source, output)
       if let config { try requireOther(config, output) }
       let provenance = try provenance()
@@ -78,7 +78,6 @@ struct Convert: ParsableCommand {
         context.note("\(output): made from the same source already; nothing to do")
         return
       }
-      try AtomicFile.requireFolder(of: output)
       let conversion = Conversion(
         content: try file.content(key: key, description: description), origin: source, output: output,
         provenance: provenance, allowsNonFinite: allowNonFinite)

@@ -23,7 +23,7 @@ struct List: ParsableCommand {
   @OptionGroup var stage: StageOptions
 
   func run() throws {
-    StageProgram.run(SidConvert.program, options: stage) { context in
+    StageProgram.run(SidConvert.program, options: stage, writing: []) { context in
       let source = try SourceFile.open(file)
       print("\(file): \(source.kind)")
       if stage.dryRun { return }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Diagnostics
 import Distillation
+import Files
 import Models
 import Stage
 
@@ -48,7 +49,10 @@ struct SidDistill: ParsableCommand {
   var options: StageOptions
 
   func run() throws {
-    StageProgram.run("sid-distill", options: options) { context in
+    StageProgram.run(
+      "sid-distill", options: options,
+      writing: [OutputPlace(output), OutputPlace(state, option: "--state")]
+    ) { context in
       try DistillationRun(self, context).run()
     }
   }

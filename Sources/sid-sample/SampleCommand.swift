@@ -1,5 +1,6 @@
 import ArgumentParser
 import Diagnostics
+import Files
 import Stage
 
 /// `sid-sample --network FILE --seeds LIST --output FILE`.
@@ -28,7 +29,10 @@ struct SampleCommand: ParsableCommand {
   @OptionGroup(title: "Stage") var stage: StageOptions
 
   func run() throws {
-    StageProgram.run(SidSample.program, options: stage) { context in
+    let exports = work.export.map {
+      OutputPlace($0.output(beside: output), option: "--export", kind: $0.isFolder ? .folder : .file)
+    }
+    StageProgram.run(SidSample.program, options: stage, writing: [OutputPlace(output)] + exports) { context in
       try SampleStage(command: self, context: context).run()
     }
   }
