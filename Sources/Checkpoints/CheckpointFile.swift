@@ -43,6 +43,37 @@ package final class CheckpointFile: Sendable {
     size = Int(status.st_size)
   }
 
+  /// A new file without a name, in the folder for temporary files.
+  ///
+  /// - Parameters:
+  ///   - path: what errors name.
+  ///   - content: writes what it is to hold, block by block.
+  /// - Throws: a `Failure` of what the system says, or what `content` throws.
+  init(temporaryFor path: String, _ content: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void) throws {
+    let folder = FileManager.default.temporaryDirectory.path
+    var template = Array("\(folder)/sid-unpacked.XXXXXX".utf8CString)
+    let descriptor = mkstemp(&template)
+    guard descriptor >= 0 else { throw Failure.system(folder, "create a temporary file in it") }
+    unlink(template)
+    var written = 0
+    do {
+      try content { block in
+        var done = 0
+        while done < block.count {
+          let n = write(descriptor, block.baseAddress?.advanced(by: done), block.count - done)
+          if n < 0 && errno == EINTR { continue }
+          guard n > 0 else { throw Failure.system(folder, "unpack \(path) to it") }
+          done += n
+        }
+        written += block.count
+      }
+    } catch {
+      close(descriptor)
+      throw error
+    }
+    (self.path, self.descriptor, size) = (path, descriptor, written)
+  }
+
   deinit { close(descriptor) }
 
   /// All bytes of the file.

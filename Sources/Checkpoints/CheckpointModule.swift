@@ -15,6 +15,9 @@ public struct CheckpointModule: TensorSource, Sendable {
   public let initPositionalCount: Int
   /// The object's plain attributes, such as `sigma_min`; names that begin with an underscore are left out.
   public let attributes: [String: PlainValue]
+  /// What is neither plain nor read otherwise: attributes and keyword arguments of the object and of its child `model`,
+  /// by name, in words what each is. None of them may be needed.
+  public let opaque: (attributes: [String: String], keywords: [String: String])
   /// The keyword arguments its child `model` was made with.
   public let modelInitKeywords: [String: PlainValue]
   /// The plain attributes of its child `model`.
@@ -31,6 +34,7 @@ public struct CheckpointModule: TensorSource, Sendable {
   public func tensor(_ name: String) throws -> Tensor { try tensors.tensor(name) }
 
   init(_ index: Int, of document: PickleDocument, file: CheckpointFile) throws {
+    let index = document.unwrapped(index)
     let object = document.objects[index]
     guard let state = object.state.map({ document.dictionaries[$0] }) else {
       throw file.refuse("the \(object.className) has no attributes")
@@ -42,17 +46,38 @@ public struct CheckpointModule: TensorSource, Sendable {
     initKeywords = document.plainDictionary(state["_init_kwargs"])
     initPositionalCount = document.items(state["_init_args"])?.count ?? 0
     attributes = document.plainAttributes(state)
+    var opaque = (
+      attributes: document.opaqueEntries(state),
+      keywords: document.dictionary(state["_init_kwargs"]).map { document.opaqueEntries($0) } ?? [:]
+    )
     if case .object(let child)? = document.dictionary(state["_modules"])?["model"],
       let childState = document.objects[child].state.map({ document.dictionaries[$0] })
     {
       modelClassName = document.objects[child].className
       modelInitKeywords = document.plainDictionary(childState["_init_kwargs"])
       modelAttributes = document.plainAttributes(childState)
+      opaque.attributes.merge(document.opaqueEntries(childState)) { outer, _ in outer }
     } else {
       modelClassName = nil
       modelInitKeywords = [:]
       modelAttributes = [:]
     }
+    self.opaque = opaque
+  }
+}
+
+extension PickleDocument {
+  /// The network inside DataParallel and the like, which hold it as their only child.
+  fileprivate func unwrapped(_ index: Int) -> Int {
+    var index = index
+    for _ in 0..<8 {
+      guard ["DataParallel", "DistributedDataParallel"].contains(objects[index].className),
+        let state = objects[index].state, let children = dictionary(dictionaries[state]["_modules"]),
+        case .object(let child)? = children["module"]
+      else { return index }
+      index = child
+    }
+    return index
   }
 }
 
@@ -90,7 +115,8 @@ private struct ModuleWalker {
       switch value {
       case .none: continue
       case .object(let child): try walk(child, prefix: prefix + name + ".", depth: depth + 1)
-      default: throw file.refuse("the child \(prefix)\(name) is no module")
+      default:
+        throw file.refuse("the child \(prefix)\(name) is no module but \(document.description(of: value))")
       }
     }
   }
@@ -106,7 +132,8 @@ private struct ModuleWalker {
       case .none: continue
       case .tensor(let index):
         if !skipping.contains(name) { entries.append((prefix + name, document.tensor(index))) }
-      default: throw file.refuse("the parameter \(prefix)\(name) is no tensor")
+      default:
+        throw file.refuse("the parameter \(prefix)\(name) is no tensor but \(document.description(of: value))")
       }
       guard entries.count <= PickleLimits.tensorsOfNetwork else {
         throw file.refuse("a network of more than \(PickleLimits.tensorsOfNetwork) tensors")

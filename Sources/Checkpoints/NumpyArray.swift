@@ -26,17 +26,32 @@ struct NumpyHeader {
     guard length <= Self.limitBytes - start else { throw refuse("a header of \(length) bytes") }
     guard length <= bytes.count - start else { throw refuse("the header of \(length) bytes is cut off") }
     var literal = PythonLiteral(bytes[start..<(start + length)])
-    guard let fields = literal.dictionary(), fields.count == 3, case .text(let descriptor)? = fields["descr"],
+    guard let fields = literal.dictionary(), fields.count == 3, let descriptor = fields["descr"],
       case .flag(let isFortranOrder)? = fields["fortran_order"], case .integers(let shape)? = fields["shape"]
     else { throw refuse("the header is not a dictionary of descr, fortran_order and shape") }
+    guard case .text(let descriptor) = descriptor else {
+      throw refuse("elements of a structured type, which is not read")
+    }
     guard let type = ElementType(numpy: descriptor) else {
-      throw refuse("elements of type \(descriptor), which is not read")
+      throw refuse("elements of type \(Self.words(descriptor)), which is not read")
     }
     guard shape.count <= 16, StoredTensor.rowMajorStrides(shape) != nil else {
       throw refuse("the shape \(shape) is impossible")
     }
     (self.type, self.shape, self.isFortranOrder) = (type, shape, isFortranOrder)
     byteCount = start + length
+  }
+
+  /// A type string with what it means, where that is known.
+  private static func words(_ descriptor: String) -> String {
+    switch descriptor.drop(while: { "<>|=".contains($0) }).first {
+    case "U", "S", "a": "\(descriptor) (text)"
+    case "O": "\(descriptor) (objects of Python)"
+    case "c": "\(descriptor) (complex numbers)"
+    case "V": "\(descriptor) (structures)"
+    case _ where descriptor.hasPrefix(">"): "\(descriptor) (big-endian)"
+    default: descriptor
+    }
   }
 
   /// Distance in elements between neighbours along each axis.
@@ -52,7 +67,8 @@ struct NumpyHeader {
   /// - Parameter dataBytes: how many they are.
   func tensor(name: String, dataBytes: Int, file: CheckpointFile, place: (inout Storage) -> Void) throws -> StoredTensor
   {
-    guard dataBytes == count * type.byteCount else {
+    // numpy reads as many elements as the header says, whatever follows.
+    guard dataBytes >= count * type.byteCount else {
       throw file.refuse("\(name) has shape \(shape) of \(type.rawValue) and \(dataBytes) bytes")
     }
     var storage = Storage(key: name, type: type, count: count)
@@ -64,16 +80,18 @@ struct NumpyHeader {
 extension ElementType {
   /// By numpy's type string; big-endian and compound types are not read.
   init?(numpy descriptor: String) {
-    switch descriptor {
-    case "<f8": self = .float64
-    case "<f4": self = .float32
-    case "<f2": self = .float16
-    case "<i8": self = .int64
-    case "<i4": self = .int32
-    case "<i2": self = .int16
-    case "|i1": self = .int8
-    case "|u1": self = .uint8
-    case "|b1": self = .bool
+    let order = descriptor.first.flatMap { "<|=>".contains($0) ? $0 : nil }
+    switch (order == nil ? descriptor : String(descriptor.dropFirst()), order) {
+    case ("i1", _): self = .int8
+    case ("u1", _): self = .uint8
+    case ("b1", _), ("?", _): self = .bool
+    case (_, ">"?): return nil
+    case ("f8", _): self = .float64
+    case ("f4", _): self = .float32
+    case ("f2", _): self = .float16
+    case ("i8", _): self = .int64
+    case ("i4", _): self = .int32
+    case ("i2", _): self = .int16
     default: return nil
     }
   }
@@ -85,6 +103,8 @@ private struct PythonLiteral {
     case text(String)
     case flag(Bool)
     case integers([Int])
+    /// A list or tuple of other things, as structured types have.
+    case other
   }
 
   private var rest: ArraySlice<UInt8>
@@ -108,6 +128,14 @@ private struct PythonLiteral {
     if let text = quoted() { return .text(text) }
     if word("True") { return .flag(true) }
     if word("False") { return .flag(false) }
+    let beginning = rest
+    if let integers = integers() { return .integers(integers) }
+    rest = beginning
+    return skip() ? .other : nil
+  }
+
+  /// `(1, 2)`; Python 2 wrote `(1L, 2L)`.
+  private mutating func integers() -> [Int]? {
     guard take("(") else { return nil }
     var integers: [Int] = []
     while !take(")") {
@@ -115,12 +143,27 @@ private struct PythonLiteral {
       integers.append(integer)
       guard take(",") || peek() == UInt8(ascii: ")") else { return nil }
     }
-    return .integers(integers)
+    return integers
+  }
+
+  /// Passes over a list or tuple, whatever it holds.
+  private mutating func skip() -> Bool {
+    var open = 0
+    repeat {
+      if take("[") || take("(") {
+        open += 1
+      } else if take("]") || take(")") {
+        open -= 1
+      } else if quoted() == nil, integer() == nil, !take(","), !word("None"), !word("True"), !word("False") {
+        return false
+      }
+    } while open > 0
+    return open == 0
   }
 
   /// The next byte that is no white space.
   private mutating func peek() -> UInt8? {
-    while let byte = rest.first, byte == 0x20 || byte == 0x0A { rest.removeFirst() }
+    while let byte = rest.first, byte == 0x20 || (9...13).contains(byte) { rest.removeFirst() }
     return rest.first
   }
 
@@ -137,7 +180,13 @@ private struct PythonLiteral {
     return true
   }
 
+  /// `'text'`, also as `u'text'` and `b'text'`.
   private mutating func quoted() -> String? {
+    if let first = peek(), first == UInt8(ascii: "u") || first == UInt8(ascii: "b"),
+      let next = rest.dropFirst().first, next == UInt8(ascii: "'") || next == UInt8(ascii: "\"")
+    {
+      rest.removeFirst()
+    }
     guard let quote = peek(), quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\"") else { return nil }
     guard let end = rest.dropFirst().firstIndex(of: quote) else { return nil }
     let text = rest[(rest.startIndex + 1)..<end]
@@ -150,6 +199,8 @@ private struct PythonLiteral {
     _ = peek()
     let digits = rest.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     rest = rest[digits.endIndex...]
+    guard !digits.isEmpty else { return nil }
+    if let suffix = rest.first, suffix == UInt8(ascii: "L") || suffix == UInt8(ascii: "l") { rest.removeFirst() }
     return Int(String(decoding: digits, as: UTF8.self))
   }
 }

@@ -3,21 +3,25 @@ import Diagnostics
 
 /// Reads the rows of one array of bytes in an npz file, without ever holding all of them.
 ///
-/// A stored array is read anywhere; a deflated one forward, from the beginning again where an earlier row is wanted.
+/// A stored array is read anywhere; a deflated one forward, from the beginning again where an earlier row is wanted. Of an
+/// array by columns every row is gathered from all over it: a deflated one is unpacked to a file without a name first.
 public final class NumpyRows {
   /// The extents of the array, the number of rows first.
   public let shape: [Int]
   private let file: CheckpointFile
   private let storage: Storage
   private let rowBytes: Int
+  /// For an array by columns: where it stands in plain, and the place of every byte of the first row in it.
+  private let columns: (file: CheckpointFile, start: Int, places: [Int])?
   private var inflation: (stream: InflationStream, position: Int)?
 
   /// - Parameters:
   ///   - file: the npz file.
   ///   - name: of an array of unsigned bytes.
-  /// - Throws: a `Failure` with status `dataError` where it is missing, of another type, in columns, or damaged.
+  /// - Throws: a `Failure` with status `dataError` where it is missing, of another type or damaged, `temporaryFailure`
+  ///   where there is no room to unpack it.
   public init(_ file: NumpyFile, name: String) throws {
-    let array = try file.rowMajor(name)
+    let array = try file.array(name)
     guard array.storage.type == .uint8, !array.shape.isEmpty else {
       throw file.file.refuse(
         "\(name) of shape \(array.shape) holds elements of type \(array.storage.type.rawValue); bytes (U8) are expected"
@@ -26,6 +30,22 @@ public final class NumpyRows {
     if let entry = array.storage.entry { try file.file.verify(entry) }
     (shape, self.file, storage) = (array.shape, file.file, array.storage)
     rowBytes = array.shape.dropFirst().reduce(1, *)
+    guard !array.isContiguous, array.count > 0 else {
+      columns = nil
+      return
+    }
+    let row = StoredTensor(
+      storage: array.storage, offset: 0, shape: Array(array.shape.dropFirst()),
+      strides: Array(array.strides.dropFirst()))
+    var places: [Int] = []
+    row.forEachPosition { places.append($0) }
+    if let bytes = array.storage.bytes {
+      columns = (file.file, bytes.start, places)
+    } else if let entry = array.storage.entry {
+      columns = (try Self.unpacked(entry, in: file.file), array.storage.entryOffset, places)
+    } else {
+      throw file.file.refuse("an array has no data")
+    }
   }
 
   /// The bytes of some rows.
@@ -33,6 +53,7 @@ public final class NumpyRows {
     precondition(range.lowerBound >= 0 && range.upperBound <= shape[0], "rows \(range) of \(shape)")
     let (start, count) = (range.lowerBound * rowBytes, range.count * rowBytes)
     if count == 0 { return [] }
+    if let columns { return try gathered(range, columns.file, columns.start, columns.places) }
     if let bytes = storage.bytes { return try file.bytes(ByteRange(start: bytes.start + start, count: count)) }
     guard let entry = storage.entry else { throw file.refuse("an array has no data") }
     let wanted = storage.entryOffset + start
@@ -45,6 +66,23 @@ public final class NumpyRows {
     let result = try current.stream.next(count)
     inflation = (current.stream, wanted + count)
     return result
+  }
+
+  /// Rows of an array by columns, in which the same byte of consecutive rows stands together.
+  private func gathered(_ range: Range<Int>, _ file: CheckpointFile, _ start: Int, _ places: [Int]) throws -> [UInt8] {
+    var result = [UInt8](repeating: 0, count: range.count * rowBytes)
+    for (column, place) in places.enumerated() {
+      let run = try file.bytes(ByteRange(start: start + place + range.lowerBound, count: range.count))
+      for (row, byte) in run.enumerated() { result[row * rowBytes + column] = byte }
+    }
+    return result
+  }
+
+  /// The content of a deflated entry in a file that goes with the process.
+  private static func unpacked(_ entry: ZipDirectory.Entry, in file: CheckpointFile) throws -> CheckpointFile {
+    try CheckpointFile(temporaryFor: file.path) { write in
+      try Inflation.forEachBlock(of: entry, in: file, write)
+    }
   }
 }
 

@@ -25,9 +25,25 @@ extension PickleDocument {
     plainEntries(state).filter { !$0.key.hasPrefix("_") }
   }
 
-  /// A plain value, or nil for tensors, objects, bytes and what is nested too deeply or is too much.
-  func plain(_ value: PickleValue) -> PlainValue? {
+  /// A dictionary's entries with text keys whose values are neither plain nor tensors, objects or modules that are read
+  /// otherwise: by key, in words what each is. Names that begin with an underscore are left out.
+  func opaqueEntries(_ dictionary: PickleDictionary) -> [String: String] {
+    var result: [String: String] = [:]
     var budget = 100_000
+    for (key, value) in zip(dictionary.keys, dictionary.values) {
+      guard case .text(let name) = key, !name.hasPrefix("_") else { continue }
+      switch value {
+      case .tensor, .object: continue
+      default: if plain(value, depth: 0, budget: &budget) == nil { result[name] = description(of: value) }
+      }
+    }
+    return result
+  }
+
+  /// A plain value, or nil for tensors, objects, bytes and what is nested too deeply or is too much.
+  /// - Parameter budget: how many values it may have.
+  func plain(_ value: PickleValue, budget: Int = 100_000) -> PlainValue? {
+    var budget = budget
     return plain(value, depth: 0, budget: &budget)
   }
 
@@ -63,6 +79,7 @@ extension PickleDocument {
         switch key {
         case .text(let name): entries[name] = plain
         case .integer(let number): entries[String(number)] = plain
+        case .other: return nil
         }
       }
       return .dictionary(entries)

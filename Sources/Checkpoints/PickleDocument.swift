@@ -23,10 +23,12 @@ package enum PickleValue: Sendable {
   case storage(Int)
   /// An index into `PickleDocument.tensors`.
   case tensor(Int)
-  /// A numpy type.
-  case numberType(NumberType)
+  /// A numpy type; an index into `PickleDocument.numberTypes`.
+  case numberType(Int)
   /// A name that only makes sense as the head of a construction.
   case global(PickleGlobal)
+  /// What this reader does not make: an index into `PickleDocument.opaque`, where it is said what it is.
+  case opaque(Int)
 
   /// A numpy scalar's format.
   package enum NumberType: String, Sendable {
@@ -39,6 +41,8 @@ struct PickleDictionary: Sendable {
   enum Key: Hashable, Sendable {
     case text(String)
     case integer(Int)
+    /// A key of another type, numbered as it comes: its value can only be passed over.
+    case other(Int)
   }
 
   private(set) var keys: [Key] = []
@@ -55,6 +59,9 @@ struct PickleDictionary: Sendable {
       values.append(value)
     }
   }
+
+  /// Adds a value under a key that is neither text nor integer.
+  mutating func add(_ value: PickleValue) { set(.other(keys.count), value) }
 
   subscript(_ name: String) -> PickleValue? { places[.text(name)].map { values[$0] } }
   subscript(_ number: Int) -> PickleValue? { places[.integer(number)].map { values[$0] } }
@@ -75,6 +82,12 @@ struct PickleDocument: Sendable {
   var dictionaries: [PickleDictionary] = []
   var objects: [PickleObject] = []
   var storages: [Storage] = []
+  /// What each opaque value is, in words: `argparse.Namespace`.
+  var opaque: [String] = []
+  /// numpy types; nil for those that are not read.
+  var numberTypes: [PickleValue.NumberType?] = []
+  /// Storages of torch.save's old form whose elements are not read: their numbers of elements and bytes.
+  var foreignStorages: [String: (count: Int, elementBytes: Int)] = [:]
   /// Views, each with the index of its storage.
   var tensors: [(storage: Int, offset: Int, shape: [Int], strides: [Int])] = []
 
@@ -86,5 +99,28 @@ struct PickleDocument: Sendable {
 
   func dictionary(_ value: PickleValue?) -> PickleDictionary? {
     if case .dictionary(let index)? = value { dictionaries[index] } else { nil }
+  }
+}
+
+extension PickleDocument {
+  /// What a value is, in words with an article, for messages.
+  func description(of value: PickleValue?) -> String {
+    switch value {
+    case nil: "missing"
+    case PickleValue.none?: "None"
+    case .bool?, .integer?, .real?: "a number"
+    case .text?: "a text"
+    case .bytes?, .literalBytes?: "bytes"
+    case .list(let index)?: "a list of \(sequences[index].count)"
+    case .tuple(let index)?: "a tuple of \(sequences[index].count)"
+    case .set(let index)?: "a set of \(sequences[index].count)"
+    case .dictionary(let index)?: "a dictionary of \(dictionaries[index].keys.count)"
+    case .object(let index)?: "an object of the class \(objects[index].className)"
+    case .storage?: "a storage"
+    case .tensor?: "a tensor"
+    case .numberType?: "a numpy type"
+    case .global(let global)?: "the name \(global.title)"
+    case .opaque(let index)?: "an opaque \(opaque[index])"
+    }
   }
 }

@@ -6,13 +6,18 @@ extension PickleMachine {
   mutating func reduce(_ global: PickleGlobal, _ arguments: [PickleValue]) throws -> PickleValue {
     switch global {
     case .dictionaryType: return try dictionary(arguments)
+    case .defaultDictionaryType: return try dictionary(Array(arguments.dropFirst()))
     case .setType: return try set(arguments)
     case .encode: return try encode(arguments)
     case .persistentObject: return try persistentObject(arguments)
     case .rebuildParameter:
-      guard arguments.count == 3, case .tensor = arguments[0] else { throw refuse("a parameter that holds no tensor") }
-      return arguments[0]
+      guard arguments.count >= 3 else { throw refuse("a parameter that holds no tensor") }
+      switch arguments[0] {
+      case .tensor, .opaque: return arguments[0]
+      default: throw refuse("a parameter that holds no tensor")
+      }
     case .rebuildTensor: return try tensor(arguments)
+    case .rebuildFromType: return try tensorOfType(arguments)
     case .loadFromBytes: return try nestedStorage(arguments)
     case .numpyType: return try numpyType(arguments)
     case .numpyScalar: return try numpyScalar(arguments)
@@ -22,19 +27,22 @@ extension PickleMachine {
     case .device:
       guard case .text? = arguments.first else { throw refuse("a torch.device without a name") }
       return arguments[0]
-    case .storageType, .moduleContainer: throw refuse("a class is called that is only named in checkpoints")
+    case .foreign(let name): return try foreign(name, arguments)
+    case .storageType, .foreignStorageType, .moduleContainer:
+      throw refuse("a class is called that is only named in checkpoints")
     }
   }
 
   /// NEWOBJ: an empty object of a class.
   mutating func newObject(_ global: PickleGlobal, _ arguments: [PickleValue]) throws -> PickleValue {
+    if case .foreign(let name) = global { return try foreign(name, arguments) }
     guard arguments.isEmpty else { throw refuse("an object is made with arguments") }
     switch global {
     case .moduleContainer(let name):
       try count(1)
       document.objects.append(PickleObject(className: name))
       return .object(document.objects.count - 1)
-    case .dictionaryType: return .dictionary(try newDictionary())
+    case .dictionaryType, .defaultDictionaryType: return .dictionary(try newDictionary())
     case .setType: return .set(try newSequence([]))
     default: throw refuse("an object is made of what is no class")
     }
@@ -48,13 +56,14 @@ extension PickleMachine {
         throw refuse("the state of a \(document.objects[index].className) is not one dictionary")
       }
       document.objects[index].state = attributes
-    case .dictionary:
+    case .dictionary, .opaque:
       // Attributes of a dictionary object, such as the version numbers that a state_dict carries; not content.
-      guard case .dictionary = state else { throw refuse("the state of a dictionary is not a dictionary") }
-    case .numberType:
+      break
+    case .numberType(let type):
       guard case .tuple(let index) = state, document.sequences[index].count > 1,
-        case .text(let order) = document.sequences[index][1], order == "<" || order == "|"
-      else { throw refuse("a numpy type whose byte order is not little-endian") }
+        case .text(let order) = document.sequences[index][1]
+      else { throw refuse("a numpy type without its byte order") }
+      if order != "<" && order != "|" { document.numberTypes[type] = nil }
     default: throw refuse("a state is given to what has none")
     }
   }
@@ -63,6 +72,11 @@ extension PickleMachine {
   mutating func persistent(_ id: PickleValue) throws -> PickleValue {
     guard case .tuple(let index) = id else { throw refuse("a persistent id that is no tuple") }
     let parts = document.sequences[index]
+    // The old form names the class of a whole module so, with its source.
+    if parts.count == 4, case .text("module") = parts[0], case .global = parts[1] { return parts[1] }
+    if parts.count >= 5, case .global(.foreignStorageType(let type, let bytes)) = parts[1] {
+      return try foreignStorage(type, elementBytes: bytes, key: parts[2], count: parts[4])
+    }
     guard parts.count == 5 || parts.count == 6, case .text("storage") = parts[0],
       case .global(.storageType(let type)) = parts[1], case .text(let key) = parts[2], case .text = parts[3],
       case .integer(let count) = parts[4], count >= 0
@@ -92,6 +106,11 @@ extension PickleMachine {
   private mutating func dictionary(_ arguments: [PickleValue]) throws -> PickleValue {
     let result = PickleValue.dictionary(try newDictionary())
     if arguments.isEmpty { return result }
+    if arguments.count == 1, case .dictionary(let other) = arguments[0], case .dictionary(let index) = result {
+      try count(document.dictionaries[other].keys.count)
+      document.dictionaries[index] = document.dictionaries[other]
+      return result
+    }
     guard arguments.count == 1, case .list(let list) = arguments[0] else {
       throw refuse("a dictionary made of what is no list")
     }
@@ -110,12 +129,10 @@ extension PickleMachine {
     return .set(try newSequence(document.sequences[list]))
   }
 
-  private func encode(_ arguments: [PickleValue]) throws -> PickleValue {
+  private mutating func encode(_ arguments: [PickleValue]) throws -> PickleValue {
     guard arguments.count == 2, case .text(let text) = arguments[0], case .text("latin1") = arguments[1],
       text.utf8.count <= 128
-    else {
-      throw refuse("_codecs.encode of something other than a short Latin-1 text")
-    }
+    else { return try opaque("bytes") }
     let bytes = text.unicodeScalars.compactMap { UInt8(exactly: $0.value) }
     guard bytes.count == text.unicodeScalars.count else { throw refuse("_codecs.encode of characters beyond Latin-1") }
     return .literalBytes(bytes)
@@ -134,6 +151,8 @@ extension PickleMachine {
   }
 
   private mutating func tensor(_ arguments: [PickleValue]) throws -> PickleValue {
+    // Of numbers that are not read.
+    if case .opaque(let index)? = arguments.first { return try opaque("tensor of a \(document.opaque[index])") }
     guard arguments.count >= 6, case .storage(let storage) = arguments[0], case .integer(let offset) = arguments[1],
       let shape = integers(arguments[2]), let strides = integers(arguments[3])
     else { throw refuse("a tensor whose storage, offset, shape or strides are missing") }
@@ -154,23 +173,23 @@ extension PickleMachine {
     }
     if let known = nestedStorages[range.start] { return .storage(known) }
     let nested = try TorchLegacyArchive.read(cursor.file, range)
+    if case .opaque(let index) = nested.root { return try opaque(nested.opaque[index]) }
     guard case .storage(let index) = nested.root else { throw refuse("a nested archive that is not one storage") }
     document.storages.append(nested.storages[index])
     nestedStorages[range.start] = document.storages.count - 1
     return .storage(document.storages.count - 1)
   }
 
-  private func numpyType(_ arguments: [PickleValue]) throws -> PickleValue {
-    guard case .text(let name)? = arguments.first, let type = PickleValue.NumberType(rawValue: name) else {
-      throw refuse("a numpy type that is none of f8, f4, i8, i4, u1, b1")
-    }
-    return .numberType(type)
+  private mutating func numpyType(_ arguments: [PickleValue]) throws -> PickleValue {
+    guard case .text(let name)? = arguments.first else { return try opaque("numpy.dtype") }
+    try count(1)
+    document.numberTypes.append(PickleValue.NumberType(rawValue: name))
+    return .numberType(document.numberTypes.count - 1)
   }
 
-  private func numpyScalar(_ arguments: [PickleValue]) throws -> PickleValue {
-    guard arguments.count == 2, case .numberType(let type) = arguments[0] else {
-      throw refuse("a numpy scalar without type")
-    }
+  private mutating func numpyScalar(_ arguments: [PickleValue]) throws -> PickleValue {
+    guard arguments.count == 2, case .numberType(let index) = arguments[0], let type = document.numberTypes[index]
+    else { return try opaque("numpy scalar of a type that is not read") }
     let bytes: [UInt8]
     switch arguments[1] {
     case .bytes(let range) where range.count <= 8: bytes = try cursor.file.bytes(range)

@@ -2,8 +2,9 @@ import Diagnostics
 
 /// Interprets one pickle (protocols 2 to 5) as data.
 ///
-/// The opcodes are those that checkpoints use, the names those of `PickleGlobal`; anything else is refused. No opcode
-/// runs anything. Sizes are compared with the bytes that are left before anything is allocated.
+/// The opcodes are those of the binary protocols; the names stand for what `PickleGlobal` says, and what others would make
+/// is an opaque value. No opcode runs anything. Sizes are compared with the bytes that are left before anything is
+/// allocated.
 struct PickleMachine {
   /// How persistent ids and nested archives are resolved.
   enum Storages {
@@ -23,6 +24,8 @@ struct PickleMachine {
   private var marks: [Int] = []
   private var memo: [Int: PickleValue] = [:]
   private var elements = 0
+  /// Opaque values of the same kind are one.
+  var opaqueByTitle: [String: Int] = [:]
   /// Storages of the same archive and key are one.
   private var storageByKey: [String: Int] = [:]
   /// Storages of nested archives by the archive's first byte.
@@ -60,14 +63,17 @@ struct PickleMachine {
     case UInt8(ascii: "J"): try push(.integer(Int(Int32(bitPattern: try cursor.number(UInt32.self)))))
     case UInt8(ascii: "K"): try push(.integer(Int(try cursor.byte())))
     case UInt8(ascii: "M"): try push(.integer(Int(try cursor.number(UInt16.self))))
-    case 0x8A: try push(.integer(try longInteger()))
+    case 0x8A: try push(try longInteger(Int(try cursor.byte())))
+    case 0x8B: try push(try longInteger(Int(try cursor.number(UInt32.self))))
     case UInt8(ascii: "G"): try push(.real(Double(bitPattern: try cursor.number(UInt64.self).byteSwapped)))
     case 0x8C: try push(.text(try cursor.text(try cursor.byte())))
     case UInt8(ascii: "X"): try push(.text(try cursor.text(try cursor.number(UInt32.self))))
     case 0x8D: try push(.text(try cursor.text(try cursor.number(UInt64.self))))
+    case UInt8(ascii: "U"): try push(try byteText(Int(try cursor.byte())))
+    case UInt8(ascii: "T"): try push(try byteText(Int(try cursor.number(UInt32.self))))
     case UInt8(ascii: "C"): try push(.bytes(try cursor.skip(try cursor.byte(), what: "a byte string")))
     case UInt8(ascii: "B"): try push(.bytes(try cursor.skip(try cursor.number(UInt32.self), what: "a byte string")))
-    case 0x8E: try push(.bytes(try cursor.skip(try cursor.number(UInt64.self), what: "a byte string")))
+    case 0x8E, 0x96: try push(.bytes(try cursor.skip(try cursor.number(UInt64.self), what: "a byte string")))
     // Containers.
     case UInt8(ascii: "("):
       guard marks.count < PickleLimits.nesting else {
@@ -78,6 +84,7 @@ struct PickleMachine {
     case UInt8(ascii: "]"): try push(.list(try newSequence([])))
     case UInt8(ascii: ")"): try push(.tuple(try newSequence([])))
     case 0x8F: try push(.set(try newSequence([])))
+    case 0x91: try push(.set(try newSequence(try popToMark())))
     case UInt8(ascii: "t"): try push(.tuple(try newSequence(try popToMark())))
     case 0x85: try pushTuple(of: 1)
     case 0x86: try pushTuple(of: 2)
@@ -90,6 +97,7 @@ struct PickleMachine {
     case UInt8(ascii: "u"): try assign(try popToMark(), to: try top())
     // Stack and memo.
     case UInt8(ascii: "0"): _ = try pop()
+    case UInt8(ascii: "2"): try push(try top())
     case UInt8(ascii: "1"): _ = try popToMark()
     case 0x94: try remember(memo.count)
     case UInt8(ascii: "q"): try remember(Int(try cursor.byte()))
@@ -114,10 +122,28 @@ struct PickleMachine {
       try push(.global(try global(module, name)))
     case UInt8(ascii: "R"):
       let arguments = try popArguments()
-      try push(try reduce(try popGlobal(), arguments))
+      try push(try call(try pop(), arguments))
     case 0x81:
       let arguments = try popArguments()
-      try push(try newObject(try popGlobal(), arguments))
+      try push(try instantiate(try pop(), arguments))
+    case 0x92:
+      let keywords = try pop()
+      guard case .dictionary(let index) = keywords else { throw refuse("keyword arguments that are no dictionary") }
+      let arguments = try popArguments()
+      try push(
+        try instantiate(
+          try pop(), document.dictionaries[index].keys.isEmpty ? arguments : arguments + [keywords]))
+    case UInt8(ascii: "i"):
+      let module = try cursor.line()
+      let class_ = PickleValue.global(try global(module, try cursor.line()))
+      try push(try instantiate(class_, try popToMark()))
+    case UInt8(ascii: "o"):
+      let items = try popToMark()
+      guard let class_ = items.first else { throw refuse("an object without its class") }
+      try push(try instantiate(class_, Array(items.dropFirst())))
+    case 0x82: try push(try opaque("extension \(try cursor.byte())"))
+    case 0x83: try push(try opaque("extension \(try cursor.number(UInt16.self))"))
+    case 0x84: try push(try opaque("extension \(try cursor.number(UInt32.self))"))
     case UInt8(ascii: "b"):
       let state = try pop()
       try build(try top(), state)
@@ -129,27 +155,6 @@ struct PickleMachine {
 
   /// The failure for content that cannot be accepted.
   func refuse(_ problem: String, remedy: String? = nil) -> Failure { cursor.refuse(problem, remedy: remedy) }
-
-  private func global(_ module: String, _ name: String) throws -> PickleGlobal {
-    if let known = PickleGlobal(module: module, name: name) { return known }
-    throw refuse(
-      "the pickle names \(module).\(name), which is none of the names that checkpoints need; nothing was executed",
-      remedy: "use a file saved by EDM, SiD or torch.save, from a source you trust")
-  }
-
-  /// LONG1, up to 64 bits.
-  private mutating func longInteger() throws -> Int {
-    let count = Int(try cursor.byte())
-    guard count <= 8 else { throw refuse("an integer of \(count) bytes; 8 are the limit") }
-    var bits: UInt64 = 0
-    var last: UInt8 = 0
-    for i in 0..<count {
-      last = try cursor.byte()
-      bits |= UInt64(last) << (8 * i)
-    }
-    if last & 0x80 != 0, count < 8 { bits |= ~UInt64(0) << (8 * count) }
-    return Int(Int64(bitPattern: bits))
-  }
 }
 
 // MARK: Stack, memo and containers
@@ -192,11 +197,6 @@ extension PickleMachine {
     return document.sequences[index]
   }
 
-  private mutating func popGlobal() throws -> PickleGlobal {
-    guard case .global(let global) = try pop() else { throw refuse("a construction that does not begin with a name") }
-    return global
-  }
-
   private mutating func remember(_ key: Int) throws {
     guard memo.count < PickleLimits.values else { throw refuse("more than \(PickleLimits.values) entries in the memo") }
     memo[key] = try top()
@@ -231,12 +231,14 @@ extension PickleMachine {
     case .list(let index), .set(let index):
       try count(items.count)
       document.sequences[index].append(contentsOf: items)
+    case .opaque: break
     default: throw refuse("elements are added to what is no list or set")
     }
   }
 
   /// Sets alternating keys and values.
   mutating func assign(_ items: [PickleValue], to target: PickleValue) throws {
+    if case .opaque = target { return }
     guard case .dictionary(let index) = target else { throw refuse("items are set in what is no dictionary") }
     guard items.count % 2 == 0 else { throw refuse("a key without a value") }
     try count(items.count / 2)
@@ -246,7 +248,8 @@ extension PickleMachine {
       case .text(let key) where key.utf8.count <= 1024: document.dictionaries[index].set(.text(key), items[i + 1])
       case .integer(let key): document.dictionaries[index].set(.integer(key), items[i + 1])
       case .bool(let key): document.dictionaries[index].set(.integer(key ? 1 : 0), items[i + 1])
-      default: throw refuse("a dictionary key that is neither a short text nor an integer")
+      case .list, .dictionary: throw refuse("a dictionary key that can change")
+      default: document.dictionaries[index].add(items[i + 1])
       }
     }
   }

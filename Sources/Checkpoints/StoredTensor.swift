@@ -122,28 +122,37 @@ struct StoredTensor: Sendable {
   /// Elements of the storage from the view's first to its last.
   private var span: Int { zip(shape, strides).reduce(1) { $0 + ($1.0 - 1) * $1.1 } }
 
+  /// Calls `body` with the place in the storage of every element, in row-major order of the view.
+  func forEachPosition(_ body: (Int) -> Void) {
+    var index = [Int](repeating: 0, count: shape.count)
+    var position = offset
+    for _ in 0..<count {
+      body(position)
+      for axis in shape.indices.reversed() {
+        index[axis] += 1
+        position += strides[axis]
+        if index[axis] < shape[axis] { break }
+        position -= index[axis] * strides[axis]
+        index[axis] = 0
+      }
+    }
+  }
+
   /// The view of a storage that is in memory.
   private func widened(_ content: UnsafeRawBufferPointer) -> Tensor {
     let width = storage.type.byteCount
     var result = Tensor(uninitialized: shape)
-    var index = [Int](repeating: 0, count: shape.count)
-    var position = offset
     result.withUnsafeMutableBufferPointer { target in
       guard let base = target.baseAddress else { return }
       if isContiguous {
         let part = UnsafeRawBufferPointer(rebasing: content[(offset * width)...])
         return storage.type.widen(part, count: target.count, into: base)
       }
-      for i in 0..<target.count {
+      var next = 0
+      forEachPosition { position in
         let element = UnsafeRawBufferPointer(rebasing: content[(position * width)..<((position + 1) * width)])
-        storage.type.widen(element, count: 1, into: base + i)
-        for axis in shape.indices.reversed() {
-          index[axis] += 1
-          position += strides[axis]
-          if index[axis] < shape[axis] { break }
-          position -= index[axis] * strides[axis]
-          index[axis] = 0
-        }
+        storage.type.widen(element, count: 1, into: base + next)
+        next += 1
       }
     }
     return result

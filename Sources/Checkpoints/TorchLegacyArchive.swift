@@ -30,6 +30,14 @@ enum TorchLegacyArchive {
     var places: [String: Int] = [:]
     for (index, storage) in document.storages.enumerated() { places[storage.key] = index }
     for item in keyDocument.sequences[list] {
+      if case .text(let key) = item, let foreign = document.foreignStorages.removeValue(forKey: key) {
+        let size = foreign.count.multipliedReportingOverflow(by: foreign.elementBytes)
+        guard try cursor.number(UInt64.self) == UInt64(foreign.count), !size.overflow else {
+          throw cursor.refuse("storage \(key) is stored with another number of elements than it is declared with")
+        }
+        _ = try cursor.skip(size.partialValue, what: "storage \(key)")
+        continue
+      }
       guard case .text(let key) = item, let index = places.removeValue(forKey: key) else {
         throw cursor.refuse("the list of storages names one that the object has not, or one twice")
       }
@@ -41,7 +49,9 @@ enum TorchLegacyArchive {
       }
       document.storages[index].bytes = try cursor.skip(size.partialValue, what: "storage \(key)")
     }
-    guard places.isEmpty else { throw cursor.refuse("the data of \(places.count) storages are missing") }
+    guard places.isEmpty, document.foreignStorages.isEmpty else {
+      throw cursor.refuse("the data of \(places.count + document.foreignStorages.count) storages are missing")
+    }
     guard cursor.remaining == 0 else { throw cursor.refuse("\(cursor.remaining) bytes follow the last storage") }
     return document
   }

@@ -2,7 +2,8 @@ import Diagnostics
 
 /// torch.save's zip form: one folder with the pickle of the object and an entry for each storage.
 enum TorchZipArchive {
-  private static func isPickle(_ entry: ZipDirectory.Entry) -> Bool {
+  /// Whether an entry is the pickle of an archive's object.
+  static func isPickle(_ entry: ZipDirectory.Entry) -> Bool {
     entry.name == "data.pkl" || entry.name.hasSuffix("/data.pkl")
   }
 

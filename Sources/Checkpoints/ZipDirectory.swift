@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 
 /// The table of contents of a zip archive: torch.save's, or numpy's.
 ///
@@ -6,6 +7,9 @@ import Diagnostics
 /// equal, every size compared with the real file or with what deflate can reach.
 struct ZipDirectory: Sendable {
   struct Entry: Sendable {
+    /// The name as it is stored, which need not be text.
+    let storedName: ByteName
+    /// The name as text, other bytes escaped.
     let name: String
     /// Where its bytes stand, as they are in the file.
     let bytes: ByteRange
@@ -24,10 +28,10 @@ struct ZipDirectory: Sendable {
     let end = try Self.findEnd(file)
     var cursor = ByteCursor(file, ByteRange(start: end.offset, count: end.size))
     var entries: [Entry] = []
-    var names: Set<String> = []
+    var names: Set<ByteName> = []
     for _ in 0..<end.count {
       let entry = try Self.entry(&cursor, file: file, dataEnd: end.offset)
-      guard names.insert(entry.name).inserted else {
+      guard names.insert(entry.storedName).inserted else {
         throw file.refuse("the zip archive has two entries named \(entry.name)")
       }
       entries.append(entry)
@@ -48,12 +52,12 @@ struct ZipDirectory: Sendable {
     guard file.size >= 22 else { throw missing }
     let tailStart = max(0, file.size - 22 - 0xFFFF)
     let tail = try file.bytes(ByteRange(start: tailStart, count: file.size - tailStart))
-    let place = (0...(tail.count - 22)).reversed().first { (i: Int) -> Bool in
-      guard tail[i..<(i + 4)].elementsEqual([0x50, 0x4B, 5, 6]) else { return false }
-      let comment = Int(tail[i + 20]) | Int(tail[i + 21]) << 8
-      return i + 22 + comment == tail.count
+    let ends = (0...(tail.count - 22)).reversed().filter { tail[$0..<($0 + 4)].elementsEqual([0x50, 0x4B, 5, 6]) }
+    func end(_ i: Int) -> Int { i + 22 + (Int(tail[i + 20]) | Int(tail[i + 21]) << 8) }
+    // Bytes behind the archive are passed over, as unzip and numpy do; one that ends with the file is preferred.
+    guard let place = ends.first(where: { end($0) == tail.count }) ?? ends.first(where: { end($0) < tail.count }) else {
+      throw missing
     }
-    guard let place else { throw missing }
     let endRecord = tailStart + place
     var cursor = ByteCursor(file, ByteRange(start: endRecord + 4, count: 18))
     guard try cursor.number(UInt16.self) == 0, try cursor.number(UInt16.self) == 0 else {
@@ -102,7 +106,8 @@ struct ZipDirectory: Sendable {
     let commentCount = try cursor.number(UInt16.self)
     _ = try cursor.skip(8, what: "a zip entry")
     var offset = UInt64(try cursor.number(UInt32.self))
-    let name = try cursor.text(nameCount)
+    let storedName = ByteName(try cursor.bytes(nameCount, limit: 1 << 16, what: "a name"))
+    let name = storedName.text ?? storedName.description
     var extra = ByteCursor(file, try cursor.skip(extraCount, what: "a zip entry's extra field"))
     while extra.remaining >= 4 {
       let kind = try extra.number(UInt16.self)
@@ -133,10 +138,13 @@ struct ZipDirectory: Sendable {
     _ = try local.skip(16, what: "a zip header")
     let localNameCount = try local.number(UInt16.self)
     let localExtraCount = try local.number(UInt16.self)
-    guard try local.text(localNameCount) == name else { throw file.refuse("the zip entry \(name) has two names") }
+    guard try local.bytes(localNameCount, limit: 1 << 16, what: "a name") == storedName.bytes else {
+      throw file.refuse("the zip entry \(name) has two names")
+    }
     _ = try local.skip(localExtraCount, what: "a zip header's extra field")
     return Entry(
-      name: name, bytes: try local.skip(stored, what: "the zip entry \(name)"), checksum: checksum, size: Int(size),
+      storedName: storedName, name: name, bytes: try local.skip(stored, what: "the zip entry \(name)"),
+      checksum: checksum, size: Int(size),
       isDeflated: isDeflated)
   }
 }

@@ -31,9 +31,10 @@ public struct FileGuess: Sendable, Equatable {
     (Array("GIF8".utf8), 0, "a GIF image", "give the file that is expected here"),
     (Array("%PDF".utf8), 0, "a PDF document", "give the file that is expected here"),
     (Array("ustar".utf8), 257, "a tar archive", "give the file that is expected here"),
-    ([0x80, 2], 0, "a pickle of Python", "give the file that is expected here"),
-    ([0x80, 3], 0, "a pickle of Python", "give the file that is expected here"),
-    ([0x80, 4], 0, "a pickle of Python", "give the file that is expected here"),
+    ([0x80, 2], 0, "a pickle of Python", "a network is converted first: sid-convert"),
+    ([0x80, 3], 0, "a pickle of Python", "a network is converted first: sid-convert"),
+    ([0x80, 4], 0, "a pickle of Python", "a network is converted first: sid-convert"),
+    ([0x80, 5], 0, "a pickle of Python", "a network is converted first: sid-convert"),
   ]
 
   /// - Parameter beginning: the file's first bytes, `neededBytes` of them where it has so many.

@@ -39,10 +39,7 @@ public final class HDF5File {
     guard descriptor >= 0 else { throw Failure(readError: path) }
     Foundation.close(descriptor)
     return try Library.locked {
-      guard H5Fis_hdf5(path) > 0 else {
-        throw Failure(
-          .dataError, path, status.st_size == 0 ? "an HDF5 file is expected, this one is empty" : "not an HDF5 file")
-      }
+      guard H5Fis_hdf5(path) > 0 else { throw FileGuess.refuse(path, expected: "an HDF5 file") }
       if try !StructureCheck.run(path) { try FileTrial.run(path) }
       let access = try accessProperties(path, closing: H5F_CLOSE_WEAK)
       guard let handle = Handle(H5Fopen(path, sid_h5f_read_only(), access.id), release: H5Fclose) else {

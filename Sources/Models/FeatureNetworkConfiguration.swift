@@ -87,6 +87,17 @@ public struct FeatureNetworkConfiguration: Sendable, Equatable {
     try self.init(options, origin: origin, status: .dataError)
   }
 
+  /// The names of all parameters, as a state_dict has them.
+  public var parameterNames: Set<String> {
+    Set(
+      layers.flatMap { layer -> [String] in
+        switch layer.operation {
+        case .convolution(let name, _, _, _), .linear(let name, _): [name + ".weight", name + ".bias"]
+        case .relu, .averagePool, .flatten: []
+        }
+      })
+  }
+
   /// The JSON text for a `config` attribute, keys sorted.
   public var json: String {
     let layers = layers.map { layer -> [String: Any] in
@@ -196,9 +207,10 @@ private struct Fields {
 }
 
 extension PlainValue {
-  /// The value that a JSON text holds; nil where it is none.
+  /// The value that a JSON text holds, with or without a byte order mark; nil where it is none.
   public init?(json: String) {
-    guard let object = try? JSONSerialization.jsonObject(with: Data(json.utf8)) else { return nil }
+    let text = json.unicodeScalars.first == "\u{FEFF}" ? String(json.unicodeScalars.dropFirst()) : json
+    guard let object = try? JSONSerialization.jsonObject(with: Data(text.utf8)) else { return nil }
     self.init(jsonObject: object)
   }
 

@@ -160,6 +160,9 @@ struct LayeredNetwork: Sendable {
         throw Failure(.dataError, origin, "two layers of the configuration use the tensor \"\(name)\"")
       }
       guard let found = source.shape(of: name) else {
+        if let problem = source.problem(with: name) {
+          throw Failure(.dataError, origin, "\"\(name)\", which the configuration needs: \(problem)")
+        }
         throw Failure(.dataError, origin, "tensor \"\(name)\" is missing; the configuration needs it")
       }
       guard found == expected else {

@@ -88,7 +88,8 @@ extension NetworkConfiguration {
     sigmaMax = try reader.real("sigma_max", or: sigmaMax)
   }
 
-  private static let optionsInAttributes: Set = [
+  /// The options that an object tells by its attributes.
+  public static let optionsInAttributes: Set = [
     "img_resolution", "img_channels", "label_dim", "label_dropout", "sigma_min", "sigma_max", "sigma_data", "beta_d",
     "beta_min", "epsilon_t", "M", "C_1", "C_2",
   ]

@@ -25,14 +25,16 @@ extension NetworkConfiguration {
     guard modelChannels > 0 else { return nil }
     var multiples: [PlainValue] = []
     var attention: [PlainValue] = []
+    // The decoder has a block more than the encoder, which may have none; its last one has the level's attention.
+    let first = "model.dec.\(input.text)_block"
+    let blocks = (0...64).prefix { shapes[first + "\($0).conv0.weight"] != nil }.count - 1
+    guard blocks >= 0 else { return nil }
     for size in resolutions {
-      let block = "model.enc.\(size)x\(size)_block0."
+      let block = "model.dec.\(size)x\(size)_block\(blocks)."
       guard let width = shapes[block + "conv0.weight"]?.first, width % modelChannels == 0 else { return nil }
       multiples.append(.integer(width / modelChannels))
       if shapes[block + "qkv.weight"] != nil { attention.append(.integer(size)) }
     }
-    let first = "model.enc.\(input.text)_block"
-    let blocks = (0..<64).prefix { shapes[first + "\($0).conv0.weight"] != nil }.count
     var options: [String: PlainValue] = [
       "model_type": .text(isSong ? "SongUNet" : "DhariwalUNet"), "img_resolution": .integer(input.size),
       "img_channels": .integer(inputShape[1]), "model_channels": .integer(modelChannels),

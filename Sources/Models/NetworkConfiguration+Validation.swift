@@ -25,7 +25,7 @@ extension NetworkConfiguration {
     try require(
       (1...4096).contains(modelChannels) && modelChannels % 4 == 0,
       "model_channels \(modelChannels) is not a multiple of 4 up to 4096")
-    try require((1...64).contains(numBlocks), "num_blocks \(numBlocks) is outside 1...64")
+    try require((0...64).contains(numBlocks), "num_blocks \(numBlocks) is outside 0...64")
     try require(
       (1...64).contains(channelMultEmb) && (1...64).contains(channelMultNoise),
       "channel_mult_emb or channel_mult_noise is outside 1...64")

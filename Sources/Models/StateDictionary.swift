@@ -38,6 +38,9 @@ public struct StateDictionary {
     }
     for specification in specifications {
       guard let shape = source.shape(of: specification.name) else {
+        if let problem = source.problem(with: specification.name) {
+          throw Failure(.dataError, origin, "\"\(specification.name)\", which the architecture needs: \(problem)")
+        }
         if derived[specification.name] != nil { continue }
         throw Failure(.dataError, origin, "tensor \"\(specification.name)\" is missing; the architecture needs it")
       }

@@ -37,10 +37,11 @@ extension FeatureSet {
       return
     }
     let file = try NumpyFile(path)
-    guard let mu = file.shape(of: "mu"), let sigma = file.shape(of: "sigma") else {
+    guard file.names.contains("mu"), file.names.contains("sigma") else {
       throw Failure(
         .dataError, path, "an npz of \(file.names.joined(separator: ", ")); `mu` and `sigma` are expected")
     }
+    let (mu, sigma) = (try file.requiredShape(of: "mu"), try file.requiredShape(of: "sigma"))
     guard mu.count == 1, mu[0] > 0, sigma == [mu[0], mu[0]] else {
       throw Failure(.dataError, path, "`mu` of shape \(mu) and `sigma` of shape \(sigma); [D] and [D, D] are expected")
     }

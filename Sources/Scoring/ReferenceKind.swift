@@ -35,8 +35,8 @@ public enum ReferenceKind: Sendable, Equatable {
         self = .images
         return
       }
-      let hasImages = file.shape(of: "arr_0") != nil
-      let hasStatistics = file.shape(of: "mu") != nil || file.shape(of: "sigma") != nil
+      let hasImages = file.names.contains("arr_0")
+      let hasStatistics = file.names.contains("mu") || file.names.contains("sigma")
       self = hasStatistics && !(needsFeatures && hasImages) || !hasImages ? .statistics : .images
       return
     }

@@ -46,10 +46,11 @@ final class NumpyImages: ImageSource {
   /// - Throws: a `Failure` where the file has no such array.
   init(_ path: String) throws {
     let file = try NumpyFile(path)
-    guard let extents = file.shape(of: "arr_0") else {
+    guard file.names.contains("arr_0") else {
       throw Failure(
         .dataError, path, "an npz of \(file.names.joined(separator: ", ")); the images `arr_0` are expected")
     }
+    let extents = try file.requiredShape(of: "arr_0")
     guard extents.count == 4, !extents.dropFirst().contains(0), extents.dropFirst().allSatisfy({ $0 <= 1 << 16 }) else {
       throw Failure(.dataError, path, "`arr_0` of shape \(extents); bytes of shape [N, H, W, C] are expected")
     }

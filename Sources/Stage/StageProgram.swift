@@ -13,9 +13,15 @@ public enum StageProgram {
   /// - Parameters:
   ///   - program: the program's name, for example "sid-sample".
   ///   - options: the common options as parsed.
+  ///   - outputs: everything that the user names to be written; looked at before the work, of a dry run the names alone.
   ///   - body: the work. A `Failure` it throws decides the exit status; any other error counts as a defect (70).
-  public static func run(_ program: String, options: StageOptions, body: (StageContext) throws -> Void) -> Never {
-    run(program) { try body(StageContext(program: program, options: options)) }
+  public static func run(
+    _ program: String, options: StageOptions, writing outputs: [OutputPlace], body: (StageContext) throws -> Void
+  ) -> Never {
+    run(program) {
+      for output in outputs { try options.dryRun ? output.requireName() : output.require() }
+      try body(StageContext(program: program, options: options))
+    }
   }
 
   /// The same for a program that computes but is no stage of a job and has options of its own.
@@ -26,9 +32,16 @@ public enum StageProgram {
     } catch {
       let failure = Self.failure(from: error, program: program)
       StandardError.write("\(program): \(failure)\n")
-      exit(failure.status.rawValue)
+      end(failure.status)
     }
-    exit(ExitStatus.success.rawValue)
+    end(.success)
+  }
+
+  /// Ends the process without what libraries do at exit: a thread that still works, as at a digest that nobody waits for any
+  /// more, would find them taken down under it and crash. Every file was closed by whoever wrote it.
+  private static func end(_ status: ExitStatus) -> Never {
+    fflush(nil)
+    _exit(status.rawValue)
   }
 
   private static func prepare(_ program: String) throws {

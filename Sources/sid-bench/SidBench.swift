@@ -1,6 +1,7 @@
 import ArgumentParser
 import Compute
 import Diagnostics
+import Files
 import Foundation
 import HDF5
 import Models
@@ -62,7 +63,10 @@ struct SidBench: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run(Self.program) { try measure() }
+    StageProgram.run(Self.program) {
+      if let file = source.writeNetwork { try OutputPlace(file, option: "--write-network").require() }
+      try measure()
+    }
   }
 
   private func measure() throws {

@@ -17,8 +17,15 @@ enum ConfigurationFile {
       throw Failure(.configuration, path, "not a YAML file of at most 1 MiB")
     }
     guard let data = FileManager.default.contents(atPath: path) else { throw Failure(.noInput, path, "cannot be read") }
-    guard let text = String(data: data, encoding: .utf8) else {
-      throw Failure(.configuration, path, "not a UTF-8 text")
+    let beginning = [UInt8](data.prefix(FileGuess.neededBytes))
+    if let guess = FileGuess(beginning), guess.kind != "text" {
+      throw Failure(.configuration, path, "a YAML file is expected, this is \(guess.kind)", remedy: guess.remedy)
+    }
+    // Editors of other systems begin a text with a byte order mark.
+    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
+    let content = beginning.starts(with: mark) ? data.dropFirst(mark.count) : data
+    guard let text = String(data: content, encoding: .utf8) else {
+      throw Failure(.configuration, path, "not a UTF-8 text", remedy: "save it as UTF-8")
     }
     do {
       var budget = valueLimit

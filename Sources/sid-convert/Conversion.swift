@@ -11,6 +11,8 @@ import Stage
 /// Writes what a source holds, tensor by tensor: no more than one is ever in memory.
 struct Conversion {
   let content: SourceContent
+  /// What was done to the names on the way, and what was left.
+  let reading: SourceReading
   /// The source, for errors.
   let origin: String
   let output: String
@@ -27,7 +29,7 @@ struct Conversion {
       // Before the file has its final name, which says that all is done.
       try publishSummary(
         output: output, stage: "convert", figures: [:],
-        details: details.merging([
+        details: details.merging(reading.details) { $1 }.merging([
           "tensors": .int(tensorCount),
           "inputs": .object(
             provenance.inputs.mapValues { .object(["path": .string($0.path), "sha256": .string($0.sha256)]) }),
@@ -39,6 +41,7 @@ struct Conversion {
   func export(as format: StateDictionaryFile.Format, _ context: StageContext) throws {
     guard let watch = try start(context) else { return }
     var metadata = ["provenance": provenance.json]
+    metadata["removed_prefix"] = reading.removedPrefix
     // What `safetensors` expects of files that PyTorch loads.
     if format == .safetensors { metadata["format"] = "pt" }
     switch content {

@@ -44,7 +44,8 @@ struct Convert: ParsableCommand {
   @Option(
     ConvertValues.key,
     help: ArgumentHelp(
-      "Which network of the source (default: ema). A training state has fake_score, G and G_ema.", valueName: "key"))
+      "Which network or state_dict of the source (default: ema), in nested dictionaries joined by dots: model.ema. A "
+        + "training state has fake_score, G and G_ema. `list` shows the keys.", valueName: "key"))
   var key: String?
 
   @Option(
@@ -67,8 +68,8 @@ struct Convert: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run(SidConvert.program, options: stage) { context in
-      let output = output ?? companion(of: source, extension: to?.fileExtension ?? "h5")
+    let output = output ?? companion(of: source, extension: to?.fileExtension ?? "h5")
+    StageProgram.run(SidConvert.program, options: stage, writing: [OutputPlace(output)]) { context in
       try requireOther(source, output)
       if let config { try requireOther(config, output) }
       let provenance = try provenance()
@@ -81,10 +82,11 @@ struct Convert: ParsableCommand {
         context.note("\(output): made from the same source already; nothing to do")
         return
       }
-      try AtomicFile.requireFolder(of: output)
+      let (content, reading) = try file.content(key: key, description: description)
+      reading.note(source, context)
       let conversion = Conversion(
-        content: try file.content(key: key, description: description), origin: source, output: output,
-        provenance: provenance, allowsNonFinite: allowNonFinite)
+        content: content, reading: reading, origin: source, output: output, provenance: provenance,
+        allowsNonFinite: allowNonFinite)
       if let to {
         try conversion.export(as: to, context)
       } else {

@@ -10,24 +10,41 @@ struct DescribedStateDictionary {
   let key: String?
   let description: (options: [String: PlainValue], origin: String)?
 
+  /// The content, and what was done and left on the way.
   /// - Throws: a `Failure`: `configuration` where `--config` is wrong, `dataError` where the architecture remains open.
-  func content() throws -> SourceContent {
-    let tensors = try stateDictionary()
+  func content() throws -> (content: SourceContent, reading: SourceReading) {
+    let found = try stateDictionary()
     let recorded = checkpoint.metadata["config"].flatMap { PlainValue(json: $0) }
     var options: [String: PlainValue] = [:]
     if case .dictionary(let fields)? = recorded { options = fields }
-    if let description, description.options["layers"] != nil {
-      let configuration = try FeatureNetworkConfiguration(description.options, origin: description.origin)
-      return .features(.layered(configuration), tensors)
+    let layers = try layered(options)
+    // Layers have the names that the configuration gives them.
+    let hasLayers = { (tensors: CheckpointTensors) in layers?.parameterNames.isSubset(of: tensors.tensorNames) ?? false
     }
-    if options["layers"] != nil, description == nil {
-      let configuration = try FeatureNetworkConfiguration(options, origin: checkpoint.path, status: .dataError)
-      return .features(.layered(configuration), tensors)
-    }
+    let named = hasLayers(found) ? nil : try WrapperPrefix(found) { try hasLayers($0) || Self.isRecognised($0) }
+    let tensors = named?.tensors ?? found
+    let reading = SourceReading(removedPrefix: named?.removed, leftOut: tensors.leftOut)
+    if let layers { return (.features(.layered(layers), tensors), reading) }
     if description == nil, let architecture = try FeatureArchitecture(inferredFrom: tensors, origin: checkpoint.path) {
-      return .features(architecture, tensors)
+      return (.features(architecture, tensors), reading)
     }
-    return .denoiser(try configuration(recorded: options, tensors), tensors)
+    return (.denoiser(try configuration(recorded: options, tensors), tensors), reading)
+  }
+
+  /// Whether names and shapes are those of a network that is known without a description.
+  static func isRecognised(_ tensors: CheckpointTensors) throws -> Bool {
+    if try NetworkConfiguration.inferredOptions(from: tensors) != nil { return true }
+    return (try? FeatureArchitecture(inferredFrom: tensors, origin: "")) == .inceptionV3
+  }
+
+  /// The list of layers that `--config` gives, or the file itself where there is none.
+  private func layered(_ recorded: [String: PlainValue]) throws -> FeatureNetworkConfiguration? {
+    if let description {
+      guard description.options["layers"] != nil else { return nil }
+      return try FeatureNetworkConfiguration(description.options, origin: description.origin)
+    }
+    guard recorded["layers"] != nil else { return nil }
+    return try FeatureNetworkConfiguration(recorded, origin: checkpoint.path, status: .dataError)
   }
 
   /// What `--config` says wins over what the file says of itself, and that over what shapes tell.
@@ -65,11 +82,26 @@ struct DescribedStateDictionary {
   private func stateDictionary() throws -> CheckpointTensors {
     do {
       return try checkpoint.stateDictionary(key: key)
-    } catch let failure as Failure where key == nil && failure.status == .dataError {
+    } catch let failure as Failure where failure.status == .dataError {
+      let candidates = checkpoint.candidates
+      guard !candidates.isEmpty else { throw failure }
+      let known = candidates.filter(isNetwork)
+      let keys = (known.isEmpty ? candidates : known).map(\.key)
       throw Failure(
         .dataError, checkpoint.path, failure.problem,
-        remedy: "name the key of a network or state_dict with --key; keys: \(keys)")
+        remedy: keys.count == 1
+          ? "give \(known.isEmpty ? "it" : "the network") with --key \(keys[0])"
+          : "name one of them with --key: \(keys.prefix(8).joined(separator: ", "))")
     }
+  }
+
+  /// Whether what stands under a key is a network by its class, or by names and shapes.
+  private func isNetwork(_ item: CheckpointItem) -> Bool {
+    if case .module = item.kind { return true }
+    guard let tensors = try? checkpoint.tensors(of: item),
+      let named = try? WrapperPrefix(tensors, isRecognised: Self.isRecognised)
+    else { return false }
+    return (try? Self.isRecognised(named.tensors)) ?? false
   }
 
   private var keys: String {

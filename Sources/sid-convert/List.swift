@@ -12,7 +12,7 @@ struct List: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what is in a file, without converting it.",
     discussion: """
-      Kind and architecture, then every tensor: its name, shape, type in the file, the range of its finite numbers, and \
+      Kind and keys, nested ones joined by dots as --key takes them, then of every network its architecture and every tensor: its name, shape, type in the file, the range of its finite numbers, and \
       how many are not finite. Nothing in the file is executed, and one tensor at a time is read.
       """)
 
@@ -23,7 +23,7 @@ struct List: ParsableCommand {
   @OptionGroup var stage: StageOptions
 
   func run() throws {
-    StageProgram.run(SidConvert.program, options: stage) { context in
+    StageProgram.run(SidConvert.program, options: stage, writing: []) { context in
       let source = try SourceFile.open(file)
       print("\(file): \(source.kind)")
       if stage.dryRun { return }
@@ -40,23 +40,7 @@ struct List: ParsableCommand {
 
   private static func parts(of source: SourceFile, path: String) throws -> [Part] {
     switch source {
-    case .checkpoint(let checkpoint):
-      if checkpoint.moduleKeys.isEmpty {
-        let tensors = try checkpoint.stateDictionary()
-        return [Part(title: try title(of: tensors, checkpoint), tensors: tensors) { tensors.typeName($0) }]
-      }
-      var parts: [Part] = []
-      for key in checkpoint.keys {
-        guard checkpoint.moduleKeys.contains(key) else {
-          print("key \(key.oneLine): \(value(of: key, in: checkpoint))")
-          continue
-        }
-        let module = try checkpoint.module(key)
-        let classes = module.className + (module.modelClassName.map { " around \($0)" } ?? "")
-        parts.append(
-          Part(title: "key \(key): \(classes)\(arguments(module))", tensors: module) { module.tensors.typeName($0) })
-      }
-      return parts
+    case .checkpoint(let checkpoint): return try parts(of: checkpoint)
     case .package(let file):
       let groups = source.networkKeys.isEmpty ? [""] : source.networkKeys
       return try groups.compactMap { key in
@@ -71,11 +55,33 @@ struct List: ParsableCommand {
     }
   }
 
-  private static func value(of key: String, in checkpoint: Checkpoint) -> String {
-    if let optimizer = try? checkpoint.optimizerState(key) {
-      return "optimizer state of \(optimizer.parameterIndices.count) of \(optimizer.parameterCount) parameters"
+  /// Prints what is no network, key by key, and gives the rest to be shown tensor by tensor.
+  private static func parts(of checkpoint: Checkpoint) throws -> [Part] {
+    let items = checkpoint.items
+    // The keys of a state_dict are its tensors.
+    if items.isEmpty || checkpoint.isStateDictionary {
+      let tensors = try checkpoint.stateDictionary()
+      for (name, what) in tensors.leftOut { print("\(name.oneLine): left out: \(what.oneLine)") }
+      let title = try title(of: tensors, checkpoint).map { "state_dict; \($0)" } ?? "tensors"
+      return [Part(title: title, tensors: tensors) { tensors.typeName($0) }]
     }
-    return checkpoint.plainValue(key).map { String($0.description.oneLine.prefix(200)) } ?? "no plain value"
+    var parts: [Part] = []
+    for item in items {
+      let key = "key \(item.key.oneLine)"
+      switch item.kind {
+      case .module:
+        let module = try checkpoint.module(of: item)
+        let classes = module.className + (module.modelClassName.map { " around \($0)" } ?? "")
+        parts.append(
+          Part(title: "\(key): \(classes)\(arguments(module))", tensors: module) { module.tensors.typeName($0) })
+      case .stateDictionary:
+        let tensors = try checkpoint.tensors(of: item)
+        let title = "\(key): \(item.words)" + (try title(of: tensors, checkpoint).map { "; \($0)" } ?? "")
+        parts.append(Part(title: title, tensors: tensors) { tensors.typeName($0) })
+      case .dictionary, .value: print("\(key): \(item.words.oneLine)")
+      }
+    }
+    return parts
   }
 
   private static func arguments(_ module: CheckpointModule) -> String {
@@ -85,13 +91,17 @@ struct List: ParsableCommand {
       .oneLine
   }
 
-  private static func title(of tensors: CheckpointTensors, _ checkpoint: Checkpoint) throws -> String {
-    if let config = checkpoint.metadata["config"] { return "state_dict with its configuration: \(config.oneLine)" }
+  /// What is known of a state_dict's architecture; nil where nothing is.
+  private static func title(of tensors: CheckpointTensors, _ checkpoint: Checkpoint) throws -> String? {
+    if let config = checkpoint.metadata["config"] { return "its configuration: \(config.oneLine)" }
+    let named = try? WrapperPrefix(tensors, isRecognised: DescribedStateDictionary.isRecognised)
+    let prefix = named?.removed.map { "every name with the wrapper's prefix \"\($0)\"; " } ?? ""
+    let tensors = named?.tensors ?? tensors
     if let known = try? FeatureArchitecture(inferredFrom: tensors, origin: checkpoint.path), known == .inceptionV3 {
-      return "state_dict; names and shapes say inception-v3, the feature network of the FID"
+      return prefix + "names and shapes say inception-v3, the feature network of the FID"
     }
-    guard let options = try NetworkConfiguration.inferredOptions(from: tensors) else { return "tensors" }
-    return "state_dict; names and shapes say "
+    guard let options = try NetworkConfiguration.inferredOptions(from: tensors) else { return nil }
+    return prefix + "names and shapes say "
       + options.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
   }
 

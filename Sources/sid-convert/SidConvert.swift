@@ -18,8 +18,8 @@ struct SidConvert: ParsableCommand {
     discussion: """
       `sid-convert convert --help`, `list --help` and `verify --help` list the options.
 
-      Nothing in a source is executed: a pickle is read as data, and a name in it that checkpoints do not need is \
-      refused. Exit status: 0 done, 64 usage, 65 malformed source or failed verification, 66 missing source, 73 the \
+      Nothing in a source is executed: a pickle is read as data. Objects beside the tensors are passed over, a name that \
+      can run code is refused. Exit status: 0 done, 64 usage, 65 malformed source or failed verification, 66 missing source, 73 the \
       output exists and was made from something else, 75 stopped, 78 bad configuration.
       """,
     version: Version.line(program),

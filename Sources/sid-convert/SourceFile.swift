@@ -58,17 +58,23 @@ enum SourceFile {
   ///   - key: which network; nil for the file's own choice.
   ///   - description: the options of `--config`, and the name of that file; nil where it is not given.
   /// - Throws: a `Failure` where there is nothing of that key, or where the architecture remains open.
-  func content(key: String?, description: (options: [String: PlainValue], origin: String)?) throws -> SourceContent {
+  func content(key: String?, description: (options: [String: PlainValue], origin: String)?) throws -> (
+    content: SourceContent, reading: SourceReading
+  ) {
     switch self {
-    case .package(let file): return try Self.content(of: file, key: key, hasDescription: description != nil)
+    case .package(let file):
+      return (try Self.content(of: file, key: key, hasDescription: description != nil), SourceReading())
     case .checkpoint(let checkpoint):
-      if checkpoint.moduleKeys.isEmpty {
+      let isObject = key.map(checkpoint.isModule) ?? !checkpoint.moduleKeys.isEmpty
+      guard isObject else {
         return try DescribedStateDictionary(checkpoint: checkpoint, key: key, description: description).content()
       }
       guard description == nil else { throw Self.superfluousDescription(checkpoint.path) }
-      if key == nil, let state = try OfficialTrainingState(checkpoint) { return .trainingState(state) }
+      if key == nil, let state = try OfficialTrainingState(checkpoint) {
+        return (.trainingState(state), SourceReading())
+      }
       let module = try checkpoint.module(key ?? "ema")
-      return .denoiser(try module.configuration(origin: checkpoint.path), module)
+      return (.denoiser(try module.configuration(origin: checkpoint.path), module), SourceReading())
     }
   }
 
@@ -112,6 +118,11 @@ extension CheckpointModule {
     guard initPositionalCount == 0 else {
       throw Failure(
         .dataError, origin, "the \(className) was made with positional arguments, which are not understood")
+    }
+    let needed = opaque.attributes.filter { NetworkConfiguration.optionsInAttributes.contains($0.key) }
+    if let (name, what) = opaque.keywords.merging(needed, uniquingKeysWith: { $1 }).min(by: { $0.key < $1.key }) {
+      throw Failure(
+        .dataError, origin, "the option \"\(name)\" of the \(className) is \(what); a plain value is expected")
     }
     let ofNetwork = modelAttributes.filter { $0.key == "label_dropout" }
     return try NetworkConfiguration(

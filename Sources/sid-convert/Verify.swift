@@ -36,7 +36,7 @@ struct Verify: ParsableCommand {
   @OptionGroup var stage: StageOptions
 
   func run() throws {
-    StageProgram.run(SidConvert.program, options: stage) { context in
+    StageProgram.run(SidConvert.program, options: stage, writing: []) { context in
       Threads.use(context.threads)
       KernelSet.use(named: kernels.rawValue)
       let check: Check

@@ -29,5 +29,6 @@ struct WatchedTensors: TensorSource {
 
   var tensorNames: [String] { tensors.tensorNames }
   func shape(of name: String) -> [Int]? { tensors.shape(of: name) }
+  func problem(with name: String) -> String? { tensors.problem(with: name) }
   func tensor(_ name: String) throws -> Tensor { try watch.read { try tensors.tensor(name) } }
 }

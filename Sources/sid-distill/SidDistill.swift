@@ -1,6 +1,7 @@
 import ArgumentParser
 import Diagnostics
 import Distillation
+import Files
 import Models
 import OptionValues
 import Stage
@@ -58,7 +59,10 @@ struct SidDistill: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run("sid-distill", options: options) { context in
+    StageProgram.run(
+      "sid-distill", options: options,
+      writing: [OutputPlace(output), OutputPlace(state, option: "--state")]
+    ) { context in
       try DistillationRun(self, context).run()
     }
   }

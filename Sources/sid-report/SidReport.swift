@@ -1,4 +1,5 @@
 import ArgumentParser
+import Files
 import OptionValues
 import Report
 import Stage
@@ -43,7 +44,7 @@ struct SidReport: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run(Self.program, options: stage) { context in
+    StageProgram.run(Self.program, options: stage, writing: [OutputPlace(output)]) { context in
       try ReportStage(command: self, context: context).run()
     }
   }

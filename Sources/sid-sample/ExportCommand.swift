@@ -41,7 +41,9 @@ struct ExportCommand: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run(SidSample.program, options: stage) { context in
+    let place = OutputPlace(
+      output ?? to.output(beside: archive), kind: to.isFolder ? .folder : .file)
+    StageProgram.run(SidSample.program, options: stage, writing: [place]) { context in
       let export = ArchiveExport(to, subdirs: subdirs, imagesPerTar: tarImages)
       try ExportStage(archive: archive, output: output, export: export, context: context).run()
     }
@@ -106,14 +108,5 @@ struct ExportStage {
       "archive_sha256": .string(manifest), "images": .int(reader.count), "subdirs": .bool(export.subdirs),
       "tar_images": .int(export.imagesPerTar), "created_by": .string(Version.line(context.program)),
     ]).prettyText
-  }
-}
-
-extension String {
-  /// The path of a folder without slashes at its end.
-  fileprivate var trimmingTrailingSlashes: String {
-    var path = self
-    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
-    return path
   }
 }

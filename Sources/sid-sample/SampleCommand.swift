@@ -1,5 +1,6 @@
 import ArgumentParser
 import Diagnostics
+import Files
 import OptionValues
 import Stage
 
@@ -33,7 +34,10 @@ struct SampleCommand: ParsableCommand {
   func validate() throws { try images.relations(seeds: seeds, digests: expected.digests).validate() }
 
   func run() throws {
-    StageProgram.run(SidSample.program, options: stage) { context in
+    let exports = work.export.map {
+      OutputPlace($0.output(beside: output), option: "--export", kind: $0.isFolder ? .folder : .file)
+    }
+    StageProgram.run(SidSample.program, options: stage, writing: [OutputPlace(output)] + exports) { context in
       try SampleStage(command: self, context: context).run()
     }
   }

@@ -36,7 +36,7 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup(title: "Stage") var stage: StageOptions
 
   func run() throws {
-    StageProgram.run(SidSample.program, options: stage) { context in
+    StageProgram.run(SidSample.program, options: stage, writing: []) { context in
       Threads.use(context.threads)
       let check = try ArchiveCheck(archive)
       let files = check.files

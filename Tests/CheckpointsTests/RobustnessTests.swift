@@ -150,6 +150,7 @@ struct RobustnessTests {
     var count = 0
     for key in checkpoint.keys { _ = checkpoint.plainValue(key) }
     if checkpoint.keys.contains("g_optimizer_state") { _ = try checkpoint.optimizerState("g_optimizer_state") }
+    _ = checkpoint.items
     if checkpoint.moduleKeys.isEmpty {
       let tensors = try checkpoint.stateDictionary()
       for name in tensors.tensorNames { count += try tensors.tensor(name).shape.count >= 0 ? 1 : 0 }

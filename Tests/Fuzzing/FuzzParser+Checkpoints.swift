@@ -6,10 +6,11 @@ import TestSupport
 /// The readers of `Checkpoints`.
 extension FuzzParser {
   static func pickle() throws -> FuzzParser {
-    let names = PickleMutation.globals.filter { $0.0 != "os" }.map { "name \($0.0).\($0.1)" }
+    let names = PickleMutation.globals.filter { !["os", "subprocess"].contains($0.0) }.map { "name \($0.0).\($0.1)" }
     return FuzzParser(
       name: "pickle", knownRecords: PickleToken.names.values.sorted() + names.sorted(),
-      seeds: PickleSeeds.all + (try fixtures("golden/robustness", ["pkl"], upTo: 130_000)),
+      seeds: PickleSeeds.all + (try fixtures("golden/robustness", ["pkl"], upTo: 130_000))
+        + (try fixtures("checkpoints", ["pkl"], upTo: 10_000)),
       mutate: { mutatePickle($0, donor: $1, &$2) }, records: { pickleRecords($0) }, read: readCheckpoint)
   }
 
@@ -25,7 +26,10 @@ extension FuzzParser {
       knownRecords: ["data.pkl", "byteorder", "storage", "metadata", "version", "64-bit end record", "BINPERSID"],
       seeds: [own]
         + (try fixtures("golden/robustness", ["pt"], upTo: 130_000)).filter { $0.starts(with: [0x50, 0x4B]) }
-        + [try fixture("golden/checkpoints/edm_ddpmpp_uncond_state_dict.pt")],
+        + [
+          try fixture("golden/checkpoints/edm_ddpmpp_uncond_state_dict.pt"), try fixture("checkpoints/objects.pt"),
+          try fixture("checkpoints/deep.pt"),
+        ],
       mutate: { bytes, donor, random in
         ZipImage.mutate(bytes, &random) { name, content, random in
           guard name.hasSuffix("data.pkl") else { return ByteMutation.apply(content, &random) }
@@ -55,6 +59,7 @@ extension FuzzParser {
         LegacyImage.oneStorage, legacyStateDictionary,
         try fixture("golden/robustness/legacy_storage_count_bigger_than_file.pt"),
         try fixture("golden/checkpoints/edm_ddpmpp_uncond_state_dict_legacy.pt"),
+        try fixture("checkpoints/objects-legacy.pt"),
       ],
       mutate: { LegacyImage.mutate($0, donor: PickleToken.parse($1)?.tokens ?? [], &$2) },
       records: { bytes in
@@ -98,7 +103,7 @@ extension FuzzParser {
         + [
           try fixture("golden/fid/reference_stats_24d_compressed.npz"),
           try fixture("golden/fid/reference_stats_24d.npz"),
-        ],
+        ] + (try fixtures("checkpoints", ["npz"], upTo: 10_000)),
       mutate: { bytes, _, random in
         if !bytes.starts(with: [0x50, 0x4B]) { return NumpyMutation.apply(bytes, &random) }
         return ZipImage.mutate(bytes, &random) { _, content, random in NumpyMutation.apply(content, &random) }
@@ -164,20 +169,28 @@ extension FuzzParser {
     return image.encoded
   }()
 
+  private struct Unexpected: Error {}
+
   /// Reads everything that a checkpoint has, as converting and listing do.
   private static func readCheckpoint(_ path: String) throws {
     let checkpoint = try Checkpoint.open(path)
     for key in checkpoint.keys { _ = checkpoint.plainValue(key) }
+    let items = checkpoint.items
+    for item in items { _ = (item.words, checkpoint.plainValue(item.key)) }
     for key in checkpoint.keys where key.hasSuffix("optimizer_state") {
       let state = try checkpoint.optimizerState(key)
       for index in state.parameterIndices.prefix(1000) { _ = try state.step(parameter: index) }
     }
     var sources: [CheckpointTensors] = []
-    if checkpoint.moduleKeys.isEmpty {
+    let candidates = checkpoint.candidates.prefix(20)
+    if items.isEmpty || checkpoint.isStateDictionary {
       sources = [try checkpoint.stateDictionary()]
     } else {
-      sources = try checkpoint.moduleKeys.map { try checkpoint.module($0).tensors }
+      // A file without any is listed, and refused in one way.
+      if candidates.isEmpty, (try? checkpoint.stateDictionary()) != nil { throw Unexpected() }
+      sources = try candidates.map { try checkpoint.tensors(of: $0) }
     }
+    sources = try sources.map { try WrapperPrefix($0) { $0.shape(of: "model.map_layer0.weight") != nil }.tensors }
     // A file may name one storage any number of times; no reader here asks for more than an architecture has.
     for tensors in sources {
       for name in tensors.tensorNames.prefix(2000) { _ = try tensors.tensor(name) }

@@ -37,6 +37,26 @@ import Testing
     #expect(zip(covariance, statistics.covariance).allSatisfy { abs($0 - $1) < 1e-10 })
   }
 
+  @Test(
+    "Statistics by columns, by Python 2, beside other arrays and in any zip are the same",
+    arguments: ["columns.npz", "headers.npz", "bystanders.npz", "zip-details.npz"])
+  func otherHabits(name: String) throws {
+    func read(_ name: String) throws -> FeatureStatistics {
+      try FeatureSet(reference: Fixtures.path("checkpoints/" + name), npz: Self.npz).statistics
+    }
+    let expected = try read("headers.npz")
+    #expect(expected.featureCount == 6 && expected.mean.count == 6)
+    #expect(try read(name) == expected)
+    #expect(try ReferenceKind(Fixtures.path("checkpoints/" + name)) == .statistics)
+  }
+
+  @Test("Images by columns are those by rows; a text where images are asked for is named")
+  func imagesByColumns() throws {
+    #expect(throws: Failure.self) { try ImageCollection(Fixtures.path("checkpoints/bystanders.npz")) }
+    let failure = #expect(throws: Failure.self) { try ImageCollection(Fixtures.path("checkpoints/columns.npz")) }
+    #expect(failure?.description.contains("arr_0") == true)
+  }
+
   @Test("Statistics written as npz are read back to the bit")
   func roundTrip() throws {
     let path = folder.file("x.npz")

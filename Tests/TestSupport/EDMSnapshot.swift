@@ -32,7 +32,9 @@ public enum EDMSnapshot {
       ("img_resolution", .integer(c.imgResolution)), ("img_channels", .integer(c.imgChannels)),
       ("label_dim", .integer(c.labelDim)), ("model_type", .text(c.modelType)),
       ("model_channels", .integer(c.modelChannels)), ("channel_mult", .integers(c.channelMult)),
-      ("augment_dim", .integer(c.augmentDim)), ("dropout", .real(Double(c.dropout))), ("use_fp16", .flag(true)),
+      ("augment_dim", .integer(c.augmentDim)), ("num_blocks", .integer(c.numBlocks)),
+      ("attn_resolutions", .integers(c.attnResolutions)), ("dropout", .real(Double(c.dropout))),
+      ("use_fp16", .flag(true)),
     ]
     if c.modelType == "SongUNet" {
       keywords += [

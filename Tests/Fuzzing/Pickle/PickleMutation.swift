@@ -96,6 +96,11 @@ enum PickleMutation {
       ("torch._utils", "_rebuild_parameter"), ("torch._utils", "_rebuild_tensor_v2"),
       ("torch.storage", "_load_from_bytes"), ("torch", "Size"), ("torch", "device"), ("numpy", "dtype"),
       ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar"), ("os", "system"),
+      ("subprocess", "Popen"), ("argparse", "Namespace"), ("collections", "defaultdict"), ("collections", "Counter"),
+      ("builtins", "frozenset"), ("builtins", "getattr"), ("functools", "partial"), ("copyreg", "_reconstructor"),
+      ("numpy.core.multiarray", "_reconstruct"), ("torch", "ComplexFloatStorage"), ("torch", "float32"),
+      ("torch._utils", "_rebuild_parameter_with_state"), ("torch._tensor", "_rebuild_from_type_v2"),
+      ("torch.nn.parallel.data_parallel", "DataParallel"), ("my.package", "Thing"),
     ]
     + ["Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"].map {
       ("torch", $0 + "Storage")

@@ -40,6 +40,18 @@ enum PickleSeeds {
     add([PickleToken("K", [5]), PickleToken("q", [1]), PickleToken("0"), PickleToken("h", [1])])
     add([PickleToken("K", [5]), PickleToken("r", [2, 0, 0, 0]), PickleToken("0"), PickleToken("j", [2, 0, 0, 0])])
     add([PickleToken("K", [5]), PickleToken(0x94)])
+    add([PickleToken("K", [1]), PickleToken("2"), PickleToken(0x86)])
+    add([PickleToken("U", Array("two".utf8))])
+    add([PickleToken("T", Array("two".utf8))])
+    add([PickleToken("("), PickleToken("K", [1]), PickleToken("i", Array("my.package\nThing\n".utf8))])
+    add([PickleToken("("), global("my.package", "Thing"), PickleToken("K", [1]), PickleToken("o")])
+    add([PickleToken(0x82, [1])])
+    add([PickleToken(0x83, [1, 2])])
+    add([PickleToken(0x84, [1, 2, 3, 4])])
+    add([PickleToken(0x8B, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10])])
+    add([PickleToken("("), PickleToken("K", [1]), PickleToken(0x91)])
+    add([global("my.package", "Thing"), PickleToken(")"), PickleToken("}"), PickleToken(0x92)])
+    add([PickleToken(0x96, [1, 2])])
     add([text("collections"), text("OrderedDict"), PickleToken(0x93), PickleToken(")"), PickleToken("R")])
     return PickleToken.encode(
       [PickleToken(0x80, [4]), PickleToken(0x95, [UInt8](repeating: 0, count: 8)), PickleToken("}"), PickleToken("(")]
@@ -97,13 +109,36 @@ enum PickleSeeds {
       ],
       object("EDMPrecond", module([], [], [text("model")] + child + [PickleToken("s")])),
     ]
-    let more = ["ModuleList", "Sequential"].map { name in
-      [global("torch.nn.modules.container", name), PickleToken(")"), PickleToken(0x81)]
-    }
+    let more =
+      ["ModuleList", "Sequential"].map { name in
+        [global("torch.nn.modules.container", name), PickleToken(")"), PickleToken(0x81)]
+      } + [[global("torch.nn.parallel.data_parallel", "DataParallel"), PickleToken(")"), PickleToken(0x81)]]
+    let one: [PickleToken] = [PickleToken("K", [1]), PickleToken(0x85), PickleToken("R")]
+    let foreign: [[PickleToken]] =
+      [
+        ("argparse", "Namespace"), ("my.package", "Thing"), ("functools", "partial"), ("copyreg", "_reconstructor"),
+        ("numpy.core.multiarray", "_reconstruct"),
+      ].map { [global($0, $1)] + one }
+      + [
+        [global("collections", "defaultdict"), PickleToken(")"), PickleToken("R")],
+        [global("collections", "Counter"), PickleToken("}"), PickleToken(0x85), PickleToken("R")],
+        [global("builtins", "frozenset"), PickleToken(")"), PickleToken("R")],
+        [
+          global("builtins", "getattr"), global("my.package", "Thing"), text("a"), PickleToken(0x86), PickleToken("R"),
+        ],
+        [global("torch", "ComplexFloatStorage")], [global("torch", "float32")],
+        [
+          global("torch._tensor", "_rebuild_from_type_v2"), global("torch._utils", "_rebuild_parameter_with_state"),
+          global("torch.nn.parameter", "Parameter"), PickleToken("("),
+        ] + tensor + [
+          PickleToken(0x89), PickleToken("}"), PickleToken("}"), PickleToken("t"), PickleToken("}"), PickleToken("("),
+          PickleToken("t"), PickleToken("0"), PickleToken(0x87), PickleToken("R"),
+        ],
+      ]
     let storages = ["Double", "Float", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"].map {
       [global("torch", $0 + "Storage")]
     }
-    let values = more + storages + constructions
+    let values = more + storages + foreign + constructions
     let items = values.enumerated().flatMap { index, value in
       [text(index == values.count - 1 ? "ema" : "k\(index)")] + value
     }

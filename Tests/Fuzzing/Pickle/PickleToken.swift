@@ -57,11 +57,12 @@ struct PickleToken {
       "C": "SHORT_BINBYTES", "B": "BINBYTES", "(": "MARK", "}": "EMPTY_DICT", "]": "EMPTY_LIST", ")": "EMPTY_TUPLE",
       "t": "TUPLE", "a": "APPEND", "e": "APPENDS", "s": "SETITEM", "u": "SETITEMS", "0": "POP", "1": "POP_MARK",
       "q": "BINPUT", "r": "LONG_BINPUT", "h": "BINGET", "j": "LONG_BINGET", "c": "GLOBAL", "R": "REDUCE", "b": "BUILD",
-      "Q": "BINPERSID", ".": "STOP",
+      "Q": "BINPERSID", ".": "STOP", "2": "DUP", "U": "SHORT_BINSTRING", "T": "BINSTRING", "i": "INST", "o": "OBJ",
     ]
     var names: [UInt8: String] = [
       0x80: "PROTO", 0x81: "NEWOBJ", 0x85: "TUPLE1", 0x86: "TUPLE2", 0x87: "TUPLE3", 0x88: "NEWTRUE", 0x89: "NEWFALSE",
       0x8A: "LONG1", 0x8C: "SHORT_BINUNICODE", 0x8D: "BINUNICODE8", 0x8E: "BINBYTES8", 0x8F: "EMPTY_SET",
+      0x82: "EXT1", 0x83: "EXT2", 0x84: "EXT4", 0x8B: "LONG4", 0x91: "FROZENSET", 0x92: "NEWOBJ_EX", 0x96: "BYTEARRAY8",
       0x90: "ADDITEMS", 0x93: "STACK_GLOBAL", 0x94: "MEMOIZE", 0x95: "FRAME",
     ]
     for (character, name) in ascii { names[character.asciiValue ?? 0] = name }
