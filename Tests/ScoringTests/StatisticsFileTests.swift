@@ -50,13 +50,6 @@ import Testing
     #expect(try ReferenceKind(Fixtures.path("checkpoints/" + name)) == .statistics)
   }
 
-  @Test("Images by columns are those by rows; a text where images are asked for is named")
-  func imagesByColumns() throws {
-    #expect(throws: Failure.self) { try ImageCollection(Fixtures.path("checkpoints/bystanders.npz")) }
-    let failure = #expect(throws: Failure.self) { try ImageCollection(Fixtures.path("checkpoints/columns.npz")) }
-    #expect(failure?.description.contains("arr_0") == true)
-  }
-
   @Test("Statistics written as npz are read back to the bit")
   func roundTrip() throws {
     let path = folder.file("x.npz")
