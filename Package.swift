@@ -49,7 +49,7 @@ let package = Package(
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
     // What everything stands on: the error type, exit statuses, atomic publishing, digests.
-    .target(name: "Diagnostics"),
+    .target(name: "Diagnostics", dependencies: ["CLinux"]),
     .target(name: "Files", dependencies: ["CLinux", "COpenSSL", "Diagnostics"]),
     // What values the options of stages take, as data: the stages' parsers and the spool read the same declarations.
     .target(name: "OptionValues", dependencies: ["Files", "Diagnostics"]),

@@ -17,6 +17,16 @@ static inline int sid_set_parent_death_signal(int signal_number) {
   return prctl(PR_SET_PDEATHSIG, (unsigned long)signal_number, 0UL, 0UL, 0UL);
 }
 
+/* What tells a process that its parent is gone: a real-time signal, which nobody sends by habit. The C library keeps the first
+   two for itself and says at run time where the rest begins; service managers use the next ones. */
+static inline int sid_parent_death_signal(void) { return SIGRTMIN + 10; }
+
+/* Whether a signal is ignored. Its handler is a pointer that Swift cannot compare. */
+static inline int sid_is_ignored(int signal_number) {
+  struct sigaction action;
+  return sigaction(signal_number, (const struct sigaction *)0, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 /* Flushes the file system that a descriptor lies on. Swift's Glibc does not declare it. */
 static inline int sid_syncfs(int descriptor) { return syncfs(descriptor); }
 

@@ -30,6 +30,7 @@ struct ZipDirectory: Sendable {
     var entries: [Entry] = []
     var names: Set<ByteName> = []
     for _ in 0..<end.count {
+      try Interruption.check()
       let entry = try Self.entry(&cursor, file: file, dataEnd: end.offset)
       guard names.insert(entry.storedName).inserted else {
         throw file.refuse("the zip archive has two entries named \(entry.name)")

@@ -22,13 +22,12 @@ public enum AtomicFolder {
     let partial = AtomicFile.partial(of: path)
     let lock = try claim(partial)
     defer { close(lock) }
-    let files = FileManager.default
     var old: Int32 = -1
     defer { if old >= 0 { close(old) } }
     // Whether the partial name is this writer's; without it, it may be the next one's already.
     var hasPartial = true
     do {
-      for name in try files.contentsOfDirectory(atPath: partial) { try files.removeItem(atPath: partial + "/" + name) }
+      try FolderTree.removeContents(of: partial)
       let result = try body(partial)
       // Thousands of small files: one flush of their file system instead of one for each.
       guard sid_syncfs(lock) == 0 else { throw Failure.system(partial, "flush") }
@@ -44,10 +43,10 @@ public enum AtomicFolder {
       }
       try AtomicFile.synchronize(AtomicFile.folder(of: path))
       // Killed here: the old content is a partial folder, which the next writer removes.
-      if hasPartial { try? files.removeItem(atPath: partial) }
+      if hasPartial { try? FolderTree.remove(partial) }
       return result
     } catch {
-      if hasPartial { try? files.removeItem(atPath: partial) }
+      if hasPartial { try? FolderTree.remove(partial) }
       throw error
     }
   }
@@ -98,7 +97,7 @@ public enum AtomicFolder {
       rename(aside, old)
       throw failure
     }
-    try? FileManager.default.removeItem(atPath: aside)
+    try? FolderTree.remove(aside)
     return false
   }
 }

@@ -5,7 +5,7 @@ import Foundation
 /// SHA-256 of files and bytes, in lower-case hexadecimal.
 public enum SHA256 {
   /// The digest of a file's content, read in blocks of 1 MiB.
-  /// - Throws: a `Failure` naming the file where it cannot be read.
+  /// - Throws: a `Failure` naming the file where it cannot be read; `Interrupted` where the process was asked to stop.
   public static func hexDigest(ofFile path: String) throws -> String { try hexDigest(ofFile: ByteName(path)) }
 
   /// The same for a path that need not be text.
@@ -17,6 +17,7 @@ public enum SHA256 {
     var buffer = [UInt8](repeating: 0, count: 1 << 20)
     return try digest { update in
       while true {
+        try Interruption.check()
         let n = read(descriptor, &buffer, buffer.count)
         if n < 0 && errno == EINTR { continue }
         guard n >= 0 else { throw Failure.system(path, "read") }

@@ -12,11 +12,15 @@ enum FileTrial {
   private static let memoryBytes = 1 << 30
 
   /// Call with the library locked.
-  /// - Throws: a `Failure` with status `dataError` where the child did not survive the file.
+  /// - Throws: a `Failure` with status `dataError` where the child did not survive the file, `temporaryFailure` where that
+  ///   says nothing of the file.
   static func run(_ path: String) throws {
     let signal = sid_h5_probe(path, addressSpaceBytes + memoryBytes, processorSeconds)
     guard signal >= 0 else {
       throw Failure(.temporaryFailure, path, "no process can be started to try it: \(String(cString: strerror(errno)))")
+    }
+    guard signal != SIGKILL else {
+      throw Failure(.temporaryFailure, path, "the process that tries it was killed", remedy: "run it again")
     }
     guard signal == 0 else {
       throw Failure(

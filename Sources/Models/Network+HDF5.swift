@@ -38,6 +38,7 @@ public struct HDF5Tensors: TensorSource {
   /// The numbers of one data set.
   /// - Throws: a `Failure` where it is missing or holds no numbers.
   public func tensor(_ name: String) throws -> Tensor {
+    try Interruption.check()
     guard let dataset = try datasets[name]?.get() else {
       throw Failure(.dataError, path, "tensor \"\(name)\" is missing")
     }

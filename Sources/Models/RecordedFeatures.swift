@@ -53,11 +53,13 @@ public struct RecordedFeatures {
   /// Computes all features and measures the difference.
   /// - Parameters:
   ///   - network: the network that the file was read for.
-  ///   - progress: called after each pass with the number of passes made.
-  public func compare(_ network: FeatureNetwork, progress: (Int) -> Void = { _ in }) -> [RecordedVectors.Comparison] {
-    records.enumerated().map { index, record in
+  ///   - progress: called after each pass with the number of passes made; throwing ends the work.
+  public func compare(
+    _ network: FeatureNetwork, progress: (Int) throws -> Void
+  ) rethrows -> [RecordedVectors.Comparison] {
+    try records.enumerated().map { index, record in
       let outputs = network.outputs(images: record.bytes, shape: record.shape, convention: .pytorchFID)
-      progress(index + 1)
+      try progress(index + 1)
       return RecordedVectors.difference("\(record.name)/features", outputs.features.values, record.features, .edm)
     }
   }

@@ -118,8 +118,8 @@ public struct RecordedVectors {
   /// Computes every recorded output and measures the difference.
   /// - Parameters:
   ///   - network: the network that the file was read for.
-  ///   - progress: called after each pass with the number of passes made.
-  public func compare(_ network: Network, progress: (Int) -> Void = { _ in }) -> [Comparison] {
+  ///   - progress: called after each pass with the number of passes made; throwing ends the work.
+  public func compare(_ network: Network, progress: (Int) throws -> Void) rethrows -> [Comparison] {
     let bound = network.bound()
     var computed: [String: Tensor] = [:]
     let denoised = bound(Variable(x), sigma: sigma, classLabels: classLabels, augmentLabels: augmentLabels) {
@@ -134,8 +134,8 @@ public struct RecordedVectors {
     computed["D_x"] = denoised.value.nchw
     computed["D_x_fp64"] = computed["D_x"]
     var passes = 1
-    progress(passes)
-    return outputs.compactMap { name, recorded in
+    try progress(passes)
+    return try outputs.compactMap { name, recorded in
       let tensor: Tensor
       if let known = computed[name] {
         tensor = known
@@ -148,7 +148,7 @@ public struct RecordedVectors {
         default: return nil
         }
         passes += 1
-        progress(passes)
+        try progress(passes)
       }
       return Self.difference(name, tensor.values, recorded, tolerance)
     }

@@ -50,6 +50,7 @@ public struct ArchiveCheck {
     }
     let rows = 1 << 16
     for first in stride(from: 0, to: reader.count, by: rows) {
+      try Interruption.check()
       let range = first..<min(first + rows, reader.count)
       guard try reader.seeds(range) == seeds[range] else {
         throw Failure(.dataError, reader.path, "the seeds of images \(range) are not those it was made from")
@@ -90,6 +91,7 @@ public struct ArchiveCheck {
   {
     var result = Comparison()
     for number in numbers {
+      try Interruption.check()
       let range = number..<number + 1
       let latents = Latents(
         seeds: try reader.seeds(range), imageShape: denoiser.imageShape, labelDim: denoiser.labelDim,

@@ -132,6 +132,7 @@ final class SampleFileJob: @unchecked Sendable {
       root, count: images.count, imageShape: setting.imageShape, hasLabels: setting.hasLabels)
     var first: [UInt8] = []
     for part in parts.finished {
+      try Interruption.check()
       let content = try parts.read(part)
       let wanted = setting.sheet.columns * setting.sheet.rows * imageBytes - first.count
       if wanted > 0 { first += content.images.prefix(wanted) }

@@ -3,6 +3,7 @@ import Diagnostics
 import Files
 import Foundation
 import HDF5
+import Synchronization
 
 /// One run of a sampler over what is missing of an archive: latents are drawn ahead of the network, and everything that
 /// comes after it happens beside it.
@@ -52,6 +53,7 @@ struct SampleMaking<Network: Denoiser> {
     var missing: [Int] = []
     var done = 0
     for shard in wanted {
+      try Interruption.check()
       if try existing.isFinished(plan, shard, provenance: setting.provenance) {
         done += plan.images(shard).count
       } else {
@@ -97,6 +99,8 @@ struct SampleMaking<Network: Denoiser> {
   ) throws -> Bool {
     let writer = SerialWriter()
     defer { writer.wait() }
+    // A file whose putting together was interrupted keeps its parts; what is open beside it is still put on the disk.
+    let wasInterrupted = Mutex(false)
     var done = done
     var queue = BatchQueue(archive: archive, nextJob: nextJob)
     var upcoming = try queue.next()
@@ -112,7 +116,11 @@ struct SampleMaking<Network: Denoiser> {
         }
         done += batch.range.count
       }
-      if batch.completesFile { try writer.submit { try finish(batch.job) } }
+      if batch.completesFile {
+        try writer.submit {
+          do { try finish(batch.job) } catch is Interrupted { wasInterrupted.withLock { $0 = true } }
+        }
+      }
       callbacks.progressed(done)
       if !batch.range.isEmpty, callbacks.shouldStop(), upcoming != nil {
         try writer.submit { try batch.job.closePart() }
@@ -121,7 +129,7 @@ struct SampleMaking<Network: Denoiser> {
       }
     }
     try writer.drain()
-    return true
+    return wasInterrupted.withLock { !$0 }
   }
 
   /// Has the latents of a batch drawn while the network is busy with the one before.

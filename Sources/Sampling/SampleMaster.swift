@@ -21,7 +21,7 @@ public struct SampleMaster {
   ///   - mixingKernels: whether shards of different kernel sets may stand in it.
   /// - Throws: a `Failure` where there are no shards, some are missing, or they do not belong together.
   public init(shardsOf output: String, mixingKernels: Bool) throws {
-    guard let name = ShardPlan.found(beside: output).min() else {
+    guard let name = try ShardPlan.found(beside: output).min() else {
       throw Failure(
         .noInput, output, "no shards of it are there (\(ShardPlan(archive: output, count: 1, size: 1).file(0)))",
         remedy: "make them with sid-sample --shards")
@@ -50,6 +50,7 @@ public struct SampleMaster {
     var createdBy: [String] = []
     var first: (shape: [Int], hasLabels: Bool)?
     for shard in 0..<plan.shardCount {
+      try Interruption.check()
       let path = plan.path(shard)
       let file = try HDF5File.open(path)
       try file.requireFormat(SampleArchiveFormat.name)

@@ -43,7 +43,9 @@ final class SampleParts {
     self.hasLabels = hasLabels
     self.count = count
     lock = try Self.claim(folder)
-    for name in try Self.contents(of: folder).sorted() where name != Self.lockName { examine(name) }
+    // A name that is no text is none of a part.
+    let names = try ByteName.names(inFolder: folder).sorted().compactMap(\.text)
+    for name in names where name != Self.lockName { examine(name) }
   }
 
   deinit {
@@ -111,7 +113,7 @@ final class SampleParts {
   }
 
   /// Removes the folder with everything in it. Leftovers cost space, not correctness, so this is best effort.
-  func remove() { try? FileManager.default.removeItem(atPath: folder) }
+  func remove() { try? FolderTree.remove(folder) }
 
   /// Removes what an interrupted run has left beside a finished archive.
   ///
@@ -123,7 +125,7 @@ final class SampleParts {
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return }
-    try? FileManager.default.removeItem(atPath: folder)
+    try? FolderTree.remove(folder)
   }
 
   private static let lockName = "lock"
@@ -154,14 +156,6 @@ final class SampleParts {
     let ends = name.dropLast(3).split(separator: "-").map { Int($0) }
     guard ends.count == 2, let first = ends[0], let last = ends[1], first < last else { return nil }
     return first..<last
-  }
-
-  private static func contents(of folder: String) throws -> [String] {
-    do {
-      return try FileManager.default.contentsOfDirectory(atPath: folder)
-    } catch {
-      throw Failure(.ioError, folder, "cannot list the folder")
-    }
   }
 
   /// Makes the folder and holds its lock until the descriptor is closed.

@@ -45,10 +45,10 @@ public struct ShardPlan: Sendable, Equatable {
   }
 
   /// The shards that stand beside an archive, by their names, in no order.
-  static func found(beside archive: String) -> [String] {
+  /// - Throws: a `Failure` where its folder cannot be listed.
+  static func found(beside archive: String) throws -> [String] {
     let prefix = stem(archive) + "-"
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: AtomicFile.folder(of: archive))) ?? []
-    return names.filter { name in
+    return try ByteName.names(inFolder: AtomicFile.folder(of: archive)).compactMap(\.text).filter { name in
       guard name.hasPrefix(prefix), name.hasSuffix(".h5") else { return false }
       let number = name.dropFirst(prefix.count).dropLast(3)
       return number.count >= 5 && number.allSatisfy { ("0"..."9").contains($0) }

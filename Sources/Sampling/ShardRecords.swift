@@ -41,7 +41,7 @@ struct ShardRecords: Sendable {
   }
 
   /// Removes them all; they cost space, not correctness, so this is best effort.
-  func remove() { try? FileManager.default.removeItem(atPath: folder) }
+  func remove() { try? FolderTree.remove(folder) }
 
   private func recordPath(_ path: String) -> String { folder + "/" + (path as NSString).lastPathComponent + ".json" }
 

@@ -115,8 +115,15 @@ public struct FeaturePass {
     progress(state.nextImage - range.lowerBound)
     while state.nextImage < range.upperBound {
       let batch = state.nextImage..<min(state.nextImage + Self.batch, range.upperBound)
+      let images: [UInt8]
+      do {
+        images = try collection.images(batch)
+      } catch is Interrupted {
+        if let scratch { try state.save(to: Self.statePath(scratch), identity: identity) }
+        return nil
+      }
       let outputs = network.outputs(
-        images: try collection.images(batch), shape: imageShape, convention: convention, wanted: kept.union(.features))
+        images: images, shape: imageShape, convention: convention, wanted: kept.union(.features))
       guard outputs.features.isFinite, outputs.scores?.isFinite ?? true else { throw notFinite(outputs, batch) }
       try state.add(outputs, repetitions: repetitions.map { Array($0[batch]) })
       state.nextImage = batch.upperBound
@@ -128,6 +135,8 @@ public struct FeaturePass {
       }
       if stop { return nil }
     }
+    // What follows may take long, too, and is stopped without anything of its own to save.
+    if let scratch, state.nextImage > savedAt { try state.save(to: Self.statePath(scratch), identity: identity) }
     try state.finish()
     return GatheredImages(
       moments: state.moments, features: state.features, scores: state.scores, segments: state.segments)

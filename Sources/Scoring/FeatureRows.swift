@@ -26,9 +26,11 @@ extension FeatureRows {
   }
 
   /// Calls `body` with all rows, block after block.
+  /// - Throws: what `body` or reading throws; `Interrupted` where the process was asked to stop.
   func forEachBlock(of blockRows: Int, count limit: Int? = nil, _ body: (Int, Tensor) throws -> Void) throws {
     let end = min(limit ?? count, count)
     for first in stride(from: 0, to: end, by: blockRows) {
+      try Interruption.check()
       try body(first, rows(first..<min(first + blockRows, end)))
     }
   }

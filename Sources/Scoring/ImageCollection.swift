@@ -53,7 +53,10 @@ public final class ImageCollection {
     switch try FolderOfImages(path) {
     case .images(let images): (source, parts) = (images, .folder(images))
     case .shards(let paths, let leftOut):
-      let opened = try paths.map { (path: $0, content: try Self.open($0)) }
+      let opened = try paths.map { path in
+        try Interruption.check()
+        return (path: path, content: try Self.open(path))
+      }
       if let master = opened.first(where: { $0.content.files.count > 1 }) {
         throw Failure(
           .dataError, path, "\(master.path) in it names its shards itself",

@@ -20,6 +20,7 @@ package func inceptionScore(_ scores: any FeatureRows, splits: Int) throws -> (m
     var mean = [Double](repeating: 0, count: classes)
     var negativeEntropy = 0.0
     for first in stride(from: range.lowerBound, to: range.upperBound, by: 512) {
+      try Interruption.check()
       let block = try scores.rows(first..<min(first + 512, range.upperBound))
       let values = block.values
       for row in 0..<block.shape[0] {

@@ -31,6 +31,7 @@ func kernelDistance(_ x: any FeatureRows, _ y: any FeatureRows, subsets: Int, si
   let size = min(size, x.count, y.count)
   let generator = Philox(seed: seed)
   let values = try (0..<subsets).map { subset in
+    try Interruption.check()
     let places = [x.count, y.count].enumerated().map { side, count in
       drawWithoutReplacement(size, of: count, generator, stream: UInt32(2 * subset + side))
     }

@@ -57,6 +57,7 @@ private struct Manifold {
   }
 
   private func block(_ first: Int) throws -> Block {
+    try Interruption.check()
     var values = try rows.rows(first..<min(first + Self.blockRows, count))
     let width = rows.width
     var squares = [Float](repeating: 0, count: values.shape[0])

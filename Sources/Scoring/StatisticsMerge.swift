@@ -18,7 +18,10 @@ public struct StatisticsMerge {
   /// - Throws: a `Failure` where they are of different networks or conventions, overlap, or leave images out.
   public init(_ paths: [String]) throws {
     precondition(!paths.isEmpty, "nothing to merge")
-    var parts = try paths.map { try Part($0) }
+    var parts = try paths.map { path in
+      try Interruption.check()
+      return try Part(path)
+    }
     let first = parts[0]
     for part in parts.dropFirst() {
       func refuse(_ what: String, _ own: String, _ other: String) -> Failure {
@@ -167,6 +170,7 @@ private struct Part {
     case .segments(let dataset):
       var counted = 0
       for row in 0..<dataset.shape[0] {
+        try Interruption.check()
         let line = try dataset.read(Double.self, rows: row..<row + 1)
         let expected = min(FeatureMoments.segmentRows, range.count - counted)
         guard let sum = MomentSum(packed: line, featureCount: featureCount), sum.count == expected else {

@@ -38,6 +38,7 @@ public enum StatisticsPart {
     try root.setAttribute("input_convention", convention.rawValue)
     let dataset = try root.createDataset("segments", of: Double.self, shape: [segments.count, segments.width])
     for row in 0..<segments.count {
+      try Interruption.check()
       let line = try [Double](unsafeUninitializedCapacity: segments.width) { buffer, count in
         if let base = buffer.baseAddress { try segments.read(row..<row + 1, into: base) }
         count = segments.width

@@ -5,9 +5,10 @@ import Diagnostics
 /// products, then to three diagonals.
 ///
 /// - Parameter matrix: [n, n], row-major; the upper triangle is read.
-/// - Throws: a `Failure` where the iteration does not converge.
+/// - Throws: a `Failure` where the iteration does not converge; `Interrupted` before it, not within.
 func symmetricEigenvalues(_ matrix: [Double], size n: Int) throws -> [Double] {
   precondition(matrix.count == n * n, "\(matrix.count) elements of a \(n)x\(n) matrix")
+  try Interruption.check()
   guard n > 0 else { return [] }
   var a = matrix
   var values = [Double](repeating: 0, count: n)

@@ -28,18 +28,25 @@ enum StageConfinement {
     guard FileConfinement.isSupported else {
       return StandardError.write("\(program): not confined to the input roots: no Landlock here\n")
     }
-    if !FileConfinement.isOnlyThread, environment[blasThreads] != "1" { startAgain() }
+    if !FileConfinement.isOnlyThread, environment[blasThreads] != "1" { try startAgain() }
     // Files without a name go to the job's folder, too.
     setenv("TMPDIR", FileManager.default.currentDirectoryPath, 1)
     try FileConfinement(readable: system + roots, changeable: [".", "/dev/null"]).enforce()
   }
 
   /// Starts this program anew without the threads that OpenBLAS starts when it is loaded; this package's work has its own.
-  private static func startAgain() {
+  /// - Throws: `Interrupted` where a stop was asked for already, which the new program would not know.
+  private static func startAgain() throws {
     setenv(blasThreads, "1", 1)
-    var arguments = CommandLine.arguments.map { strdup($0) } + [nil]
-    execv("/proc/self/exe", &arguments)
+    // What comes from here on waits until the new program takes it.
+    var polite = sigset_t()
+    sigemptyset(&polite)
+    for number in PoliteSignals.all { sigaddset(&polite, number) }
+    var before = sigset_t()
+    sigprocmask(SIG_BLOCK, &polite, &before)
+    try Interruption.check()
+    execv("/proc/self/exe", CommandLine.unsafeArgv)
     // It goes on where that fails, and is refused.
-    for argument in arguments { free(argument) }
+    sigprocmask(SIG_SETMASK, &before, nil)
   }
 }

@@ -12,25 +12,28 @@ public enum StageProgram {
   /// the input roots and the folder it runs in where `SID_INPUT_ROOTS` names them. An error becomes one line on stderr, `PROGRAM: FILE: PROBLEM; REMEDY`.
   /// - Parameters:
   ///   - program: the program's name, for example "sid-sample".
+  ///   - subject: what it makes or looks at, which a stop leaves unfinished.
   ///   - options: the common options as parsed.
   ///   - outputs: everything that the user names to be written; looked at before the work, of a dry run the names alone.
-  ///   - body: the work. A `Failure` it throws decides the exit status; any other error counts as a defect (70).
+  ///   - body: the work. A `Failure` it throws decides the exit status; `Interrupted` counts as stopped (75), any other error
+  ///     as a defect (70).
   public static func run(
-    _ program: String, options: StageOptions, writing outputs: [OutputPlace], body: (StageContext) throws -> Void
+    _ program: String, on subject: String, options: StageOptions, writing outputs: [OutputPlace],
+    body: (StageContext) throws -> Void
   ) -> Never {
-    run(program) {
+    run(program, on: subject) {
       for output in outputs { try options.dryRun ? output.requireName() : output.require() }
       try body(StageContext(program: program, options: options))
     }
   }
 
   /// The same for a program that computes but is no stage of a job and has options of its own.
-  public static func run(_ program: String, body: () throws -> Void) -> Never {
+  public static func run(_ program: String, on subject: String, body: () throws -> Void) -> Never {
     do {
       try prepare(program)
       try body()
     } catch {
-      let failure = Self.failure(from: error, program: program)
+      let failure = Self.failure(from: error, on: subject)
       StandardError.write("\(program): \(failure)\n")
       end(failure.status)
     }
@@ -56,6 +59,7 @@ public enum StageProgram {
         remedy: "use an x86-64-v\(level) machine, or build for another level with SID_MARCH")
     }
     StopRequest.installHandlers()
+    try ProgramArguments.requireText()
     let environment = ProcessInfo.processInfo.environment
     try StageConfinement.enter(environment, program: program)
     if let text = environment["SID_PARENT_PID"] {
@@ -68,9 +72,10 @@ public enum StageProgram {
     }
   }
 
-  private static func failure(from error: any Error, program: String) -> Failure {
+  private static func failure(from error: any Error, on subject: String) -> Failure {
     switch error {
     case let failure as Failure: failure
+    case is Interrupted: StopRequest.failure(subject)
     case let error as CocoaError where error.code == .fileWriteOutOfSpace:
       Failure(.temporaryFailure, "disk", "no space left", remedy: "free some space and run it again")
     default: Failure(.software, "internal error", String(describing: error), remedy: "please report this")

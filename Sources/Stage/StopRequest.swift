@@ -3,16 +3,15 @@ import Diagnostics
 import Foundation
 import Synchronization
 
-/// Whether somebody asked this process to stop: SIGTERM, SIGINT, or the death of the daemon that started it.
+/// Whether somebody asked this process to stop: by one of `PoliteSignals`, or because the daemon that started it died.
 ///
 /// A stage looks at it after each micro-batch, saves its state, and throws `StopRequest.failure`.
 public enum StopRequest {
-  // Only lock-free atomics, because signal handlers write and read them.
-  private static let requested = Atomic<Bool>(false)
+  // A lock-free atomic, because a signal handler reads it.
   private static let parent = Atomic<Int32>(0)
 
   /// True from the first request on.
-  public static var isRequested: Bool { requested.load(ordering: .relaxed) }
+  public static var isRequested: Bool { Interruption.isRequested }
 
   /// What a stage throws once its state is saved: exit status 75, the same command continues.
   /// - Parameter output: the output that is not finished.
@@ -25,19 +24,19 @@ public enum StopRequest {
     if isRequested { throw failure(output) }
   }
 
-  /// Requests a stop from within the process.
-  public static func request() { requested.store(true, ordering: .relaxed) }
-
-  /// Takes SIGTERM and SIGINT from here on. A second SIGINT ends the process at once.
+  /// Takes the polite signals from here on, but for those that are ignored. A second SIGINT ends the process at once.
   static func installHandlers() {
     // The first access initializes the globals; a handler must not be the one to do it.
-    _ = isRequested
-    handle(SIGTERM, flags: SA_RESTART) { _ in StopRequest.requested.store(true, ordering: .relaxed) }
-    handle(SIGINT, flags: SA_RESTART | Int32(bitPattern: UInt32(SA_RESETHAND))) { _ in
-      StopRequest.requested.store(true, ordering: .relaxed)
+    _ = (isRequested, parent.load(ordering: .relaxed))
+    for number in PoliteSignals.heeded {
+      handle(number, flags: number == SIGINT ? Int32(bitPattern: UInt32(SA_RESETHAND)) : 0) { _ in
+        Interruption.request()
+      }
     }
     // A reader of the progress pipe that went away is no reason to stop.
     signal(SIGPIPE, SIG_IGN)
+    // Whoever ignores the end of children hands that down, and the system would keep from this process how its own ended.
+    signal(SIGCHLD, SIG_DFL)
   }
 
   /// Ties this process to the one that started it: its death requests a stop.
@@ -47,18 +46,17 @@ public enum StopRequest {
   /// - Returns: false if the parent was already gone.
   static func follow(parent pid: Int32) -> Bool {
     parent.store(pid, ordering: .relaxed)
-    handle(SIGUSR1, flags: SA_RESTART) { _ in
-      if getppid() != StopRequest.parent.load(ordering: .relaxed) {
-        StopRequest.requested.store(true, ordering: .relaxed)
-      }
+    let number = sid_parent_death_signal()
+    handle(number) { _ in
+      if getppid() != StopRequest.parent.load(ordering: .relaxed) { Interruption.request() }
     }
-    return sid_set_parent_death_signal(SIGUSR1) == 0 && getppid() == pid
+    return sid_set_parent_death_signal(number) == 0 && getppid() == pid
   }
 
-  private static func handle(_ number: Int32, flags: Int32, _ handler: @convention(c) (Int32) -> Void) {
+  private static func handle(_ number: Int32, flags: Int32 = 0, _ handler: @convention(c) (Int32) -> Void) {
     var action = sigaction()
     action.__sigaction_handler.sa_handler = handler
-    action.sa_flags = flags
+    action.sa_flags = SA_RESTART | flags
     sigaction(number, &action, nil)
     // A parent that starts this process from a worker thread of Dispatch hands down a mask that blocks everything.
     var unblocked = sigset_t()

@@ -23,15 +23,14 @@ struct Measurement {
   let seconds: [Double]
 
   /// Runs `body` several times.
-  /// - Throws: what `body` throws; a `Failure` where the process was asked to stop.
+  /// - Throws: what `body` throws; `Interrupted` where the process was asked to stop.
   init(of repetitions: Int, _ body: () throws -> Void) throws {
     var seconds: [Double] = []
     for _ in 0..<repetitions {
+      try Interruption.check()
       seconds.append(try Self.seconds(body))
-      if StopRequest.isRequested {
-        throw Failure(.temporaryFailure, "measurement", "stopped before it was finished")
-      }
     }
+    try Interruption.check()
     self.seconds = seconds.sorted()
   }
 

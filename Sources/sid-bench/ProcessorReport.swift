@@ -1,4 +1,5 @@
 import Compute
+import Diagnostics
 import Foundation
 import Stage
 
@@ -23,15 +24,23 @@ struct ProcessorReport {
   /// Measures; the best of several runs counts, since anything else that runs only slows them.
   init(threads: Int, repetitions: Int) throws {
     self.threads = threads
-    func best(_ body: () -> Double) -> Double { (0..<max(repetitions, 3)).map { _ in body() }.max() ?? 0 }
-    let blas = best(KernelProfile.blasRate)
-    let copy = best(KernelProfile.copyRate)
+    func best(_ body: () -> Double) throws -> Double {
+      try (0..<max(repetitions, 3)).map { _ in
+        try Interruption.check()
+        return body()
+      }.max() ?? 0
+    }
+    let blas = try best(KernelProfile.blasRate)
+    let copy = try best(KernelProfile.copyRate)
     (blasRate, copyRate) = (blas, copy)
     var layers: [Layer] = []
     for (side, channels, images) in [(32, 128, 4), (32, 256, 4), (16, 256, 8), (8, 256, 16)] {
       let shape = ConvolutionShape(
         images: images, height: side, width: side, inputs: channels, outputs: channels, kernel: 3, padding: 1)
-      let runs = (0..<max(repetitions, 3)).map { _ in KernelProfile.winograd(shape) }
+      let runs = try (0..<max(repetitions, 3)).map { _ in
+        try Interruption.check()
+        return KernelProfile.winograd(shape)
+      }
       let product = runs.map(\.productRate).max() ?? 0
       let name = "\(side)x\(side)x\(channels) 3x3"
       layers.append(
@@ -44,28 +53,28 @@ struct ProcessorReport {
     // The other layers run as networks run them, on all threads.
     let x = Tensor(Philox(seed: 1).normals(8 * 32 * 32 * 256, stream: (0, 0)), shape: [8, 32, 32, 256])
     let channel = Tensor(shape: [256], repeating: 0.5)
-    func layer(_ name: String, flops: Double, _ body: () -> Void) -> Layer {
-      let rate = best { flops / Measurement.seconds(body) }
+    func layer(_ name: String, flops: Double, _ body: () -> Void) throws -> Layer {
+      let rate = try best { flops / Measurement.seconds(body) }
       return Layer(
         name: name, rate: rate, unit: "FLOP/s", share: rate / (blas * Double(threads)), of: "sgemm, \(threads) threads")
     }
-    func layer(_ name: String, bytes: Double, _ body: () -> Void) -> Layer {
-      let rate = best { bytes / Measurement.seconds(body) }
+    func layer(_ name: String, bytes: Double, _ body: () -> Void) throws -> Layer {
+      let rate = try best { bytes / Measurement.seconds(body) }
       return Layer(name: name, rate: rate, unit: "B/s", share: rate / copy, of: "a copy by 1 thread")
     }
     let pointwise = Tensor(shape: [1, 1, 256, 256], repeating: 0.01)
     let qkv = Tensor(Philox(seed: 2).normals(8 * 16 * 16 * 768, stream: (0, 0)), shape: [8, 16, 16, 768])
     layers.append(
-      layer("32x32x256 1x1", flops: 2 * Double(8 * 1024 * 256 * 256)) { _ = convolution(x, weight: pointwise) })
+      try layer("32x32x256 1x1", flops: 2 * Double(8 * 1024 * 256 * 256)) { _ = convolution(x, weight: pointwise) })
     layers.append(
-      layer("16x16x256 attention", flops: 4 * Double(8 * 256 * 256 * 256)) { _ = attention(qkv, heads: 1) })
+      try layer("16x16x256 attention", flops: 4 * Double(8 * 256 * 256 * 256)) { _ = attention(qkv, heads: 1) })
     layers.append(
-      layer("32x32x256 group norm + SiLU", bytes: 8 * Double(x.count)) {
+      try layer("32x32x256 group norm + SiLU", bytes: 8 * Double(x.count)) {
         _ = groupNorm(x, weight: channel, bias: channel, groups: 32, epsilon: 1e-6, silu: true)
       })
     layers.append(
-      layer("32x32x256 downsample", bytes: 5 * Double(x.count)) { _ = downsample(x, ResamplingFilter([1, 1])) })
-    layers.append(layer("32x32x256 add", bytes: 12 * Double(x.count)) { _ = addScaled(x, x) })
+      try layer("32x32x256 downsample", bytes: 5 * Double(x.count)) { _ = downsample(x, ResamplingFilter([1, 1])) })
+    layers.append(try layer("32x32x256 add", bytes: 12 * Double(x.count)) { _ = addScaled(x, x) })
     self.layers = layers
   }
 

@@ -1,4 +1,5 @@
 import Compute
+import Diagnostics
 import Foundation
 import Stage
 
@@ -13,7 +14,8 @@ struct Server {
       "ready": true, "network": .string(labels.network), "work": .string(labels.work), "batch": .int(benchmark.batch),
       "threads": .int(labels.threads), "kernels": .string(KernelSet.name),
     ])
-    while let line = readLine() {
+    var input = InputLines()
+    while let line = try input.next() {
       let words = line.split(separator: " ", maxSplits: 1).map(String.init)
       switch (words.first, words.dropFirst().first) {
       case (nil, _), ("run", nil):

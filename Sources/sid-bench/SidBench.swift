@@ -63,7 +63,7 @@ struct SidBench: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run(Self.program) {
+    StageProgram.run(Self.program, on: "measurement") {
       if let file = source.writeNetwork { try OutputPlace(file, option: "--write-network").require() }
       try measure()
     }

@@ -69,7 +69,7 @@ struct Convert: ParsableCommand {
 
   func run() throws {
     let output = output ?? companion(of: source, extension: to?.fileExtension ?? "h5")
-    StageProgram.run(SidConvert.program, options: stage, writing: [OutputPlace(output)]) { context in
+    StageProgram.run(SidConvert.program, on: output, options: stage, writing: [OutputPlace(output)]) { context in
       try requireOther(source, output)
       if let config { try requireOther(config, output) }
       let provenance = try provenance()

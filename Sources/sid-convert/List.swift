@@ -23,7 +23,7 @@ struct List: ParsableCommand {
   @OptionGroup var stage: StageOptions
 
   func run() throws {
-    StageProgram.run(SidConvert.program, options: stage, writing: []) { context in
+    StageProgram.run(SidConvert.program, on: file, options: stage, writing: []) { context in
       let source = try SourceFile.open(file)
       print("\(file): \(source.kind)")
       if stage.dryRun { return }
@@ -118,6 +118,7 @@ struct List: ParsableCommand {
     print(line(["name", "shape", "type", "least", "greatest", "not finite"]))
     var total = 0
     for name in names {
+      try Interruption.check()
       let tensor = try part.tensors.tensor(name)
       let range = TensorRange(tensor)
       total += tensor.count

@@ -36,7 +36,7 @@ struct Verify: ParsableCommand {
   @OptionGroup var stage: StageOptions
 
   func run() throws {
-    StageProgram.run(SidConvert.program, options: stage, writing: []) { context in
+    StageProgram.run(SidConvert.program, on: network, options: stage, writing: []) { context in
       Threads.use(context.threads)
       KernelSet.use(named: kernels.rawValue)
       let check: Check
@@ -44,13 +44,13 @@ struct Verify: ParsableCommand {
         let features = try FeatureNetwork(contentsOf: network)
         let vectors = try RecordedFeatures(contentsOf: vectors, for: features)
         check = Check(passCount: vectors.passCount, unknownOutputs: vectors.unknownOutputs) {
-          vectors.compare(features, progress: $0)
+          try vectors.compare(features, progress: $0)
         }
       } else {
         let denoiser = try Network(contentsOf: network)
         let vectors = try RecordedVectors(contentsOf: vectors, for: denoiser)
         check = Check(passCount: vectors.passCount, unknownOutputs: vectors.unknownOutputs) {
-          vectors.compare(denoiser, progress: $0)
+          try vectors.compare(denoiser, progress: $0)
         }
       }
       if stage.dryRun {
@@ -58,7 +58,10 @@ struct Verify: ParsableCommand {
         return
       }
       let progress = context.progress("verify", total: check.passCount, unit: "passes")
-      let comparisons = check.compare { progress.update(done: $0) }
+      let comparisons = try check.compare {
+        try Interruption.check()
+        progress.update(done: $0)
+      }
       progress.finish()
       print(Self.table(comparisons, unknown: check.unknownOutputs))
       let failed = comparisons.filter { !$0.isAccepted }.map(\.name)
@@ -76,7 +79,7 @@ struct Verify: ParsableCommand {
   private struct Check {
     let passCount: Int
     let unknownOutputs: [String]
-    let compare: (_ progress: (Int) -> Void) -> [RecordedVectors.Comparison]
+    let compare: (_ progress: (Int) throws -> Void) throws -> [RecordedVectors.Comparison]
   }
 
   /// One line for each output: the errors beside what is accepted.

@@ -5,6 +5,7 @@ import Foundation
 import HDF5
 import Images
 import Models
+import Scoring
 import Stage
 
 /// One run of the program: starts or goes on, trains, measures, saves, publishes.
@@ -153,10 +154,10 @@ struct DistillationRun {
     func evaluate() throws -> Bool {
       let position = kimg(distiller.state)
       guard let evaluator, progress.curve.points.last.map({ $0.kimg < position }) ?? true else { return true }
-      guard
-        let scores = try evaluator(
-          distiller.state.generatorEMA, origin: command.output, shouldStop: { StopRequest.isRequested })
-      else {
+      let scores: [Score]
+      do {
+        scores = try evaluator(distiller.state.generatorEMA, origin: command.output)
+      } catch is Interrupted {
         return false
       }
       measureTime()

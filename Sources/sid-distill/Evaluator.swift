@@ -36,11 +36,12 @@ struct Evaluator {
     12 * 8 * scorer.network.featureCount * scorer.network.featureCount + scorer.network.memoryBytes(images: batch)
   }
 
-  /// The figures of `network`'s samples, the Frechet distance first; nil as soon as `shouldStop` says so.
-  func callAsFunction(_ network: Network, origin: String, shouldStop: () -> Bool) throws -> [Score]? {
+  /// The figures of `network`'s samples, the Frechet distance first.
+  /// - Throws: `Interrupted` where the process was asked to stop.
+  func callAsFunction(_ network: Network, origin: String) throws -> [Score] {
     var gathered = scorer.gathering()
     for first in stride(from: 0, to: seeds.count, by: batch) {
-      if shouldStop() { return nil }
+      try Interruption.check()
       let part = seeds[first..<min(first + batch, seeds.count)]
       let latents = Latents(
         seeds: part, imageShape: network.imageShape, labelDim: network.configuration.labelDim, choice: classes)

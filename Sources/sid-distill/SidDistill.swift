@@ -60,7 +60,7 @@ struct SidDistill: ParsableCommand {
 
   func run() throws {
     StageProgram.run(
-      "sid-distill", options: options,
+      "sid-distill", on: output, options: options,
       writing: [OutputPlace(output), OutputPlace(state, option: "--state")]
     ) { context in
       try DistillationRun(self, context).run()

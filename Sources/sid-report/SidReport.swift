@@ -44,7 +44,7 @@ struct SidReport: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run(Self.program, options: stage, writing: [OutputPlace(output)]) { context in
+    StageProgram.run(Self.program, on: output, options: stage, writing: [OutputPlace(output)]) { context in
       try ReportStage(command: self, context: context).run()
     }
   }

@@ -43,7 +43,7 @@ struct ExportCommand: ParsableCommand {
   func run() throws {
     let place = OutputPlace(
       output ?? to.output(beside: archive), kind: to.isFolder ? .folder : .file)
-    StageProgram.run(SidSample.program, options: stage, writing: [place]) { context in
+    StageProgram.run(SidSample.program, on: output ?? archive, options: stage, writing: [place]) { context in
       let export = ArchiveExport(to, subdirs: subdirs, imagesPerTar: tarImages)
       try ExportStage(archive: archive, output: output, export: export, context: context).run()
     }
@@ -94,9 +94,7 @@ struct ExportStage {
       progressed: { progress.update(done: $0) }, shouldStop: { StopRequest.isRequested },
       willPublish: { try AtomicFile.publish(nextPath, data: announcement($0)) })
     progress.finish()
-    guard isDone else {
-      throw Failure(.temporaryFailure, path, "stopped before it was finished", remedy: "run the same command again")
-    }
+    guard isDone else { throw StopRequest.failure(path) }
     try AtomicFile.publish(recordPath, data: Data(record.utf8))
     unlink(nextPath)
   }

@@ -25,7 +25,8 @@ struct MergeCommand: ParsableCommand {
   @OptionGroup(title: "Stage") var stage: StageOptions
 
   func run() throws {
-    StageProgram.run(SidSample.program, options: stage, writing: [OutputPlace(archive, option: "archive")]) { context in
+    StageProgram.run(SidSample.program, on: archive, options: stage, writing: [OutputPlace(archive, option: "archive")])
+    { context in
       let master = try SampleMaster(shardsOf: archive, mixingKernels: mixedKernels)
       if access(archive, F_OK) == 0, !context.options.overwrite {
         let reader = try SampleReader(archive)

@@ -37,7 +37,8 @@ struct SampleCommand: ParsableCommand {
     let exports = work.export.map {
       OutputPlace($0.output(beside: output), option: "--export", kind: $0.isFolder ? .folder : .file)
     }
-    StageProgram.run(SidSample.program, options: stage, writing: [OutputPlace(output)] + exports) { context in
+    StageProgram.run(SidSample.program, on: output, options: stage, writing: [OutputPlace(output)] + exports) {
+      context in
       try SampleStage(command: self, context: context).run()
     }
   }

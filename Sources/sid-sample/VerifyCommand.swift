@@ -36,15 +36,12 @@ struct VerifyCommand: ParsableCommand {
   @OptionGroup(title: "Stage") var stage: StageOptions
 
   func run() throws {
-    StageProgram.run(SidSample.program, options: stage, writing: []) { context in
+    StageProgram.run(SidSample.program, on: archive, options: stage, writing: []) { context in
       Threads.use(context.threads)
       let check = try ArchiveCheck(archive)
       let files = check.files
       let progress = context.progress("verify", total: files.count, unit: "files")
       for (number, file) in files.enumerated() {
-        if StopRequest.isRequested {
-          throw Failure(.temporaryFailure, archive, "stopped", remedy: "run the same command again")
-        }
         try check.checkDigest(file)
         progress.update(done: number + 1)
       }

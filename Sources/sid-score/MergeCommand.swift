@@ -26,7 +26,7 @@ struct MergeCommand: ParsableCommand {
   @OptionGroup var stage: StageOptions
 
   func run() throws {
-    StageProgram.run(SidScore.program, options: stage, writing: [OutputPlace(output)]) { context in
+    StageProgram.run(SidScore.program, on: output, options: stage, writing: [OutputPlace(output)]) { context in
       var inputs: [String: Provenance.Input] = [:]
       for (index, part) in parts.enumerated() { inputs["part-\(index + 1)"] = try Provenance.Input(part) }
       let work = PassStage(

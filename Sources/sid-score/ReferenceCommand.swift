@@ -54,7 +54,7 @@ struct ReferenceCommand: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run(SidScore.program, options: stage, writing: [OutputPlace(output)]) { context in
+    StageProgram.run(SidScore.program, on: output, options: stage, writing: [OutputPlace(output)]) { context in
       let digest = try SHA256.hexDigest(ofFile: features)
       let images = try ReferenceKind(dataset, needsFeatures: keepFeatures) == .images ? ImageCollection(dataset) : nil
       let imagesDigest = try images?.sha256() ?? SHA256.hexDigest(ofFile: dataset)

@@ -66,7 +66,7 @@ struct ScoreCommand: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run(SidScore.program, options: stage, writing: [OutputPlace(output)]) { context in
+    StageProgram.run(SidScore.program, on: output, options: stage, writing: [OutputPlace(output)]) { context in
       let settings = metric.settings
       let kinds = (
         samples: try ReferenceKind(samples, needsFeatures: settings.needsFeatures || settings.needsScores),

@@ -13,8 +13,9 @@ struct SpoolDaemon: ParsableCommand {
     abstract: "Run the jobs that are dropped into a spool.",
     discussion: """
       Creates the spool's folders, accepts job files dropped into incoming/, runs their steps as stage programs, and \
-      leaves each job in done/ or failed/. SIGTERM and SIGINT stop it: the stages at work save their state and the jobs \
-      go on at the next start. So they do after a crash. Options here take precedence over the configuration file.
+      leaves each job in done/ or failed/. SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 and SIGXCPU stop it, but for those that \
+      were ignored when it was started (nohup): the stages at work save their state and the jobs go on at the next start. \
+      So they do after a crash. Options here take precedence over the configuration file.
       Exit status: 0 stopped; 66 no such file or no folder of stage programs; 73 the spool cannot be created; \
       75 another daemon works on the spool; 78 the configuration is wrong.
       """,
@@ -76,6 +77,7 @@ struct SpoolDaemon: ParsableCommand {
 
   func run() throws {
     do {
+      try ProgramArguments.requireText()
       let console = Console(hasTimestamps: !Journal.isConnected, journal: Journal.send)
       try Daemon(try options(), console: console, watchdogSeconds: Self.watchdogSeconds) { sd_notify(0, $0) }.run()
     } catch let failure as Failure {
@@ -85,7 +87,7 @@ struct SpoolDaemon: ParsableCommand {
   }
 
   private func options() throws -> DaemonOptions {
-    var options = DaemonOptions(spool: ProcessInfo.processInfo.environment["SID_SPOOL"] ?? "/var/spool/sid")
+    var options = DaemonOptions(spool: try ProgramArguments.variable("SID_SPOOL") ?? "/var/spool/sid")
     if let configurationFile { options = try DaemonOptions(configuration: configurationFile) }
     options.spool = spool ?? options.spool
     if !inputRoot.isEmpty { options.inputRoots = inputRoot }

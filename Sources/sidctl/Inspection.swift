@@ -81,13 +81,11 @@ struct Seal: ParsableCommand {
   var progressDescriptor: Int32?
 
   func run() throws {
-    StageProgram.run("sidctl") {
+    StageProgram.run("sidctl", on: Checksums.name) {
       try Checksums.publish(in: FileManager.default.currentDirectoryPath) { done, total in
         guard let progressDescriptor else { return }
         let line = Array("{\"stage\":\"checksums\",\"done\":\(done),\"total\":\(total),\"unit\":\"bytes\"}\n".utf8)
         _ = write(progressDescriptor, line, line.count)
-      } isStopped: {
-        StopRequest.isRequested
       }
     }
   }

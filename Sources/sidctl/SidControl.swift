@@ -19,6 +19,7 @@ struct SidControl: ParsableCommand {
   /// Runs the work of a subcommand; a `Failure` becomes one line and the exit status.
   static func run(_ body: () throws -> Void) throws {
     do {
+      try ProgramArguments.requireText()
       try body()
     } catch let failure as Failure {
       FileHandle.standardError.write(Data("sidctl: \(failure)\n".utf8))
@@ -35,6 +36,6 @@ struct SpoolOption: ParsableArguments {
   var spool: String?
 
   func client() throws -> SpoolClient {
-    try SpoolClient(spool ?? ProcessInfo.processInfo.environment["SID_SPOOL"] ?? "/var/spool/sid")
+    try SpoolClient(spool ?? ProgramArguments.variable("SID_SPOOL") ?? "/var/spool/sid")
   }
 }

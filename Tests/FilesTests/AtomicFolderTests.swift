@@ -94,6 +94,35 @@ struct AtomicFolderTests {
     #expect(content("first") == "\(looks.turns)")
     #expect(try names() == ["out"])
   }
+
+  @Test("What an earlier writer left under any name, text or not, is in nobody's way")
+  func foreignNames() throws {
+    let left = AtomicFile.partial(of: path)
+    try FileManager.default.createDirectory(atPath: left + "/deep/deeper", withIntermediateDirectories: true)
+    symlink("/", left + "/deep/link")
+    for bytes in [[0xFF, 0xFE], Array("caf\u{E9}".unicodeScalars.map { UInt8($0.value) })] as [[UInt8]] {
+      for place in ["", "/deep", "/deep/deeper"] {
+        let made = ByteName(Array("\(left)\(place)/".utf8) + bytes).withCString { open($0, O_CREAT | O_WRONLY, 0o600) }
+        try #require(made >= 0)
+        close(made)
+      }
+    }
+    try publish("new")
+    #expect(content("first") == "new" && content("second") == "new")
+    #expect(try names() == ["out"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: path).count == 2)
+  }
+
+  @Test("A tree that cannot be removed is named; one that is not there is removed already")
+  func removal() throws {
+    try FolderTree.remove(folder.file("none"))
+    let file = folder.file("file")
+    try Data().write(to: URL(fileURLWithPath: file))
+    #expect(throws: Failure.self) { try FolderTree.removeContents(of: file) }
+    symlink(folder.path, folder.file("link"))
+    #expect(throws: Failure.self) { try FolderTree.removeContents(of: folder.file("link")) }
+    #expect(access(file, F_OK) == 0)
+  }
 }
 
 private final class Gaps: Sendable {

@@ -1,6 +1,7 @@
 import Diagnostics
 import Foundation
 import HDF5
+import Synchronization
 import Testing
 import TestSupport
 
@@ -123,5 +124,37 @@ import TestSupport
   func declarations(name: String) throws {
     let root = try HDF5File.open(Fixtures.path("hdf5/declares_too_much.h5")).root
     expectDataError { _ = try root.dataset(name) }
+  }
+
+  @Test("Signals that a terminal sends to the whole group say nothing of the file that is being tried")
+  func signalsToTheTrial() throws {
+    let path = Fixtures.path("hdf5/slow_to_try.h5")
+    let polite: [Int32] = [SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU]
+    let isOver = Mutex(false)
+    let hits = Mutex(0)
+    let sender = Thread {
+      // The children that try files are those that ignore all of these signals.
+      while !isOver.withLock({ $0 }) {
+        for child in Self.children() where StartedProgram.signals("SigIgn", of: child).isSuperset(of: polite) {
+          for signal in polite { kill(child, signal) }
+          hits.withLock { $0 += 1 }
+        }
+        usleep(500)
+      }
+    }
+    sender.start()
+    defer { isOver.withLock { $0 = true } }
+    for _ in 0..<50 where hits.withLock({ $0 }) < 3 {
+      #expect(try HDF5File.open(path).root.dataset("numbers").shape == [1 << 23])
+    }
+    #expect(hits.withLock { $0 } > 0)
+  }
+
+  private static func children() -> [pid_t] {
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+    return threads.flatMap { thread in
+      ((try? String(contentsOfFile: "/proc/self/task/\(thread)/children", encoding: .utf8)) ?? "")
+        .split(separator: " ").compactMap { pid_t($0) }
+    }
   }
 }

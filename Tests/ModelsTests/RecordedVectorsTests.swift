@@ -21,7 +21,7 @@ struct RecordedVectorsTests {
     Threads.use(2)
     let network = try Self.network(name)
     let vectors = try RecordedVectors(contentsOf: Fixtures.path("golden/nets/\(name).h5"), for: network)
-    let comparisons = vectors.compare(network)
+    let comparisons = vectors.compare(network, progress: { _ in })
     #expect(vectors.unknownOutputs.isEmpty)
     #expect(comparisons.count >= 6)
     #expect(comparisons.contains { $0.name == "D_x_without_class_labels" } == (network.configuration.labelDim > 0))

@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import HDF5
 import TestSupport
@@ -126,7 +127,7 @@ struct DistillEvaluationTests {
       process.standardError = FileHandle.nullDevice
       try process.run()
       usleep(UInt32.random(in: 100_000...600_000))
-      kill(process.processIdentifier, round % 2 == 0 ? SIGTERM : SIGKILL)
+      kill(process.processIdentifier, round % 2 == 0 ? PoliteSignals.all[round / 2 % PoliteSignals.all.count] : SIGKILL)
       process.waitUntilExit()
       if process.terminationReason == .exit, process.terminationStatus == 0 { break }
       stops += 1

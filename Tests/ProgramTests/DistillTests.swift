@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import HDF5
 import TestSupport
@@ -39,7 +40,7 @@ struct DistillTests {
       process.standardError = FileHandle.nullDevice
       try process.run()
       usleep(UInt32.random(in: 100_000...400_000))
-      kill(process.processIdentifier, round % 2 == 0 ? SIGTERM : SIGKILL)
+      kill(process.processIdentifier, round % 2 == 0 ? PoliteSignals.all[round / 2 % PoliteSignals.all.count] : SIGKILL)
       process.waitUntilExit()
       switch (process.terminationReason, process.terminationStatus) {
       case (.exit, 75): stops += 1

@@ -1,3 +1,4 @@
+import Files
 import Foundation
 import HDF5
 import TestSupport
@@ -177,5 +178,19 @@ struct ReportTests {
     #expect(!html.contains("no logs of a daemon") && !html.contains("Not everything could be read"))
     #expect(spool.read(folder + "/summary.json").contains(#""report" : "report.html""#))
     #expect(try spool.control("status", "looked-at").output.contains("report.html"))
+  }
+
+  @Test("names a JSON file whose name is not UTF-8, and makes the page of the rest")
+  func foreignNames() throws {
+    let job = try ReportFixture()
+    for bytes in [[0xFF] + Array(".json".utf8), [0x63, 0xE9], Array(".tmp\u{1F}".utf8)] as [[UInt8]] {
+      let made = ByteName(Array("\(job.folder.path)/".utf8) + bytes).withCString { open($0, O_CREAT | O_WRONLY, 0o600) }
+      try #require(made >= 0)
+      close(made)
+    }
+    let made = try job.report()
+    #expect(made.status == 0, "\(made.errors)")
+    #expect(made.errors.contains("\\xff.json is not read: the name is not UTF-8"), "\(made.errors)")
+    #expect(try job.html().contains("seed 0"))
   }
 }

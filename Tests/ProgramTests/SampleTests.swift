@@ -1,3 +1,4 @@
+import Diagnostics
 import Foundation
 import HDF5
 import TestSupport
@@ -116,7 +117,8 @@ struct SampleTests {
   }
 
   @Test(
-    "SIGTERM and SIGINT end the batch in hand with status 75; the same command continues", arguments: [SIGTERM, SIGINT])
+    "Every polite signal ends the batch in hand with status 75; the same command continues",
+    arguments: PoliteSignals.all)
   func stopped(signal: Int32) throws {
     let seeds = ["--seeds", "0-599"]
     #expect(try sample(seeds + ["--output", folder.file("whole.h5")]).status == 0)

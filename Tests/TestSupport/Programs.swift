@@ -10,6 +10,11 @@ public enum Programs {
     public let output: String
     /// Everything on standard error.
     public let errors: String
+
+    /// What a program left that was run in another way than by `run`.
+    public init(status: Int32, output: String, errors: String) {
+      (self.status, self.output, self.errors) = (status, output, errors)
+    }
   }
 
   /// The path of a built program: beside the running tests.

@@ -16,12 +16,13 @@ struct EntryCensus {
   private(set) var leftOut = LeftOut()
 
   /// - Throws: a `Failure` naming the entry that is a picture in a format that is not read, or a link to what is not there,
-  ///   or where the container is damaged.
+  ///   or where the container is damaged; `Interrupted` where the process was asked to stop.
   init(_ container: any ImageContainer) throws {
     var entries: [StoredEntry] = []
     // nil for links, whose targets may come later.
     var kinds: [EntryKind?] = []
     try container.forEachEntry { entry, beginning in
+      try Interruption.check()
       entries.append(entry)
       switch entry.form {
       case .file: kinds.append(try EntryKind(name: entry.name, beginning: beginning))
@@ -30,6 +31,7 @@ struct EntryCensus {
     }
     let links = kinds.contains { $0 == nil } ? LinkTable(entries) : nil
     for (index, entry) in entries.enumerated() {
+      try Interruption.check()
       guard kinds[index] == nil, let links else {
         try take(entry.name, kinds[index] ?? .leftOut("link"), of: entry, container)
         continue

@@ -61,6 +61,7 @@ final class TarReader {
   /// - Throws: a `Failure` where the archive is damaged, or the entry is neither a file nor a link.
   func next() throws -> Entry? {
     while true {
+      try Interruption.check()
       var found: OpaquePointer?
       let result = archive_read_next_header(archive, &found)
       position = start + Int(archive_read_header_position(archive))

@@ -35,6 +35,7 @@ struct ZipEntry {
     var entries: [ZipEntry] = []
     var place = directory.range.lowerBound
     while place < directory.range.upperBound {
+      try Interruption.check()
       // What follows the entries, a signature for example, is none.
       guard directory.range.upperBound - place >= 46 else { break }
       let fixed = try file.bytes(at: place, count: 46)

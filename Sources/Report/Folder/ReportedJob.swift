@@ -39,13 +39,8 @@ public struct ReportedJob: Sendable {
   /// - Throws: a `Failure` where the folder cannot be read, or what `progressed` throws.
   public init(_ folder: String, progressed: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }) throws {
     self.folder = folder
-    let names: [String]
-    do {
-      names = try FileManager.default.contentsOfDirectory(atPath: folder)
-    } catch {
-      throw Failure(.noInput, folder, "not a folder that can be read", remedy: "give the folder of a job")
-    }
-    var problems: [String] = []
+    let (names, problem) = try Self.names(folder)
+    var problems = [problem].compactMap { $0 }
     let status = Self.value(folder + "/status.json", &problems, isExpected: false)
     let jobFile = try? BoundedFile.read(folder + "/job.yaml", limitBytes: Self.largestJobFileBytes)
     if jobFile == nil, names.contains("job.yaml") { problems.append("job.yaml cannot be read") }
@@ -88,6 +83,20 @@ public struct ReportedJob: Sendable {
   func path(_ name: String) -> String { folder + "/" + name }
 
   // MARK: Reading
+
+  /// The names in the folder that are text, and what is to be said of JSON files with others, which no stage makes.
+  private static func names(_ folder: String) throws -> ([String], problem: String?) {
+    let all: [ByteName]
+    do {
+      all = try ByteName.names(inFolder: folder).sorted()
+    } catch {
+      throw Failure(.noInput, folder, "not a folder that can be read", remedy: "give the folder of a job")
+    }
+    let passedOver = all.filter { $0.text == nil && $0.pathExtension == "json" }.map(\.description)
+    guard let first = passedOver.first else { return (all.compactMap(\.text), nil) }
+    let more = passedOver.count > 1 ? " and \(passedOver.count - 1) more are" : " is"
+    return (all.compactMap(\.text), "\(first)\(more) not read: the name is not UTF-8")
+  }
 
   /// Whether a file of this name may be what a step publishes beside its output.
   private static func isSummary(_ name: String) -> Bool {

@@ -80,14 +80,16 @@ public final class Daemon {
       bootID: DaemonOptions.bootID())
   }
 
-  /// Works until it is told to stop by SIGTERM or SIGINT, or nothing is left where `exitsWhenIdle` is set.
+  /// Works until it is told to stop by one of `PoliteSignals`, or nothing is left where `exitsWhenIdle` is set.
   /// - Throws: a `Failure` with status `temporaryFailure` where another daemon works on the spool or, with
   ///   `exitsWhenIdle`, where it was stopped before; other statuses where the spool cannot be worked on.
   public func run() throws {
     let lock = try lockedSpool()
     // Not before the lock: a second daemon must leave the signals alone while it reports.
-    let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGCHLD])
+    let signals = try SignalDescriptor(PoliteSignals.heeded + [SIGCHLD])
     signal(SIGPIPE, SIG_IGN)
+    // Handed down as ignored, it would keep from this process how its stages ended.
+    signal(SIGCHLD, SIG_DFL)
     // For whoever opens a file while `isInUse` looks at it.
     signal(SIGIO, SIG_IGN)
     let watch = try? FolderWatch(folders.incoming)

@@ -95,6 +95,11 @@ public struct DaemonOptions: Sendable {
   static func realPath(_ path: String) throws -> String {
     guard let real = realpath(path, nil) else { throw Failure.system(path, "open") }
     defer { free(real) }
-    return String(cString: real)
+    // Job files and the environment of stages name it as text.
+    guard let text = String(validatingCString: real) else {
+      throw Failure(
+        .configuration, path, "its real path is not UTF-8", remedy: "choose a folder whose path is")
+    }
+    return text
   }
 }

@@ -20,10 +20,9 @@ package enum Checksums {
   /// Computes and publishes the checksums of a folder.
   /// - Parameters:
   ///   - progressed: is told how many bytes of how many are done, after each file.
-  ///   - isStopped: is asked between files.
-  /// - Throws: a `Failure`; `temporaryFailure` where it was stopped.
+  /// - Throws: a `Failure`; `Interrupted` where the process was asked to stop.
   package static func publish(
-    in folder: String, progressed: (_ done: Int, _ total: Int) -> Void = { _, _ in }, isStopped: () -> Bool = { false }
+    in folder: String, progressed: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
     let files = DiskFileSystem()
     let paths = outputs(folder)
@@ -32,7 +31,6 @@ package enum Checksums {
     var done = 0
     var lines = ""
     for (path, size) in zip(paths, sizes) {
-      if isStopped() { throw Failure(.temporaryFailure, name, "stopped", remedy: "run it again") }
       let relative = String(path.dropFirst(folder.count + 1))
       // sha256sum has another form for such names, and no stage makes them.
       guard !relative.contains("\n"), !relative.contains("\\") else { continue }

@@ -119,6 +119,8 @@ package struct DiskFileSystem: FileSystem, Sendable {
     guard rmdir(path) == 0 || errno == ENOENT else { throw Failure.system(path, "remove the folder") }
   }
 
+  package func removeTree(_ folder: String) throws { try FolderTree.remove(folder) }
+
   package func synchronize(_ folder: String) throws { try AtomicFile.synchronize(folder) }
 
   package func synchronizeAll(_ folder: String) throws {

@@ -43,6 +43,8 @@ package protocol FileSystem {
   func remove(_ path: String) throws
   /// Removes an empty folder.
   func removeFolder(_ path: String) throws
+  /// Removes a folder with everything in it, whatever its name; links are removed, not followed.
+  func removeTree(_ folder: String) throws
   /// Flushes a folder's entries.
   func synchronize(_ folder: String) throws
   /// Flushes everything that stands on the same disk as a folder: cheaper than one by one where there is much.
@@ -53,8 +55,8 @@ extension FileSystem {
   /// Creates or replaces a file and flushes its content.
   package func write(_ path: String, _ bytes: [UInt8]) throws { try write(path, bytes, isFlushed: true) }
 
-  /// Removes a folder with everything in it; links are removed, not followed.
-  func removeTree(_ folder: String) throws {
+  /// The same for names that are text.
+  package func removeTree(_ folder: String) throws {
     for name in try names(in: folder) {
       let path = "\(folder)/\(name)"
       if try entry(path)?.kind == .folder { try removeTree(path) } else { try remove(path) }

@@ -7,7 +7,8 @@ import Foundation
 struct SignalDescriptor: ~Copyable {
   let descriptor: Int32
 
-  /// Blocks `signals` in the calling thread, and in threads it starts later, and delivers them here instead.
+  /// Blocks `signals` in the calling thread, and in threads it starts later, and delivers them here instead; one that is
+  /// ignored would be delivered as well.
   init(_ signals: [Int32]) throws {
     var set = sigset_t()
     sigemptyset(&set)

@@ -17,7 +17,7 @@ struct StageProcess {
 
   /// Starts a stage.
   ///
-  /// The process has its own group, no signal mask, no descriptors but its log, the progress pipe and the job's lock, and
+  /// The process has its own group, no signal mask, no signal ignored but SIGHUP where this process ignores it, no descriptors but its log, the progress pipe and the job's lock, and
   /// the few variables of `environment()`. It asks the kernel to die with the thread that called this, so that thread has
   /// to live as long as the daemon.
   /// - Parameters:
@@ -65,10 +65,12 @@ struct StageProcess {
     defer { posix_spawnattr_destroy(&attributes) }
     var none = sigset_t()
     sigemptyset(&none)
-    var all = sigset_t()
-    sigfillset(&all)
+    var defaults = sigset_t()
+    sigfillset(&defaults)
+    // A daemon that was to outlive its terminal wants that for its stages, too. It stops them by SIGTERM.
+    if PoliteSignals.isIgnored(SIGHUP) { sigdelset(&defaults, SIGHUP) }
     posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &all)
+    posix_spawnattr_setsigdefault(&attributes, &defaults)
     posix_spawnattr_setpgroup(&attributes, 0)
     posix_spawnattr_setflags(
       &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
