@@ -46,7 +46,7 @@ extension FuzzParser {
       seeds: [
         TarImage(files: files.map { .init(name: $0.0, content: $0.1) }).encoded,
         TarImage(files: [
-          .init(name: "x", content: Array("27 path=a/b/c/d/e/image.png\n".utf8), kind: "x"),
+          .init(name: "x", content: Array("28 path=a/b/c/d/e/image.png\n".utf8), kind: "x"),
           .init(name: "image.png", content: files[0].1),
           .init(name: "././@LongLink", content: Array(String(repeating: "n", count: 120).utf8) + [0], kind: "L"),
           .init(name: "n", content: []),
