@@ -2,7 +2,7 @@ import Diagnostics
 import Files
 import Foundation
 
-/// A text file of class numbers, one a line, in the order of the images.
+/// A text file of class numbers, one a line, in the order of the images; a byte order mark at its start is passed over.
 ///
 /// It is checked once as a whole; what is kept of it are the places of every 4096th line.
 public final class LabelsFile: Sendable, Equatable {
@@ -93,6 +93,8 @@ private struct LineScanner {
   var line = 0
   var place = 0
   private var value: Int?
+  /// How many bytes of a byte order mark were read.
+  private var marked = 0
 
   init(line: Int = 0, place: Int = 0) { (self.line, self.place) = (line, place) }
 
@@ -101,6 +103,11 @@ private struct LineScanner {
   mutating func scan(_ block: ArraySlice<UInt8>, path: String, _ body: (Int, Int) throws -> Bool) throws -> Bool {
     for byte in block {
       place += 1
+      if marked == place - 1, marked < ByteOrderMark.utf8.count, byte == ByteOrderMark.utf8[marked] {
+        marked += 1
+        continue
+      }
+      guard marked == 0 || marked == ByteOrderMark.utf8.count else { throw refuse(path) }
       switch byte {
       case UInt8(ascii: "0")...UInt8(ascii: "9"):
         value = (value ?? 0) * 10 + Int(byte - UInt8(ascii: "0"))

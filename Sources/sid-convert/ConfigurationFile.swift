@@ -17,7 +17,7 @@ enum ConfigurationFile {
       throw Failure(.configuration, path, "not a YAML file of at most 1 MiB")
     }
     guard let data = FileManager.default.contents(atPath: path) else { throw Failure(.noInput, path, "cannot be read") }
-    guard let text = String(data: data, encoding: .utf8) else {
+    guard let text = String(validating: ByteOrderMark.removed(from: Array(data)), as: UTF8.self) else {
       throw Failure(.configuration, path, "not a UTF-8 text")
     }
     do {

@@ -59,9 +59,22 @@ struct RecipeTests {
     #expect(throws: Failure.self) {
       try SampleRecipe(sampler: sampler, seeds: SeedList("0-9"), classChoice: .file(file))
     }
-    for text in ["1\n\n2", "1\nx\n", "-1\n", "99999999999\n"] {
+    for text in ["1\n\n2", "1\nx\n", "-1\n", "99999999999\n", "1\n\u{FEFF}2\n", "\u{FEFF}\u{FEFF}1\n"] {
       try Data(text.utf8).write(to: URL(fileURLWithPath: path))
       #expect { try LabelsFile(path) } throws: { ($0 as? Failure)?.status == .dataError && "\($0)".contains("line ") }
+    }
+  }
+
+  @Test("A byte order mark before the first label is no part of it, half of one is refused")
+  func markedLabelsFile() throws {
+    let path = folder.file("labels.txt")
+    try Data("\u{FEFF}3\r\n1\r\n".utf8).write(to: URL(fileURLWithPath: path))
+    let file = try LabelsFile(path)
+    #expect(file.count == 2 && file.largest == 3)
+    #expect(try file.labels(0..<2) == [3, 1] && file.labels(1..<2) == [1])
+    for bytes in [[0xEF, 0x31], [0xEF, 0xBB, 0x31], [0xBB, 0xBF, 0x31], [0xFF, 0xFE, 0x31, 0]] as [[UInt8]] {
+      try Data(bytes + [0x0A]).write(to: URL(fileURLWithPath: path))
+      #expect { try LabelsFile(path) } throws: { "\($0)".contains("line 1") }
     }
   }
 

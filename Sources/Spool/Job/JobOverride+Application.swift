@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 
 extension JobOverride {
   /// The job file with overrides written into it: the text that is submitted, so that what ran is what is stored.
@@ -17,7 +18,7 @@ extension JobOverride {
       throw error.failure(in: path)
     }
     guard !overrides.isEmpty else { return bytes }
-    var text = String(decoding: bytes, as: UTF8.self)
+    var text = String(decoding: ByteOrderMark.removed(from: bytes), as: UTF8.self)
     var changed: Set<[String]> = []
     for override in overrides {
       let root = try YAMLReader.read(Array(text.utf8))
