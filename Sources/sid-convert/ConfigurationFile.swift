@@ -22,9 +22,7 @@ enum ConfigurationFile {
       throw Failure(.configuration, path, "a YAML file is expected, this is \(guess.kind)", remedy: guess.remedy)
     }
     // Editors of other systems begin a text with a byte order mark.
-    let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-    let content = beginning.starts(with: mark) ? data.dropFirst(mark.count) : data
-    guard let text = String(data: content, encoding: .utf8) else {
+    guard let text = String(validating: ByteOrderMark.removed(from: Array(data)), as: UTF8.self) else {
       throw Failure(.configuration, path, "not a UTF-8 text", remedy: "save it as UTF-8")
     }
     do {

@@ -53,7 +53,8 @@ struct ConvertFormatsTests {
     let open = try convert(source, "--output", folder.file("b.h5"))
     #expect(open.status == 65)
     #expect(open.errors.contains("precond: EDMPrecond"))
-    try "precond: EDMPrecond\ndropout: 0.13\n".write(
+    // As editors of Windows save it.
+    try "\u{FEFF}precond: EDMPrecond\r\ndropout: 0.13\r\n".write(
       toFile: folder.file("c.yaml"), atomically: false, encoding: .utf8)
     let object = try convert(Fixtures.path("golden/checkpoints/edm_ddpmpp_uncond.pkl"), "--output", folder.file("a.h5"))
     #expect(object.status == 0)

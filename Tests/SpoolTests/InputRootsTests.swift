@@ -99,6 +99,42 @@ struct InputRootsTests {
     #expect(failure.status == .dataError, "\(failure)")
   }
 
+  @Test("What is of no use in one root does not hide a good file in the next")
+  func goesOn() throws {
+    try link("first/outside-link", to: "../outside/secret")
+    try link("first/absolute", to: folder.file("outside/secret"))
+    try link("first/circle", to: "circle")
+    mkfifo(folder.file("first/pipe"), 0o600)
+    mkdir(folder.file("first/folder"), 0o755)
+    let names = ["outside-link", "absolute", "circle", "pipe", "folder"]
+    let reasons = ["leaves the input root", "leaves the input root", "too many", "plain file", "plain file"]
+    for (name, reason) in zip(names, reasons) {
+      let failure = try #require(throws: Failure.self) { try roots.resolve(name) }
+      #expect(failure.status == .dataError && failure.problem.contains(reason), "\(failure)")
+      try Data().write(to: URL(fileURLWithPath: folder.file("second/\(name)")))
+      #expect(try roots.resolve(name).hasSuffix("/second/\(name)"))
+    }
+    // Another user's file by a second name, which its submitter may not have.
+    try Data().write(to: URL(fileURLWithPath: folder.file("outside/linked")))
+    chown(folder.file("outside/linked"), 4001, 4001)
+    Glibc.link(folder.file("outside/linked"), folder.file("first/linked"))
+    let failure = try #require(throws: Failure.self) { try roots.resolve("linked", submitter: 4002) }
+    #expect(failure.problem.contains("hard links"))
+    try Data().write(to: URL(fileURLWithPath: folder.file("second/linked")))
+    #expect(try roots.resolve("linked", submitter: 4002).hasSuffix("/second/linked"))
+  }
+
+  @Test("Of several reasons, one that says what to do is told")
+  func usefulReason() throws {
+    mkdir(folder.file("first/x"), 0o755)
+    try link("second/x", to: folder.file("outside/secret"))
+    let failure = try #require(throws: Failure.self) { try roots.resolve("x") }
+    #expect(failure.remedy?.contains("copy the file there") == true, "\(failure)")
+    try link("first/y", to: folder.file("outside/secret"))
+    mkdir(folder.file("second/y"), 0o755)
+    #expect(try #require(throws: Failure.self) { try roots.resolve("y") }.remedy == failure.remedy)
+  }
+
   @Test("A folder that is swapped for a link all the time never leads out")
   func race() throws {
     try FileManager.default.createDirectory(atPath: folder.file("first/real"), withIntermediateDirectories: false)

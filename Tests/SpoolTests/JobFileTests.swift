@@ -195,6 +195,32 @@ struct JobFileTests {
     #expect(try JobFile(Array(text.utf8)).steps.map(\.name) == ["gen", "gen-one", "gen-ones"])
   }
 
+  @Test("A byte order mark at the start counts nowhere: lines and indentation are those of the text behind it")
+  func byteOrderMark() throws {
+    let text = "job: bom\nsteps:\n  - convert: { source: t.pkl }\n"
+    for ending in ["\n", "\r\n"] {
+      let marked = "\u{FEFF}" + text.replacing("\n", with: ending)
+      #expect(try JobFile(Array(marked.utf8)) == JobFile(Array(text.utf8)))
+    }
+    let cases: [(String, Int, String)] = [
+      ("\u{FEFF}", 1, "the file is empty"), ("\u{FEFF}\n# nothing\n", 1, "the file is empty"),
+      ("\u{FEFF}job: j\nstep:\n", 2, "did you mean \"steps\"?"), ("\u{FEFF}jop: j\n", 1, "did you mean \"job\"?"),
+      ("\u{FEFF}job: j\nsteps: \u{0}\n", 2, "not YAML"),
+      ("\u{FEFF}\u{FEFF}job: j\n", 1, ""), ("job: j\n\u{FEFF}steps: []\n", 2, ""),
+    ]
+    for (text, line, says) in cases {
+      let error = try #require(throws: JobFileError.self) { try JobFile(Array(text.utf8)) }
+      #expect(error.line == line && (says.isEmpty || "\(error)".contains(says)), "\(error)")
+    }
+  }
+
+  @Test("UTF-16 is refused by its name", arguments: [String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian])
+  func utf16(_ encoding: String.Encoding) throws {
+    let text = (encoding == .utf16 ? "" : "\u{FEFF}") + "job: j\n"
+    let error = try #require(throws: JobFileError.self) { try JobFile(Array(try #require(text.data(using: encoding)))) }
+    #expect("\(error)" == "line 1: the file is UTF-16, not UTF-8; save it as UTF-8")
+  }
+
   @Test("Bytes that are no UTF-8 are refused at their line")
   func refusesOtherEncodings() throws {
     let error = try #require(throws: JobFileError.self) { try JobFile(Array("job: j\n# ".utf8) + [0xFF, 0x0A]) }

@@ -97,6 +97,18 @@ struct JobOverrideTests {
     }
   }
 
+  @Test("A byte order mark is not submitted, and moves no place")
+  func byteOrderMark() throws {
+    for text in [
+      Self.file, "job: j\nsteps: [convert: {source: t.pkl, name: generator}]",
+      "{job: j, steps: [convert: {source: t.pkl, name: generator}]}",
+    ] {
+      for override in ["generator.threads=2", "generator.threads='2'"] {
+        #expect(try apply([override], to: "\u{FEFF}" + text) == apply([override], to: text))
+      }
+    }
+  }
+
   @Test("Line breaks of other systems and empty options do no harm")
   func otherLayouts() throws {
     let crlf = Self.file.replacing("\n", with: "\r\n")

@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 
 /// The configuration file of the daemon, `spoold.yaml`.
 extension DaemonOptions {
@@ -10,7 +11,7 @@ extension DaemonOptions {
   public init(configuration path: String) throws {
     self.init(spool: "/var/spool/sid")
     do {
-      let bytes = try DiskFileSystem().read(path, limitBytes: Self.largestBytes)
+      let bytes = ByteOrderMark.removed(from: try DiskFileSystem().read(path, limitBytes: Self.largestBytes))
       let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
       // Everything may be a comment.
       if lines.allSatisfy({ $0.drop { $0 == " " }.hasPrefix("#") }) { return }

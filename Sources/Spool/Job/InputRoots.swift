@@ -29,38 +29,56 @@ public struct InputRoots: Sendable {
   /// (`BeneathFolder`). The stage is handed the real path, in which no component is a link, and is itself confined to the
   /// roots (`StageProcess`), should a component be replaced before the stage opens it. The file is looked at, never opened.
   /// - Parameter submitter: the user the job is of; nil for no check of whose file it is.
-  /// - Throws: a `Failure` with status `noInput` where no root holds it, `dataError` where it is not a plain file, lies
-  ///   outside the roots, or is another user's file by a second name.
+  /// - Throws: a `Failure` with status `noInput` where no root holds it, `dataError` where what the roots hold of this name
+  ///   is not a plain file, may not be read, leads out of its root, or is another user's file by a second name.
   public func resolve(_ path: String, submitter: UInt32? = nil) throws -> String {
     if let problem = Self.problem(with: path) { throw Failure(.dataError, path, problem) }
+    // What is of no use in one root does not hide a good file in the next.
+    var obstacles: [Failure] = []
     for folder in folders {
-      let root = open(folder, sid_path_only() | O_DIRECTORY | O_CLOEXEC)
-      guard root >= 0 else {
-        if errno == ENOENT || errno == ENOTDIR || errno == EACCES { continue }
-        throw Failure.system(folder, "look for \(path) there")
+      do {
+        if let file = try resolve(path, in: folder, submitter: submitter) { return file }
+      } catch let failure as Failure where failure.status == .dataError {
+        obstacles.append(failure)
       }
-      defer { close(root) }
-      guard let file = try BeneathFolder.find(path, root: root, rootName: folder) else { continue }
-      defer { close(file) }
-      var entry = stat()
-      guard fstat(file, &entry) == 0, entry.st_mode & S_IFMT == S_IFREG else {
-        throw Failure(.dataError, path, "is not a plain file in the input root \(folder)")
-      }
-      guard access("/proc/self/fd/\(file)", R_OK) == 0 else {
-        throw Failure(
-          .dataError, path, "may not be read by \(Users.name(geteuid())), for whom the stages run",
-          remedy: "make it readable for the group: chmod g+r")
-      }
-      // A second name of a file that its owner keeps elsewhere, out of the submitter's reach perhaps.
-      if let submitter, submitter != 0, entry.st_nlink > 1, entry.st_uid != submitter {
-        throw Failure(
-          .dataError, path, "has other names (hard links) and belongs to \(Users.name(entry.st_uid))",
-          remedy: "copy the file there")
-      }
-      return try Self.name(of: file, path)
     }
+    // The most useful one says what to do.
+    if let obstacle = obstacles.first(where: { $0.remedy != nil }) ?? obstacles.first { throw obstacle }
     let searched = folders.isEmpty ? "there are none" : folders.joined(separator: ", ")
     throw Failure(.noInput, path, "neither an earlier step nor a file beneath an input root (\(searched))")
+  }
+
+  /// The real path of an input file beneath one root; nil where that holds nothing of this name.
+  private func resolve(_ path: String, in folder: String, submitter: UInt32?) throws -> String? {
+    let root = open(folder, sid_path_only() | O_DIRECTORY | O_CLOEXEC)
+    guard root >= 0 else {
+      if errno == ENOENT || errno == ENOTDIR { return nil }
+      if errno == EACCES {
+        throw Failure(
+          .dataError, path, "may stand in the input root \(folder), which \(Users.name(geteuid())) may not look into",
+          remedy: "make that folder searchable, or take it out of the input roots")
+      }
+      throw Failure.system(folder, "look for \(path) there")
+    }
+    defer { close(root) }
+    guard let file = try BeneathFolder.find(path, root: root, rootName: folder) else { return nil }
+    defer { close(file) }
+    var entry = stat()
+    guard fstat(file, &entry) == 0, entry.st_mode & S_IFMT == S_IFREG else {
+      throw Failure(.dataError, path, "is not a plain file in the input root \(folder)")
+    }
+    guard access("/proc/self/fd/\(file)", R_OK) == 0 else {
+      throw Failure(
+        .dataError, path, "may not be read by \(Users.name(geteuid())), for whom the stages run",
+        remedy: "make it readable for the group: chmod g+r")
+    }
+    // A second name of a file that its owner keeps elsewhere, out of the submitter's reach perhaps.
+    if let submitter, submitter != 0, entry.st_nlink > 1, entry.st_uid != submitter {
+      throw Failure(
+        .dataError, path, "has other names (hard links) and belongs to \(Users.name(entry.st_uid))",
+        remedy: "copy the file there")
+    }
+    return try Self.name(of: file, path)
   }
 
   /// The absolute path of the file that a descriptor stands for.

@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 import OptionValues
 
 extension JobOverride {
@@ -18,7 +19,7 @@ extension JobOverride {
       throw error.failure(in: path)
     }
     guard !overrides.isEmpty else { return bytes }
-    var text = String(decoding: bytes, as: UTF8.self)
+    var text = String(decoding: ByteOrderMark.removed(from: bytes), as: UTF8.self)
     var changed: Set<[String]> = []
     // Values that depend on each other may be right together only.
     var wrong: (override: JobOverride, error: JobFileError)?

@@ -1,4 +1,5 @@
 import CYaml
+import Files
 
 /// Reads one YAML document event by event, so that whatever a job file may not contain is refused at its line before
 /// anything is built from it: aliases cannot multiply, and nesting and size are bounded.
@@ -8,10 +9,15 @@ struct YAMLReader {
   static let mostNodes = 20_000
   static let longestScalarBytes = 4096
 
-  /// - Parameter text: a UTF-8 document.
+  /// - Parameter text: a UTF-8 document; a byte order mark at its start is passed over, and counts nowhere.
   /// - Throws: `JobFileError` with the line of the first thing that is not allowed.
   static func read(_ text: [UInt8]) throws -> YAMLNode {
-    try text.withUnsafeBufferPointer { buffer in
+    if ByteOrderMark.isUTF16(text) {
+      throw JobFileError(line: 1, "the file is UTF-16, not UTF-8", remedy: "save it as UTF-8")
+    }
+    // libyaml, told of UTF-8, takes the mark for a character: the first line would be indented by it.
+    let text = ByteOrderMark.removed(from: text)
+    return try text.withUnsafeBufferPointer { buffer in
       let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
       defer { parser.deallocate() }
       guard yaml_parser_initialize(parser) == 1 else { throw JobFileError(line: 1, "out of memory") }
