@@ -26,7 +26,12 @@ final class TarContainer: ImageContainer {
       while let entry = try reader.next() {
         try body(entry.stored) { try reader.beginning(entry, count: EntryKind.neededBytes) }
       }
-      start = try headerBehind(reader.position)
+      let next = try headerBehind(reader.position)
+      // A header that belongs to no entry is where the reader began: it would be found again for ever.
+      if let next, next <= from {
+        throw Failure(.dataError, path, "not an intact tar archive: the header at byte \(next) belongs to no entry")
+      }
+      start = next
     }
   }
 
