@@ -39,7 +39,7 @@ public struct ByteName: Hashable, Comparable, Sendable {
   public static func names(inFolder folder: ByteName) throws -> [ByteName] {
     guard let stream = folder.withCString({ opendir($0) }) else { throw Failure.input(folder.description) }
     defer { closedir(stream) }
-    return try names(stream, folder)
+    return try names(stream, folder.description)
   }
 
   /// The same of a folder that is open.
@@ -68,7 +68,7 @@ public struct ByteName: Hashable, Comparable, Sendable {
       }
       if name.bytes != Array(".".utf8), name.bytes != Array("..".utf8) { names.append(name) }
     }
-    guard errno == 0 else { throw Failure.system(folder.description, "list") }
+    guard errno == 0 else { throw Failure.system(folder, "list") }
     return names
   }
 

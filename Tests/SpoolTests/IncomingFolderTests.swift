@@ -234,6 +234,7 @@ struct IncomingFolderTests {
   func race() throws {
     // A reader may come between the making of a file and its opening: it is empty and has no writer then.
     let (folder, path) = try folder()
+    defer { withExtendedLifetime(folder) {} }
     let incoming = IncomingFolder(path)
     try incoming.listen()
     let text = Self.text
@@ -292,6 +293,7 @@ struct IncomingFolderTests {
   @Test("A folder that is replaced, moved away or covered by a mount is watched anew")
   func replaced() throws {
     let (folder, path) = try folder()
+    defer { withExtendedLifetime(folder) {} }
     let incoming = IncomingFolder(path)
     func read() throws -> [String] {
       try incoming.listen()
