@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <linux/stat.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -76,6 +77,23 @@ static inline int sid_is_open_elsewhere(int descriptor) {
     return 0;
   }
   return errno == EAGAIN;
+}
+
+/* Whether anybody has the file of this descriptor, which is open for reading alone, open for writing: the kernel grants the
+   file's owner a read lease only where nobody has. Returns 0 or 1, or -1 and errno where it does not say. */
+static inline int sid_has_writer(int descriptor) {
+  if (fcntl(descriptor, F_SETLEASE, F_RDLCK) == 0) {
+    fcntl(descriptor, F_SETLEASE, F_UNLCK);
+    return 0;
+  }
+  return errno == EAGAIN ? 1 : -1;
+}
+
+/* When a file was made, in seconds since 1970, or -1 where the file system does not say. */
+static inline long long sid_birth_seconds(const char *path) {
+  struct statx status;
+  if (syscall(SYS_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_BTIME, &status) != 0) return -1;
+  return status.stx_mask & STATX_BTIME ? status.stx_btime.tv_sec : -1;
 }
 
 /* Limits a resource of another process. Returns 0 or an error number. <sys/resource.h> cannot be included here: with

@@ -39,6 +39,24 @@ public struct ByteName: Hashable, Comparable, Sendable {
   public static func names(inFolder folder: ByteName) throws -> [ByteName] {
     guard let stream = folder.withCString({ opendir($0) }) else { throw Failure.input(folder.description) }
     defer { closedir(stream) }
+    return try names(stream, folder.description)
+  }
+
+  /// The same of a folder that is open.
+  /// - Parameters:
+  ///   - descriptor: of the folder; closed when the names are read.
+  ///   - folder: what errors call it.
+  public static func names(inFolderAt descriptor: Int32, folder: String) throws -> [ByteName] {
+    guard let stream = fdopendir(descriptor) else {
+      let failure = Failure.system(folder, "list")
+      close(descriptor)
+      throw failure
+    }
+    defer { closedir(stream) }
+    return try names(stream, folder)
+  }
+
+  private static func names(_ stream: OpaquePointer, _ folder: String) throws -> [ByteName] {
     var names: [ByteName] = []
     while true {
       errno = 0
@@ -50,7 +68,7 @@ public struct ByteName: Hashable, Comparable, Sendable {
       }
       if name.bytes != Array(".".utf8), name.bytes != Array("..".utf8) { names.append(name) }
     }
-    guard errno == 0 else { throw Failure.system(folder.description, "list") }
+    guard errno == 0 else { throw Failure.system(folder, "list") }
     return names
   }
 

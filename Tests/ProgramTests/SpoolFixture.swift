@@ -77,11 +77,18 @@ final class SpoolFixture {
   // MARK: Programs
 
   /// Starts the daemon; its log is `daemon.err`.
+  /// - Parameter user: for whom it runs, in place of the tests' own.
   @discardableResult
-  func startDaemon(_ arguments: [String] = []) throws -> Process {
+  func startDaemon(_ arguments: [String] = [], user: uid_t? = nil) throws -> Process {
     let daemon = Process()
     daemon.executableURL = URL(fileURLWithPath: Programs.path("sid-spoold"))
     daemon.arguments = daemonArguments + arguments
+    if let user {
+      daemon.arguments =
+        ["--reuid", "\(user)", "--regid", "\(user)", "--clear-groups", Programs.path("sid-spoold")] + daemonArguments
+        + arguments
+      daemon.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
+    }
     let path = folder.file("daemon.err")
     if !FileManager.default.fileExists(atPath: path) { try write("", to: "daemon.err") }
     let log = try #require(FileHandle(forWritingAtPath: path))

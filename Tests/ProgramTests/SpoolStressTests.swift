@@ -109,7 +109,7 @@ struct SpoolStressTests {
     mkdir(incoming + "folder.yaml", 0o755)
     mkdir(incoming + "20261122T221500Z-x-7f3a.cancel", 0o755)
     try spool.drop("", as: "20261122T221500Z-x-7f3a.retry")
-    // Written to while it is read: what was accepted is what stays.
+    // Written to again and again: it is taken when that has an end, or, opened a moment too late, as it was then.
     try spool.drop(good, as: "changing.yaml")
     let handle = try #require(FileHandle(forWritingAtPath: incoming + "changing.yaml"))
     let writer = Thread {
@@ -119,6 +119,7 @@ struct SpoolStressTests {
         handle.write(Data("  - convert: { source: ../../etc/shadow, name: b }\n".utf8))
         try? handle.truncate(atOffset: UInt64(good.utf8.count))
       }
+      try? handle.close()
     }
     writer.start()
     let daemon = try spool.startDaemon(["--exit-when-idle"])

@@ -17,8 +17,8 @@ public struct SpoolAudit {
     public let text: String
   }
 
-  private let root: String
-  private let files = DiskFileSystem()
+  let root: String
+  let files = DiskFileSystem()
   /// What was found, in the order in which it was looked at.
   public private(set) var findings: [Finding] = []
 
@@ -29,6 +29,7 @@ public struct SpoolAudit {
     checkDaemon()
     checkPermissions()
     checkOrphans()
+    checkIncoming()
     checkClock()
     checkDisk()
     checkIsolation()
@@ -37,7 +38,7 @@ public struct SpoolAudit {
   /// Whether nothing is a problem.
   public var isSound: Bool { !findings.contains { $0.grade == .problem } }
 
-  private mutating func note(_ grade: Grade, _ text: String) { findings.append(Finding(grade: grade, text: text)) }
+  mutating func note(_ grade: Grade, _ text: String) { findings.append(Finding(grade: grade, text: text)) }
 
   private mutating func checkDaemon() {
     // Whoever holds the lock is listed by the kernel with the inode of the file.
@@ -119,14 +120,6 @@ public struct SpoolAudit {
           problems += 1
         }
       }
-    }
-    let waiting = ((try? files.names(in: root + "/incoming")) ?? []).filter { !IncomingFiles.isIgnored($0) }
-    for name in waiting {
-      guard let entry = try? files.entry("\(root)/incoming/\(name)"),
-        now.timeIntervalSince1970 - Double(entry.modified) / 1e9 > 120
-      else { continue }
-      note(.problem, "incoming/\(name.oneLine): has waited for two minutes and more to be accepted")
-      problems += 1
     }
     if problems == 0 { note(.ok, "jobs") }
   }

@@ -119,7 +119,7 @@ public struct SpoolClient {
 
   /// The files of `incoming/` that wait to be accepted.
   public func waiting() throws -> [String] {
-    try files.names(in: root + "/incoming").filter { !IncomingFiles.isIgnored($0) }
+    try files.names(in: root + "/incoming").filter { IncomingName($0) == .taken }
   }
 
   /// Whether a job of this reference waits to be accepted.

@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 import Foundation
 
 /// What stands in `incoming/`: jobs and requests.
@@ -30,9 +31,20 @@ extension Daemon {
     queueChanged = nil
   }
 
-  /// - Parameter completed: names that are known to be complete; those that were taken are removed from it.
+  /// Sees to it that `incoming/` is watched, and says once when it cannot be.
+  func listen() {
+    do {
+      try incoming.listen()
+      if isDeaf { log("\(folders.incoming) is watched again") }
+      isDeaf = false
+    } catch {
+      if !isDeaf { log("\(error); it is read every \(Int(Self.scanSeconds)) s", .warning) }
+      isDeaf = true
+    }
+  }
+
   /// - Returns: how many seconds until the folder should be read again.
-  func acceptIncoming(_ completed: inout Set<String>) -> Double {
+  func acceptIncoming() -> Double {
     do {
       if mayHaveHalfAccepted {
         doubtQueue()
@@ -40,19 +52,16 @@ extension Daemon {
         for acceptance in try folders.recoverAcceptances(refusal: { admission.refusal($0) }) { report(acceptance) }
         mayHaveHalfAccepted = false
       }
-      reportUnreadable()
-      var entries: [String: FileEntry] = [:]
-      for name in try folders.files.names(in: folders.incoming) where !IncomingFiles.isIgnored(name) {
-        entries[name] = try? folders.files.entry("\(folders.incoming)/\(name)")
-      }
+      listen()
       let now = (ContinuousClock.now - start) / .seconds(1)
-      let scan = incoming.scan(entries, completed: completed, nowSeconds: now, most: Self.batch)
-      completed.subtract(scan.ready)
-      completed.formIntersection(entries.keys)
-      let requests = scan.ready.compactMap { name in JobRequest(name).map { (name, $0) } }
+      let reading = try incoming.read(nowSeconds: now, most: Self.batch)
+      report(others: reading.others)
+      let requests = reading.ready.compactMap { name in JobRequest(name).map { (name, $0) } }
       for (name, request) in requests { answer(request, name) }
-      try accept(scan.ready.filter { JobRequest($0) == nil })
-      return scan.ready.count >= Self.batch ? 0 : scan.waitSeconds ?? .infinity
+      try accept(reading.ready.filter { JobRequest($0) == nil })
+      if reading.ready.count >= Self.batch { return 0 }
+      let again = reading.hasMore ? Self.floodSeconds : reading.ready.isEmpty ? .infinity : Self.againSeconds
+      return min(again, reading.waitSeconds ?? .infinity)
     } catch {
       mayHaveHalfAccepted = true
       log("cannot accept jobs: \(error); trying again in \(Int(Self.troubleSeconds)) s", .error)
@@ -87,13 +96,17 @@ extension Daemon {
     return admission
   }
 
-  /// Says once of each file that its name makes it no job.
-  private func reportUnreadable() {
-    let names = Set((try? DiskFileSystem().unreadableNames(in: folders.incoming)) ?? [])
-    for name in names.subtracting(unreadable).sorted() {
-      log("\(folders.incoming)/\(name): ignored: its name is not UTF-8", .warning)
+  /// Says of files that their names make them no jobs.
+  private func report(others: [ByteName]) {
+    for name in others.prefix(OtherNames.mostAtOnce) {
+      log("\(folders.incoming)/\(name): left alone: \(IncomingName.rule)", .warning)
     }
-    unreadable = names
+    let rest = others.count - OtherNames.mostAtOnce
+    if rest > 0 {
+      log(
+        "\(folders.incoming): \(rest) more names are left alone: \(IncomingName.rule); sidctl check lists them",
+        .warning)
+    }
   }
 
   private func report(_ acceptance: JobFolders.Acceptance) {

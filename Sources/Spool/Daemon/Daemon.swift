@@ -13,6 +13,8 @@ public final class Daemon {
   static let troubleSeconds = 10.0
   /// The least time between two readings of `incoming/`.
   static let floodSeconds = 0.02
+  /// How soon `incoming/` is read again after a reading found something: what could not be taken is still there.
+  static let againSeconds = 2.0
   /// How often a lock is tried that others hold.
   static let lockSeconds = 0.05
 
@@ -25,7 +27,9 @@ public final class Daemon {
   private let notify: (String) -> Void
   private let watchdogSeconds: Double?
 
-  var incoming = IncomingFiles()
+  let incoming: IncomingFolder
+  /// Whether it was said that `incoming/` cannot be watched.
+  var isDeaf = false
   /// Whether a crash or a disk may have left something between `incoming/` and `queue/`.
   var mayHaveHalfAccepted = true
   /// What stands in `queue/`, as far as is known.
@@ -39,8 +43,6 @@ public final class Daemon {
   var strays: [JobID: Leftover] = [:]
   /// Jobs the disk refused something for, and when they are looked at again.
   var troubled: [JobID: ContinuousClock.Instant] = [:]
-  /// Names in `incoming/` that were reported as unreadable.
-  var unreadable: Set<String> = []
   var refusals = Refusals()
   var share = FairShare()
   /// What of it the disk has, and since when.
@@ -78,6 +80,7 @@ public final class Daemon {
     folders = JobFolders(
       root: try DaemonOptions.realFolder(options.spool), files: DiskFileSystem(), roots: roots, policy: options.retry,
       bootID: DaemonOptions.bootID())
+    incoming = IncomingFolder(folders.incoming)
   }
 
   /// Works until it is told to stop by one of `PoliteSignals`, or nothing is left where `exitsWhenIdle` is set.
@@ -92,8 +95,7 @@ public final class Daemon {
     signal(SIGCHLD, SIG_DFL)
     // For whoever opens a file while `isInUse` looks at it.
     signal(SIGIO, SIG_IGN)
-    let watch = try? FolderWatch(folders.incoming)
-    if watch == nil { log("cannot watch \(folders.incoming); it is read every \(Int(Self.scanSeconds)) s", .warning) }
+    listen()
     if !FileConfinement.isSupported {
       log(
         "no Landlock here, by the kernel or by a filter of system calls: stages can open what lies outside the input roots",
@@ -104,23 +106,18 @@ public final class Daemon {
     loadShare()
     readQueue()
 
-    var completed: Set<String> = []
     var nextScan = ContinuousClock.now
     var lastScan = ContinuousClock.now - .seconds(1)
     while true {
       if signals.read().contains(where: { $0 != SIGCHLD }) { stop() }
       feedWatchdog()
-      if let watch {
-        let names = watch.completedNames()
-        completed.formUnion(names)
-        // Not for every name of a flood.
-        if !names.isEmpty { nextScan = min(nextScan, max(.now, lastScan + .seconds(Self.floodSeconds))) }
-      }
+      // Not for every name of a flood.
+      if incoming.hear() { nextScan = min(nextScan, max(.now, lastScan + .seconds(Self.floodSeconds))) }
       if attendStages() { nextScan = .now }
       if isStopping && active.values.allSatisfy({ $0.stage == nil }) { break }
       if !isStopping && nextScan <= .now {
         lastScan = .now
-        var wait = acceptIncoming(&completed)
+        var wait = acceptIncoming()
         wait = min(wait, recoverStrays())
         wait = min(wait, keepHouse())
         readQueue()
@@ -129,7 +126,7 @@ public final class Daemon {
         nextScan = .now + .seconds(min(wait, Self.scanSeconds))
       }
       reportStatus()
-      wait(until: nextScan, signals: signals.descriptor, watch: watch?.descriptor)
+      wait(until: nextScan, signals: signals.descriptor, watch: incoming.descriptor)
     }
     leave()
     notify("STOPPING=1")
@@ -192,7 +189,7 @@ public final class Daemon {
   private func isIdle() throws -> Bool {
     let files = folders.files
     return try active.isEmpty && queue.isEmpty && strays.isEmpty && folders.jobs(.active).isEmpty
-      && files.names(in: folders.incoming).allSatisfy(IncomingFiles.isIgnored)
+      && !files.names(in: folders.incoming).contains { IncomingName($0) == .taken }
   }
 
   private func stop() {

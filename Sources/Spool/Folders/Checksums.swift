@@ -74,7 +74,9 @@ package enum Checksums {
     FolderSize.files(folder).filter { path in
       let parts = path.dropFirst(folder.count + 1).split(separator: "/")
       return parts.first.map(String.init) != JobFolders.Name.log && !passedOver.contains(parts.joined(separator: "/"))
-        && parts.allSatisfy { !IncomingFiles.isIgnored(String($0)) }
+        && parts.allSatisfy { part in
+          !part.hasPrefix(".") && !["~", ".partial", ".tmp"].contains { part.hasSuffix($0) }
+        }
     }.sorted()
   }
 }

@@ -8,34 +8,14 @@ package struct DiskFileSystem: FileSystem, Sendable {
   package init() {}
 
   /// The names in a folder, sorted. Those that are not UTF-8 have no place in a string and are left out.
-  package func names(in folder: String) throws -> [String] {
-    try rawNames(in: folder).compactMap { String(validating: $0, as: UTF8.self) }.sorted()
-  }
+  package func names(in folder: String) throws -> [String] { try rawNames(in: folder).compactMap(\.text).sorted() }
 
-  /// The names that `names` leaves out, with U+FFFD for what is not UTF-8.
-  package func unreadableNames(in folder: String) throws -> [String] {
-    try rawNames(in: folder).filter { String(validating: $0, as: UTF8.self) == nil }
-      .map { String(decoding: $0, as: UTF8.self) }.sorted()
-  }
-
-  private func rawNames(in folder: String) throws -> [[UInt8]] {
+  /// The names in a folder, unsorted, also those that are not UTF-8.
+  package func rawNames(in folder: String) throws -> [ByteName] {
     // A link in its place is not followed: what stands beneath is removed, counted and moved by these names.
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-    guard descriptor >= 0, let stream = fdopendir(descriptor) else {
-      let failure = Failure.system(folder, "read the folder")
-      if descriptor >= 0 { close(descriptor) }
-      throw failure
-    }
-    defer { closedir(stream) }
-    var names: [[UInt8]] = []
-    while true {
-      errno = 0
-      guard let entry = readdir(stream) else { break }
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { [UInt8]($0.prefix { $0 != 0 }) }
-      if name != Array(".".utf8) && name != Array("..".utf8) { names.append(name) }
-    }
-    guard errno == 0 else { throw Failure.system(folder, "read the folder") }
-    return names
+    guard descriptor >= 0 else { throw Failure.system(folder, "read the folder") }
+    return try ByteName.names(inFolderAt: descriptor, folder: folder)
   }
 
   package func entry(_ path: String) throws -> FileEntry? {
@@ -52,7 +32,8 @@ package struct DiskFileSystem: FileSystem, Sendable {
       }
     let modified = Int64(status.st_mtim.tv_sec) * 1_000_000_000 + Int64(status.st_mtim.tv_nsec)
     return FileEntry(
-      kind: kind, size: Int(status.st_size), modified: modified, owner: status.st_uid, links: Int(status.st_nlink))
+      kind: kind, size: Int(status.st_size), modified: modified, owner: status.st_uid, links: Int(status.st_nlink),
+      inode: UInt64(status.st_ino))
   }
 
   package func createFolder(_ path: String) throws {

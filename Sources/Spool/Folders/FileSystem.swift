@@ -12,13 +12,16 @@ package struct FileEntry: Sendable, Equatable {
   package let owner: UInt32
   /// How many names it has.
   package let links: Int
+  /// Which file of its disk it is, whatever it is called.
+  package let inode: UInt64
 
-  package init(kind: Kind, size: Int, modified: Int64, owner: UInt32 = 0, links: Int = 1) {
+  package init(kind: Kind, size: Int, modified: Int64, owner: UInt32 = 0, links: Int = 1, inode: UInt64 = 0) {
     self.kind = kind
     self.size = size
     self.modified = modified
     self.owner = owner
     self.links = links
+    self.inode = inode
   }
 }
 

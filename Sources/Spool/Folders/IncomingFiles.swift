@@ -1,23 +1,107 @@
 /// Decides which files of `incoming/` are complete.
 ///
-/// A file that was closed after writing, or moved in, is complete at once. One that a scan finds without having been
-/// told of it is complete when neither its size nor its time has changed for `settleSeconds`.
+/// A file that was moved in is whole, and so is one that was closed after writing and is not open any more, however long
+/// that took. Of what stood there before anybody listened, or was opened again since, the kernel is asked whether somebody has it
+/// open for writing; where it does not say, the file is complete when it has stood still for `stillSeconds`.
 package struct IncomingFiles {
+  /// How long a file has to stand still of which nothing better is known.
+  package static let stillSeconds = 60.0
+  /// How long an empty file has to, that nobody has open: between making and opening it a writer has not.
   package static let settleSeconds = 2.0
 
-  private struct Sighting {
-    var entry: FileEntry
-    var sinceSeconds: Double
+  /// What was heard of a file since it was there, or since the watch began.
+  private struct Account {
+    /// Whether it was made while somebody listened: all that was done to it is known.
+    var isNew = false
+    /// Whether it was moved in, or closed by somebody who could write to it.
+    var isWhole = false
+    /// Whether it was opened since then, or ever.
+    var isOpened = false
+    /// How many have it open, more or less: of two equal notices in a row the kernel keeps one.
+    var openings = 0
+    /// Whether somebody who writes to it has not closed it.
+    var isWritten = false
+    /// Whether a reading found it whole and open.
+    var isAwaited = false
+    /// When something was heard of it last.
+    var time: Int
+
+    init(isNew: Bool = false, isWhole: Bool = false, time: Int) {
+      (self.isNew, self.isWhole, self.time) = (isNew, isWhole, time)
+    }
+
+    var isComplete: Bool { isWhole && !isOpened && !isWritten }
+    /// Whether all who opened it since it was whole have closed it, as far as that can be counted, and wrote nothing.
+    var isCompleteAgain: Bool { isWhole && openings == 0 && !isWritten }
+    /// Whether it is known, without a look at it, that somebody is at it. A new file that no writer has closed is being
+    /// written, or has never had a writer and is empty.
+    var isUnderWay: Bool { isWritten || (isNew && isOpened && !isWhole) }
   }
 
+  private struct Sighting {
+    let entry: FileEntry
+    let sinceSeconds: Double
+
+    init(_ entry: FileEntry, sinceSeconds: Double) { (self.entry, self.sinceSeconds) = (entry, sinceSeconds) }
+  }
+
+  /// What a reading of the folder comes to.
+  package struct Reading: Equatable {
+    /// The names to accept.
+    package var ready: [String]
+    /// How many seconds until another reading may find more; nil where only a notice will tell.
+    package var waitSeconds: Double?
+
+    package init(ready: [String] = [], waitSeconds: Double? = nil) {
+      (self.ready, self.waitSeconds) = (ready, waitSeconds)
+    }
+
+    mutating func wait(_ seconds: Double) { waitSeconds = min(waitSeconds ?? seconds, seconds) }
+  }
+
+  private var accounts: [String: Account] = [:]
   private var sightings: [String: Sighting] = [:]
+  /// Counts the notices.
+  package private(set) var time = 0
 
   package init() {}
 
-  /// Whether a name is a file on its way that will get another name.
-  package static func isIgnored(_ name: String) -> Bool {
-    name.hasPrefix(".") || ["~", ".partial", ".tmp"].contains { name.hasSuffix($0) }
+  /// Takes note of what happened to a file.
+  /// - Returns: whether the folder should be read: a file may be complete now.
+  package mutating func hear(_ event: FolderEvent) -> Bool {
+    let name = event.name
+    guard case .taken = IncomingName(name) else { return false }
+    time += 1
+    var account = accounts[name] ?? Account(time: time)
+    defer { accounts[name] = account }
+    account.time = time
+    switch event.kind {
+    case .created:
+      account = Account(isNew: true, time: time)
+      return false
+    case .movedIn:
+      account = Account(isNew: true, isWhole: true, time: time)
+      return true
+    case .opened:
+      account.openings += 1
+      account.isOpened = true
+      return false
+    case .modified:
+      account.isWritten = true
+      return false
+    case .closedAfterWriting:
+      account.openings = max(0, account.openings - 1)
+      (account.isWhole, account.isWritten, account.isOpened) = (true, false, account.openings > 0)
+      return true
+    case .closedAfterReading:
+      account.openings = max(0, account.openings - 1)
+      // What the daemon opens itself is no news.
+      return account.isAwaited && account.isCompleteAgain
+    }
   }
+
+  /// Forgets what was heard: notices were lost. What stands there stood there before.
+  package mutating func forget() { accounts = [:] }
 
   /// The files in turns between their owners, each owner's by name, so that nobody waits behind a flood of another's.
   private static func inTurns(_ entries: [String: FileEntry]) -> [(name: String, entry: FileEntry)] {
@@ -36,29 +120,62 @@ package struct IncomingFiles {
   }
 
   /// One reading of the folder.
+  ///
+  /// What had happened when the folder was listed has to be heard by now, or a file that is just being made looks as if it
+  /// had stood there before.
   /// - Parameters:
-  ///   - entries: what stands there.
-  ///   - completed: the names that are known to be complete.
+  ///   - entries: what stands there, job files and requests alone.
+  ///   - listed: the `time` before it was listed.
   ///   - nowSeconds: a clock that never goes back.
   ///   - most: how many names to hand out at once; the rest is ready at the next reading.
-  /// - Returns: the names to accept, and how many seconds to wait before the next reading (nil: nothing is on its way).
-  package mutating func scan(
-    _ entries: [String: FileEntry], completed: Set<String>, nowSeconds: Double, most: Int = .max
-  ) -> (ready: [String], waitSeconds: Double?) {
-    var ready: [String] = []
-    var wait: Double?
+  ///   - writers: whether somebody has a file open for writing.
+  package mutating func read(
+    _ entries: [String: FileEntry], listed: Int, nowSeconds: Double, most: Int = .max,
+    writers: (String, FileEntry) -> WriterCheck.Answer
+  ) -> Reading {
+    var reading = Reading()
+    accounts = accounts.filter { entries[$0.key] != nil || $0.value.time > listed }
     sightings = sightings.filter { entries[$0.key] != nil }
-    for (name, entry) in Self.inTurns(entries) where !Self.isIgnored(name) {
-      if ready.count >= most { break }
-      if sightings[name]?.entry != entry { sightings[name] = Sighting(entry: entry, sinceSeconds: nowSeconds) }
-      let rest = Self.settleSeconds - (nowSeconds - (sightings[name]?.sinceSeconds ?? nowSeconds))
-      if completed.contains(name) || rest <= 0 {
-        ready.append(name)
-        sightings[name] = nil
-      } else {
-        wait = min(wait ?? rest, rest)
+    for (name, entry) in Self.inTurns(entries) {
+      if reading.ready.count >= most { break }
+      let verdict = verdict(on: name, entry, nowSeconds: nowSeconds, writers)
+      switch verdict {
+      case .complete: reading.ready.append(name)
+      case .open(let rest): if let rest { reading.wait(rest) }
+      }
+      if var account = accounts[name] {
+        account.isAwaited = account.isWhole && verdict != .complete
+        accounts[name] = account
       }
     }
-    return (ready, wait)
+    return reading
+  }
+
+  private enum Verdict: Equatable {
+    case complete
+    /// Not yet: for so many seconds, or until a notice comes.
+    case open(forSeconds: Double?)
+
+    static func after(_ seconds: Double) -> Verdict { seconds <= 0 ? .complete : .open(forSeconds: seconds) }
+  }
+
+  private mutating func verdict(
+    on name: String, _ entry: FileEntry, nowSeconds: Double, _ writers: (String, FileEntry) -> WriterCheck.Answer
+  ) -> Verdict {
+    // Nobody writes a folder, a link or a pipe to its end.
+    if entry.kind != .file || accounts[name]?.isComplete == true { return .complete }
+    let sighting = sightings[name].flatMap { $0.entry == entry ? $0 : nil } ?? Sighting(entry, sinceSeconds: nowSeconds)
+    sightings[name] = sighting
+    let still = nowSeconds - sighting.sinceSeconds
+    switch writers(name, entry) {
+    case .nobody: return .after(entry.size == 0 ? Self.settleSeconds - still : 0)
+    case .somebody:
+      accounts[name, default: Account(time: time)].isWritten = true
+      return .open(forSeconds: nil)
+    case .unknown:
+      guard let account = accounts[name] else { return .after(Self.stillSeconds - still) }
+      if account.isCompleteAgain { return .complete }
+      return account.isUnderWay ? .open(forSeconds: nil) : .after(Self.stillSeconds - still)
+    }
   }
 }

@@ -81,8 +81,8 @@ extension JobFolders {
   private func stage(_ name: String) throws -> JobID? {
     let path = "\(incoming)/\(name)"
     guard let entry = try files.entry(path) else { return nil }
-    let base = name.hasSuffix(".yaml") ? String(name.dropLast(5)) : name
-    let id = try unusedID(stamp: JobID.stamp(now()), name: JobName.resembling(base), suffix: nil)
+    let base = JobName.resembling(IncomingName.base(name))
+    let id = try unusedID(stamp: JobID.stamp(now()), name: base, suffix: nil)
     if entry.kind == .folder {
       try setAside(path)
       try files.createFolder(staging(id))
