@@ -26,15 +26,56 @@ struct IncomingFilesTests {
 
   private static let all: [WriterCheck.Answer] = [.nobody, .somebody, .unknown]
 
-  @Test("What was closed after writing or moved in is taken at once, whatever the kernel would say", arguments: all)
-  func takesWhatIsWhole(_ answer: WriterCheck.Answer) {
-    for kinds in [[FolderEvent.Kind.movedIn], [.created, .opened, .modified, .closedAfterWriting]] {
-      let folder = Folder()
-      folder.place(1)
-      folder.writers["a.yaml"] = answer
-      #expect(kinds.map { folder.hear($0) }.last == true)
-      #expect(folder.read() == IncomingFiles.Reading(ready: ["a.yaml"]))
-    }
+  private static let closed: [FolderEvent.Kind] = [.created, .opened, .modified, .closedAfterWriting]
+
+  @Test("What was moved in is taken at once, whatever the kernel would say", arguments: all)
+  func takesWhatIsMovedIn(_ answer: WriterCheck.Answer) {
+    let folder = Folder()
+    folder.place(1)
+    folder.writers["a.yaml"] = answer
+    #expect(folder.hear(.movedIn))
+    #expect(folder.read() == IncomingFiles.Reading(ready: ["a.yaml"]))
+  }
+
+  @Test("What was closed after writing is taken at once, unless the kernel knows another writer", arguments: all)
+  func takesWhatIsClosed(_ answer: WriterCheck.Answer) {
+    let folder = Folder()
+    folder.place(1)
+    folder.writers["a.yaml"] = answer
+    // Of two openings in a row the kernel has kept one notice: after the first closing nobody seems to have it open.
+    #expect(Self.closed.map { folder.hear($0) }.last == true)
+    guard answer == .somebody else { return #expect(folder.read() == IncomingFiles.Reading(ready: ["a.yaml"])) }
+    #expect(folder.read() == IncomingFiles.Reading(), "only a notice will tell")
+    #expect(folder.read(at: 1000) == IncomingFiles.Reading())
+    #expect(!folder.hear(.modified))
+    folder.writers["a.yaml"] = .nobody
+    #expect(folder.hear(.closedAfterWriting))
+    #expect(folder.read() == IncomingFiles.Reading(ready: ["a.yaml"]))
+  }
+
+  @Test(
+    "What was closed empty has a moment to be opened again by who made it",
+    arguments: [WriterCheck.Answer.nobody, .unknown])
+  func closedEmpty(_ answer: WriterCheck.Answer) {
+    let folder = Folder()
+    folder.place(0)
+    folder.writers["a.yaml"] = answer
+    #expect(folder.hear(.created, .opened, .closedAfterWriting))
+    #expect(folder.read() == IncomingFiles.Reading(waitSeconds: 2))
+    #expect(folder.read(at: 2).ready == ["a.yaml"])
+
+    let again = Folder()
+    again.place(0)
+    again.writers["a.yaml"] = answer
+    #expect(again.hear(.created, .opened, .closedAfterWriting))
+    #expect(again.read().ready.isEmpty)
+    #expect(!again.hear(.opened, .modified))
+    again.place(5, 1)
+    if answer == .nobody { again.writers["a.yaml"] = .somebody }
+    #expect(again.read(at: 1000).ready.isEmpty)
+    again.writers["a.yaml"] = answer
+    #expect(again.hear(.closedAfterWriting))
+    #expect(again.read().ready == ["a.yaml"])
   }
 
   @Test("What is being written while somebody listens is never taken by a reading")
@@ -90,6 +131,7 @@ struct IncomingFilesTests {
     #expect(folder.read(at: 1000) == IncomingFiles.Reading(), "the kernel is asked all the same")
     #expect(!folder.hear(.opened, .closedAfterReading), "the daemon's own look")
     #expect(folder.hear(.closedAfterWriting))
+    folder.writers["a.yaml"] = .nobody
     #expect(folder.read().ready == ["a.yaml"])
 
     folder = closedAndOpened()

@@ -206,6 +206,27 @@ struct IncomingFolderTests {
     #expect(try incoming.read(nowSeconds: now + 1000).ready.isEmpty)
   }
 
+  @Test("One of two writers who opened a file in the same moment closes it: it waits for the other")
+  func waitsForEveryWriter() throws {
+    let (folder, path) = try folder()
+    defer { withExtendedLifetime(folder) {} }
+    let incoming = IncomingFolder(path, check: Asker.owner.check)
+    try incoming.listen()
+    // Equal notices in a row: the kernel keeps one of them.
+    let first = try Self.open(path + "/x.yaml")
+    let second = try Self.open(path + "/x.yaml", O_WRONLY | O_APPEND)
+    try first.write(contentsOf: Data(Self.text.prefix(30).utf8))
+    try first.close()
+    _ = incoming.hear()
+    for now in [0.0, 1000, 2000] { #expect(try incoming.read(nowSeconds: now).ready.isEmpty) }
+    try second.write(contentsOf: Data(Self.text.dropFirst(30).utf8))
+    try second.close()
+    let isDue = incoming.hear()
+    #expect(isDue)
+    #expect(try incoming.read(nowSeconds: 2000.1).ready == ["x.yaml"])
+    #expect(try String(contentsOfFile: path + "/x.yaml", encoding: .utf8) == Self.text)
+  }
+
   @Test("What was brought before anybody listened is taken at once by who may ask, else after a minute")
   func takesWhatStoodThere() throws {
     for asker in Asker.allCases {

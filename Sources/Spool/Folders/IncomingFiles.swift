@@ -1,12 +1,12 @@
 /// Decides which files of `incoming/` are complete.
 ///
-/// A file that was moved in is whole, and so is one that was closed after writing and is not open any more, however long
-/// that took. Of what stood there before anybody listened, or was opened again since, the kernel is asked whether somebody has it
-/// open for writing; where it does not say, the file is complete when it has stood still for `stillSeconds`.
+/// A file that was moved in is whole. Of any other the kernel is asked whether somebody has it open for writing. Where it does
+/// not say, what was heard has to do: a file that was closed after writing and is not open any more is whole, however long
+/// that took; one that stood there before anybody listened is complete when it has stood still for `stillSeconds`.
 package struct IncomingFiles {
   /// How long a file has to stand still of which nothing better is known.
   package static let stillSeconds = 60.0
-  /// How long an empty file has to, that nobody has open: between making and opening it a writer has not.
+  /// How long an empty file has to, that nobody has open: a writer may have made it and not opened it yet, or open it again.
   package static let settleSeconds = 2.0
 
   /// What was heard of a file since it was there, or since the watch began.
@@ -15,6 +15,8 @@ package struct IncomingFiles {
     var isNew = false
     /// Whether it was moved in, or closed by somebody who could write to it.
     var isWhole = false
+    /// Whether it was moved in, and not so much as opened since.
+    var isUntouched = false
     /// Whether it was opened since then, or ever.
     var isOpened = false
     /// How many have it open, more or less: of two equal notices in a row the kernel keeps one.
@@ -26,13 +28,12 @@ package struct IncomingFiles {
     /// When something was heard of it last.
     var time: Int
 
-    init(isNew: Bool = false, isWhole: Bool = false, time: Int) {
-      (self.isNew, self.isWhole, self.time) = (isNew, isWhole, time)
+    init(isNew: Bool = false, isMovedIn: Bool = false, time: Int) {
+      (self.isNew, self.isWhole, self.isUntouched, self.time) = (isNew, isMovedIn, isMovedIn, time)
     }
 
-    var isComplete: Bool { isWhole && !isOpened && !isWritten }
-    /// Whether all who opened it since it was whole have closed it, as far as that can be counted, and wrote nothing.
-    var isCompleteAgain: Bool { isWhole && openings == 0 && !isWritten }
+    /// Whether all who opened it have closed it, as far as that can be counted, and wrote nothing since it was whole.
+    var isComplete: Bool { isWhole && openings == 0 && !isWritten }
     /// Whether it is known, without a look at it, that somebody is at it. A new file that no writer has closed is being
     /// written, or has never had a writer and is empty.
     var isUnderWay: Bool { isWritten || (isNew && isOpened && !isWhole) }
@@ -80,23 +81,23 @@ package struct IncomingFiles {
       account = Account(isNew: true, time: time)
       return false
     case .movedIn:
-      account = Account(isNew: true, isWhole: true, time: time)
+      account = Account(isNew: true, isMovedIn: true, time: time)
       return true
     case .opened:
       account.openings += 1
-      account.isOpened = true
+      (account.isOpened, account.isUntouched) = (true, false)
       return false
     case .modified:
       account.isWritten = true
       return false
     case .closedAfterWriting:
       account.openings = max(0, account.openings - 1)
-      (account.isWhole, account.isWritten, account.isOpened) = (true, false, account.openings > 0)
+      (account.isWhole, account.isWritten, account.isUntouched) = (true, false, false)
       return true
     case .closedAfterReading:
       account.openings = max(0, account.openings - 1)
       // What the daemon opens itself is no news.
-      return account.isAwaited && account.isCompleteAgain
+      return account.isAwaited && account.isComplete
     }
   }
 
@@ -163,18 +164,19 @@ package struct IncomingFiles {
     on name: String, _ entry: FileEntry, nowSeconds: Double, _ writers: (String, FileEntry) -> WriterCheck.Answer
   ) -> Verdict {
     // Nobody writes a folder, a link or a pipe to its end.
-    if entry.kind != .file || accounts[name]?.isComplete == true { return .complete }
+    if entry.kind != .file || accounts[name]?.isUntouched == true { return .complete }
     let sighting = sightings[name].flatMap { $0.entry == entry ? $0 : nil } ?? Sighting(entry, sinceSeconds: nowSeconds)
     sightings[name] = sighting
     let still = nowSeconds - sighting.sinceSeconds
+    let closed = Verdict.after(entry.size == 0 ? Self.settleSeconds - still : 0)
     switch writers(name, entry) {
-    case .nobody: return .after(entry.size == 0 ? Self.settleSeconds - still : 0)
+    case .nobody: return closed
     case .somebody:
       accounts[name, default: Account(time: time)].isWritten = true
       return .open(forSeconds: nil)
     case .unknown:
       guard let account = accounts[name] else { return .after(Self.stillSeconds - still) }
-      if account.isCompleteAgain { return .complete }
+      if account.isComplete { return closed }
       return account.isUnderWay ? .open(forSeconds: nil) : .after(Self.stillSeconds - still)
     }
   }
