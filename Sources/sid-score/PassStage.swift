@@ -38,10 +38,10 @@ struct PassStage {
         let content = try reread()
         try recorder.keep(figures: content.figures, details: withInputs(content.details), provenance: existing)
       }
-      removeScratch()
+      try removeScratch()
       try recorder.publish(provenance: existing, files: files)
     }
-    removeScratch()
+    try removeScratch()
     context.note("\(output): made from the same inputs already; nothing to do")
     return true
   }
@@ -122,13 +122,20 @@ struct PassStage {
   }
 
   private func close(_ companions: [String]) throws {
-    removeScratch()
+    try removeScratch()
     try recorder.publish(provenance: provenance.json, files: [output] + companions)
   }
 
   /// Says what sources of images left out, before the work.
   func noteLeftOut(_ sources: ImageCollection?...) {
     for note in sources.compactMap({ $0?.note }) { context.note(note) }
+  }
+
+  /// Whether a file beside the output was published by a run of this work that was cut short.
+  func isMade(_ companion: String) -> Bool {
+    guard !context.options.overwrite, access(companion, F_OK) == 0 else { return false }
+    // What cannot be read is written anew.
+    return (try? existingProvenance(companion)) == provenance.json
   }
 
   /// Marks a file as made by this run.
@@ -150,8 +157,8 @@ struct PassStage {
     return AtomicFile.folder(of: output) + "/.\(name)" + (part.isEmpty ? "" : ".\(part)")
   }
 
-  private func removeScratch() {
-    for part in ["", Self.referencePart] { FeaturePass.removeScratch(scratch(part)) }
+  private func removeScratch() throws {
+    for part in ["", Self.referencePart] { try FeaturePass.removeScratch(scratch(part)) }
   }
 
   /// The pass over the images of a reference.

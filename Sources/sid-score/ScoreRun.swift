@@ -46,7 +46,7 @@ struct ScoreRun {
     let scored = try given ?? pass.map { try featureSet(work.gather($0), convention, origin: command.samples) }
     guard let scorer, let scored else { throw Failure(.software, command.samples, "nothing to score") }
     let scores = try scorer.scores(of: scored, isResampled: command.resample != nil, origin: command.samples)
-    if command.keepFeatures, let images {
+    if command.keepFeatures, let images, !work.isMade(command.featuresOutput) {
       let digest = try images.sha256()
       try HDF5File.publish(command.featuresOutput) { file in
         try scored.write(to: file, images: [digest])

@@ -159,10 +159,13 @@ struct SpoolRecordTests {
   @Test("check tells of what killed processes have left")
   func debris() throws {
     let (spool, folder) = try finished()
-    for name in [".sample.parts", "sample.zip.partial", ".sample.json"] { mkdir(folder + "/" + name, 0o755) }
+    let names = [
+      ".sample.parts", "sample.zip.partial", ".sample.json", "sample.zip.export.json.next", "s.partial.rows",
+    ]
+    for name in names { mkdir(folder + "/" + name, 0o755) }
     try spool.write("{}", to: "spool/..usage.json.tmp")
     let checked = try spool.control("check")
-    for name in [".sample.parts", "sample.zip.partial", ".sample.json"] {
+    for name in names {
       #expect(checked.output.contains(": \(name) was left by a process that was killed"), "\(checked)")
     }
     #expect(checked.output.contains("/..usage.json.tmp: was left by a daemon that was killed"), "\(checked)")

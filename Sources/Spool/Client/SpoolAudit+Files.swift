@@ -61,7 +61,7 @@ extension SpoolAudit {
 
   private mutating func checkDebris(_ id: JobID, _ folder: String) -> Int {
     let debris = ((try? files.names(in: folder)) ?? []).filter {
-      IncomingFiles.isIgnored($0) && $0 != JobLock.name
+      Checksums.isUnfinished($0) && $0 != JobLock.name
     }
     for name in debris.prefix(Self.mostTold) {
       note(

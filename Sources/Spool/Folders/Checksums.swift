@@ -67,9 +67,14 @@ package enum Checksums {
     FolderSize.files(folder).filter { path in
       let parts = path.dropFirst(folder.count + 1).split(separator: "/")
       return parts.first.map(String.init) != JobFolders.Name.log && !passedOver.contains(parts.joined(separator: "/"))
-        && parts.allSatisfy { part in
-          !part.hasPrefix(".") && !["~", ".partial", ".tmp"].contains { part.hasSuffix($0) }
-        }
+        && !parts.contains { isUnfinished($0) }
     }.sorted()
   }
+
+  /// Whether a name is that of something hidden or on its way, and none of an output.
+  static func isUnfinished(_ name: some StringProtocol) -> Bool {
+    name.hasPrefix(".") || name.contains(".partial.") || unfinishedSuffixes.contains { name.hasSuffix($0) }
+  }
+
+  private static let unfinishedSuffixes = ["~", ".partial", ".tmp", ".export.json.next"]
 }
