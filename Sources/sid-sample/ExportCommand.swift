@@ -98,7 +98,7 @@ struct ExportStage {
         "\(path): \(reader.count) images of \(reader.shape), \(reader.count * reader.shape.count) bytes of pixels")
     }
     // A record tells of an output that is there: it goes before the old one and comes before the new one.
-    unlink(recordPath)
+    try AtomicFile.remove(recordPath)
     let progress = context.progress("export", total: reader.count, unit: "images")
     let isDone = try export.write(
       reader, to: path, replacing: overwrites, createdBy: Version.line(context.program),
