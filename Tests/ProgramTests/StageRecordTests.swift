@@ -104,6 +104,16 @@ struct StageRecordTests {
     let again = try made.inode("s.features.h5")
     try made.run("sid-score", scoring("--keep-features", "--overwrite"))
     #expect(try made.inode("s.features.h5") != again)
+    // Nothing hidden of the step is left once its record is there: what cannot be cleared away keeps it from appearing.
+    try made.takeRecordBack("s")
+    let scratch = made.file(".s.moments.h5")
+    mkdir(scratch, 0o755)
+    let refused = try Programs.run("sid-score", scoring("--keep-features"))
+    #expect(refused.status != 0 && refused.errors.contains(".s.moments.h5"), "\(refused)")
+    #expect(!made.isThere("s.json"))
+    rmdir(scratch)
+    try made.run("sid-score", scoring("--keep-features"))
+    try made.expectRecord("s", of: files)
     // Those of another making are not taken for them.
     try made.takeRecordBack("s")
     try made.run("sid-score", scoring("--keep-features", "--count", "1000", "--overwrite"))
