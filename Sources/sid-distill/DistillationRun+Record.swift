@@ -38,6 +38,8 @@ extension DistillationRun {
       figures["fd_distillation_slope"] = .double(fit.slope)
       details["fit"] = fit.summary
     }
+    // One that is there is of another making, or nobody knows. From here on it is that of the generator beside it.
+    try AtomicFile.remove(curvePath)
     try recorder.keep(figures: figures, details: details, provenance: provenance)
   }
 
@@ -46,8 +48,7 @@ extension DistillationRun {
   ///   - wanted: what this run makes.
   ///   - provenance: what the generator says.
   func publishRecord(_ curve: EvaluationCurve, _ wanted: Provenance, provenance: String) throws {
-    // A plot that is there may be that of another making, which was cut short.
-    if hasPlot(curve) { try curve.plot(PowerLawFit(curve)).write(to: curvePath) }
+    if hasPlot(curve), access(curvePath, F_OK) != 0 { try curve.plot(PowerLawFit(curve)).write(to: curvePath) }
     var files = promised(curve) + (try snapshots(wanted))
     // Kept for another run that goes on from here; who removes it has no need of it.
     if access(command.state, F_OK) == 0 { files.append(command.state) }
