@@ -53,6 +53,8 @@ let package = Package(
     .target(name: "Files", dependencies: ["CLinux", "COpenSSL", "Diagnostics"]),
     // What values the options of stages take, as data: the stages' parsers and the spool read the same declarations.
     .target(name: "OptionValues", dependencies: ["Files", "Diagnostics"]),
+    // What files say of themselves and each other, as plain values.
+    .target(name: "Records"),
 
     // File formats.
     .target(name: "HDF5", dependencies: ["CHDF5", "CZlib", "Files", "Diagnostics"]),
@@ -74,46 +76,54 @@ let package = Package(
     // The page of a job: above all of them.
     .target(
       name: "Report",
-      dependencies: ["Distillation", "Sampling", "Models", "Compute", "HDF5", "Images", "Files", "Diagnostics"]),
+      dependencies: [
+        "Distillation", "Sampling", "Models", "Compute", "HDF5", "Images", "Records", "Files", "Diagnostics",
+      ]),
 
     // Processes.
     .target(
-      name: "Stage", dependencies: ["CLinux", "OptionValues", "Files", "Diagnostics", argumentParser],
+      name: "Stage", dependencies: ["CLinux", "OptionValues", "Records", "Files", "Diagnostics", argumentParser],
       swiftSettings: marchSettings),
-    .target(name: "Spool", dependencies: ["CLinux", "OptionValues", "Files", "Diagnostics", yams]),
+    .target(name: "Spool", dependencies: ["CLinux", "OptionValues", "Records", "Files", "Diagnostics", yams]),
 
     .executableTarget(
       name: "sid-bench",
       dependencies: [
-        "Distillation", "Sampling", "Models", "Compute", "HDF5", "Stage", "Files", "Diagnostics", argumentParser,
+        "Distillation", "Sampling", "Models", "Compute", "HDF5", "Records", "Stage", "Files", "Diagnostics",
+        argumentParser,
       ]),
     .executableTarget(
       name: "sid-convert",
       dependencies: [
-        "Checkpoints", "Distillation", "Models", "Compute", "HDF5", "OptionValues", "Stage", "Files", "Diagnostics",
+        "Checkpoints", "Distillation", "Models", "Compute", "HDF5", "OptionValues", "Records", "Stage", "Files",
+        "Diagnostics",
         argumentParser,
         yams,
       ]),
     .executableTarget(
       name: "sid-distill",
       dependencies: [
-        "Distillation", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "OptionValues", "Stage", "Files",
+        "Distillation", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "OptionValues", "Records",
+        "Stage", "Files",
         "Diagnostics",
         argumentParser,
       ]),
     .executableTarget(
       name: "sid-report",
-      dependencies: ["Report", "Models", "Compute", "OptionValues", "Stage", "Files", "Diagnostics", argumentParser]),
+      dependencies: [
+        "Report", "Models", "Compute", "OptionValues", "Records", "Stage", "Files", "Diagnostics", argumentParser,
+      ]),
     .executableTarget(
       name: "sid-sample",
       dependencies: [
-        "Sampling", "Models", "Compute", "Images", "HDF5", "OptionValues", "Stage", "Files", "Diagnostics",
+        "Sampling", "Models", "Compute", "Images", "HDF5", "OptionValues", "Records", "Stage", "Files", "Diagnostics",
         argumentParser,
       ]),
     .executableTarget(
       name: "sid-score",
       dependencies: [
-        "Scoring", "Models", "Compute", "HDF5", "OptionValues", "Stage", "Files", "Diagnostics", argumentParser,
+        "Scoring", "Models", "Compute", "HDF5", "OptionValues", "Records", "Stage", "Files", "Diagnostics",
+        argumentParser,
       ]),
     .executableTarget(name: "sid-spoold", dependencies: ["Spool", "Stage", "CSystemd", "Diagnostics", argumentParser]),
     .executableTarget(name: "sidctl", dependencies: ["Spool", "Stage", "Diagnostics", argumentParser]),
@@ -146,11 +156,14 @@ let package = Package(
     .testTarget(name: "ScoringTests", dependencies: ["Scoring", "Models", "Checkpoints", "Files", "TestSupport"]),
     .testTarget(
       name: "ReportTests", dependencies: ["Report", "Sampling", "Models", "Compute", "Files", "HDF5", "TestSupport"]),
-    .testTarget(name: "StageTests", dependencies: ["Stage", "TestSupport"]),
-    .testTarget(name: "SpoolTests", dependencies: ["Spool", "TestSupport"]),
+    .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"]),
+    .testTarget(name: "StageTests", dependencies: ["Stage", "Records", "Files", "TestSupport"]),
+    .testTarget(name: "SpoolTests", dependencies: ["Spool", "Records", "TestSupport"]),
     .testTarget(
       name: "ProgramTests",
-      dependencies: ["Spool", "OptionValues", "Checkpoints", "Models", "Compute", "HDF5", "Files", "TestSupport"]),
+      dependencies: [
+        "Spool", "OptionValues", "Records", "Checkpoints", "Models", "Compute", "HDF5", "Files", "TestSupport",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

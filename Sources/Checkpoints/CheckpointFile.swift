@@ -54,7 +54,11 @@ package final class CheckpointFile: Sendable {
     var template = Array("\(folder)/sid-unpacked.XXXXXX".utf8CString)
     let descriptor = mkstemp(&template)
     guard descriptor >= 0 else { throw Failure.system(folder, "create a temporary file in it") }
-    unlink(template)
+    guard unlink(template) == 0 else {
+      let failure = Failure.system(folder, "remove the name of a temporary file in it")
+      close(descriptor)
+      throw failure
+    }
     var written = 0
     do {
       try content { block in

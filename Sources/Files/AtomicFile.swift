@@ -62,7 +62,10 @@ public enum AtomicFile {
   }
 
   /// The name that an output has until it is complete.
-  public static func partial(of path: String) -> String { path + ".partial" }
+  public static func partial(of path: String) -> String { path + partialSuffix }
+
+  /// What is put behind a name until the file is complete.
+  static let partialSuffix = ".partial"
 
   /// The number of a file or folder on its disk, which it keeps when it is renamed.
   public static func inode(of path: String) throws -> UInt64 {

@@ -18,9 +18,15 @@ public final class OutputFile {
   public init(_ path: String, isTemporary: Bool = false) throws {
     self.path = path
     let creation = isTemporary ? O_CREAT | O_TRUNC | O_NOFOLLOW : 0
-    descriptor = open(path, O_RDWR | O_CLOEXEC | creation, 0o644)
+    let descriptor = open(path, O_RDWR | O_CLOEXEC | creation, 0o644)
     guard descriptor >= 0 else { throw Failure.system(path, "open for writing") }
-    if isTemporary { unlink(path) }
+    if isTemporary && unlink(path) != 0 {
+      // Under its name it would outlive the process, and in a folder be published with the rest.
+      let failure = Failure.system(path, "remove its name")
+      close(descriptor)
+      throw failure
+    }
+    self.descriptor = descriptor
     buffer.reserveCapacity(Self.bufferBytes)
   }
 

@@ -69,6 +69,8 @@ public struct SampleArchive<Network: Denoiser>: Sendable {
     /// Called with the first images, [count, H, W, C], before the archive takes its name: the place to publish what
     /// stands beside it.
     public var completing: @Sendable (_ firstImages: [UInt8], _ count: Int) throws -> Void = { _, _ in }
+    /// Called with the digests of the archive's files, by path, when it is complete.
+    public var digested: @Sendable (_ sha256: [String: String]) -> Void = { _ in }
 
     /// Nothing is asked and nothing is told.
     public init() {}
@@ -109,14 +111,10 @@ public struct SampleArchive<Network: Denoiser>: Sendable {
     let outcome = try making.shards(plan, share: share, existing: existing)
     guard outcome == .complete else { return outcome }
     if share != nil { return .shareComplete }
-    try SampleMaster(plan, mixingKernels: existing.mixingKernels).publish(
-      createdBy: createdBy, sheet: sheet, companions: callbacks.completing)
+    callbacks.digested(
+      try SampleMaster(plan, mixingKernels: existing.mixingKernels).publish(
+        createdBy: createdBy, sheet: sheet, companions: callbacks.completing))
     return .complete
-  }
-
-  /// Removes what an interrupted run may have left beside an archive that is complete.
-  public func removeLeftovers(of output: String) {
-    if let plan = plan(output) { SampleArchiveFormat.removeLeftovers(of: plan) } else { SampleParts.remove(of: output) }
   }
 
   /// Whether all shards of an archive stand beside it; one file has none to lack.
@@ -130,9 +128,7 @@ public enum SampleArchiveFormat {
   /// Their `format` attribute.
   public static let name = "sid-samples"
 
-  /// Removes the parts and the records of shards that are complete.
-  static func removeLeftovers(of plan: ShardPlan) {
-    for shard in 0..<plan.shardCount { SampleParts.remove(of: plan.path(shard)) }
-    ShardRecords(plan).remove()
-  }
+  /// Removes what interrupted runs may have left beside an archive that is complete.
+  /// - Throws: a `Failure` naming what cannot be removed.
+  public static func removeLeftovers(of archive: String) throws { try SampleLeftovers.remove(of: archive) }
 }

@@ -32,7 +32,7 @@ struct SampleMaking<Network: Denoiser> {
     }
     callbacks.started(job.finishedCount, archive.count, job.discarded)
     var jobs: [SampleFileJob] = [job]
-    let completing = callbacks.completing
+    let (completing, digested) = (callbacks.completing, callbacks.digested)
     let manifest = { @Sendable [setting, output, archive] (digest: String) in
       try SampleManifest(
         output, sha256: digest, createdBy: setting.createdBy, provenance: setting.provenance,
@@ -40,7 +40,13 @@ struct SampleMaking<Network: Denoiser> {
       ).publish(beside: output)
     }
     let isDone = try run(done: job.finishedCount, nextJob: { jobs.popLast() }) { job in
-      try job.finish(digested: { digest, _ in try manifest(digest) }, companions: completing)
+      var sha256 = ""
+      try job.finish(
+        digested: { digest, _ in
+          sha256 = digest
+          try manifest(digest)
+        }, companions: completing)
+      digested([job.path: sha256])
     }
     return isDone ? .complete : .stopped
   }

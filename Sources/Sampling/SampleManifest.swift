@@ -1,6 +1,7 @@
 import Diagnostics
 import Files
 import Foundation
+import HDF5
 import OptionValues
 
 /// What an archive consists of, `NAME.manifest.json` beside it: digests of all its files, of the network and of other
@@ -90,6 +91,41 @@ public struct SampleManifest: Codable, Sendable, Equatable {
       manifest.formatVersion == 1
     else { throw Failure(.dataError, path, "not the manifest of an archive") }
     self = manifest
+  }
+
+  /// Whether an archive has a manifest: it says the seeds that it was made from.
+  public static func isDue(_ reader: SampleReader) -> Bool { seeds(of: reader) != nil }
+
+  private static func seeds(of reader: SampleReader) -> SeedList? {
+    guard let list = SampleOrigin(json: reader.provenance)?.options["seeds"], let seeds = try? SeedList(list),
+      seeds.count == reader.count
+    else { return nil }
+    return seeds
+  }
+
+  /// Makes the manifest of a finished archive anew, where it has one.
+  ///
+  /// - Parameters:
+  ///   - reader: the archive.
+  ///   - known: digests of its files by path, as far as they are known.
+  ///   - digest: computes the others.
+  /// - Returns: the digests of all its files, by path.
+  /// - Throws: a `Failure` where the archive or a shard cannot be read; what `digest` throws.
+  public static func restore(
+    of reader: SampleReader, sha256 known: [String: String] = [:], digest: (String) throws -> String
+  ) throws -> [String: String] {
+    let archive = reader.path
+    guard let seeds = seeds(of: reader) else { return known }
+    if reader.shards != nil {
+      return try SampleMaster(shardsOf: archive, mixingKernels: true).restoreManifest(seeds, sha256: known, digest)
+    }
+    let sha256 = try known[archive] ?? digest(archive)
+    try SampleManifest(
+      archive, sha256: sha256, createdBy: try HDF5File.open(archive).root.stringAttribute("created_by"),
+      provenance: reader.provenance, imageShape: [reader.shape.height, reader.shape.width, reader.shape.channels],
+      seeds: seeds
+    ).publish(beside: archive)
+    return [archive: sha256]
   }
 
   func publish(beside archive: String) throws {

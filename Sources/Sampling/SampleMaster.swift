@@ -121,21 +121,29 @@ public struct SampleMaster {
   ///   - createdBy: the `created_by` attribute.
   ///   - sheet: images in a row, and rows, of the picture.
   ///   - companions: called with the first images before the archive takes its name.
+  /// - Returns: the digests of the archive and its shards, by path.
+  @discardableResult
   public func publish(
     createdBy: String, sheet: (columns: Int, rows: Int),
     companions: (_ firstImages: [UInt8], _ count: Int) throws -> Void
-  ) throws {
+  ) throws -> [String: String] {
     let records = ShardRecords(plan)
     let digests = try (0..<plan.shardCount).map { try records.sha256(plan.path($0)) }
     let sources = (0..<plan.shardCount).map { HDF5VirtualSource(file: plan.file($0), rows: plan.images($0).count) }
     let first = try firstImages(sheet.columns * sheet.rows)
+    var sha256 = Dictionary(digests.enumerated().map { (plan.path($0), $1) }) { $1 }
     let publishManifest = { (digest: String) in
       let seeds = try origins[0]?.options["seeds"].map { try SeedList($0) }
       guard let seeds, seeds.count == plan.count else { return }
       try manifest(digest, digests, seeds, createdBy: createdBy).publish(beside: plan.archive)
     }
     try HDF5File.publish(
-      plan.archive, completing: { try publishManifest(try SHA256.hexDigest(ofFile: $0)) }
+      plan.archive,
+      completing: { partial in
+        let digest = try SHA256.hexDigest(ofFile: partial)
+        sha256[plan.archive] = digest
+        try publishManifest(digest)
+      }
     ) { file in
       let root = file.root
       try root.setAttribute("format", SampleArchiveFormat.name)
@@ -155,7 +163,22 @@ public struct SampleMaster {
       try root.writePreview(first, imageShape: imageShape, columns: sheet.columns)
       try companions(first, first.count / max(1, imageShape.reduce(1, *)))
     }
-    SampleArchiveFormat.removeLeftovers(of: plan)
+    try SampleLeftovers.remove(of: plan.archive)
+    return sha256
+  }
+
+  /// Publishes the manifest of an archive that is closed.
+  func restoreManifest(
+    _ seeds: SeedList, sha256 known: [String: String], _ digest: (String) throws -> String
+  ) throws -> [String: String] {
+    var sha256: [String: String] = [:]
+    for path in [plan.archive] + (0..<plan.shardCount).map({ plan.path($0) }) {
+      sha256[path] = try known[path] ?? digest(path)
+    }
+    let digests = (0..<plan.shardCount).map { sha256[plan.path($0)] ?? "" }
+    let createdBy = try HDF5File.open(plan.archive).root.stringAttribute("created_by")
+    try manifest(sha256[plan.archive] ?? "", digests, seeds, createdBy: createdBy).publish(beside: plan.archive)
+    return sha256
   }
 
   private func manifest(_ digest: String, _ digests: [String], _ seeds: SeedList, createdBy: String) -> SampleManifest {

@@ -115,17 +115,19 @@ final class SampleParts {
   /// Removes the folder with everything in it. Leftovers cost space, not correctness, so this is best effort.
   func remove() { try? FolderTree.remove(folder) }
 
-  /// Removes what an interrupted run has left beside a finished archive.
+  /// Removes the folder that an interrupted run has left beside a finished archive.
   ///
   /// What another process has locked is left to it.
-  static func remove(of output: String) {
-    let folder = folder(of: output)
+  /// - Throws: a `Failure` where it cannot be removed.
+  static func remove(folder: String) throws {
     // Created where a removal was cut short that had come as far as the lock; without the folder there is nothing to do.
-    let descriptor = open(folder + "/" + lockName, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
-    guard descriptor >= 0 else { return }
+    let path = folder + "/" + lockName
+    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
+    if descriptor < 0 && errno == ENOENT { return }
+    guard descriptor >= 0 else { throw Failure.system(path, "open") }
     defer { close(descriptor) }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return }
-    try? FolderTree.remove(folder)
+    try FolderTree.remove(folder)
   }
 
   private static let lockName = "lock"
@@ -161,7 +163,10 @@ final class SampleParts {
   /// Makes the folder and holds its lock until the descriptor is closed.
   private static func claim(_ folder: String) throws -> Int32 {
     while true {
-      guard mkdir(folder, 0o755) == 0 || errno == EEXIST else {
+      if mkdir(folder, 0o755) == 0 {
+        // Parts are as safe as the folder that they stand in.
+        try AtomicFile.synchronize(AtomicFile.folder(of: folder))
+      } else if errno != EEXIST {
         let failure = Failure.system(folder, "create")
         throw failure.status == .noInput
           ? Failure(.cannotCreate, folder, "its folder does not exist", remedy: "create the folder first") : failure

@@ -18,7 +18,8 @@ struct ShardRecords: Sendable {
   init(_ plan: ShardPlan) { folder = plan.recordFolder }
 
   func createFolder() throws {
-    guard mkdir(folder, 0o755) == 0 || errno == EEXIST else { throw Failure.system(folder, "create") }
+    if mkdir(folder, 0o755) == 0 { return try AtomicFile.synchronize(AtomicFile.folder(of: folder)) }
+    guard errno == EEXIST else { throw Failure.system(folder, "create") }
   }
 
   /// Keeps the digest of a shard that is still under its temporary name.
@@ -39,9 +40,6 @@ struct ShardRecords: Sendable {
     }
     return try SHA256.hexDigest(ofFile: path)
   }
-
-  /// Removes them all; they cost space, not correctness, so this is best effort.
-  func remove() { try? FolderTree.remove(folder) }
 
   private func recordPath(_ path: String) -> String { folder + "/" + (path as NSString).lastPathComponent + ".json" }
 

@@ -143,9 +143,10 @@ public struct FeaturePass {
   }
 
   /// Removes the files of an interrupted pass, once what was made from it is published.
-  public static func removeScratch(_ scratch: String) {
+  /// - Throws: a `Failure` naming what cannot be removed.
+  public static func removeScratch(_ scratch: String) throws {
     for path in [statePath(scratch), statePath(scratch) + ".partial"] + PassState.rowNames.map({ scratch + $0 }) {
-      unlink(path)
+      try AtomicFile.remove(path)
     }
   }
 
@@ -161,7 +162,7 @@ public struct FeaturePass {
 
   /// Begins anew. What is saved goes first: its rows are about to be overwritten.
   private func fresh(_ scratch: String?, _ identity: String) throws -> PassState {
-    if let scratch { Self.removeScratch(scratch) }
+    if let scratch { try Self.removeScratch(scratch) }
     return try PassState(scratch: scratch, identity: identity, nextImage: range.lowerBound, layout: layout)
   }
 

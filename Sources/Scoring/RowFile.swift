@@ -27,7 +27,11 @@ final class RowFile<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
     let flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (keeping == 0 ? O_TRUNC : 0)
     descriptor = open(name, flags, 0o600)
     guard descriptor >= 0 else { throw Failure.system(name, "create") }
-    if path == nil { unlink(name) }
+    if path == nil && unlink(name) != 0 {
+      let failure = Failure.system(name, "remove its name")
+      close(descriptor)
+      throw failure
+    }
     (self.path, self.width, count) = (name, width, keeping)
     let header = Array(try SHA256.hexDigest(of: Data(identity.utf8)).utf8)
     if keeping > 0 {

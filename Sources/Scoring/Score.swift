@@ -50,6 +50,27 @@ public struct Score: Sendable, Equatable {
     for score in scores { try score.write(to: file.root) }
   }
 
+  /// Reads the figures of a score file back.
+  /// - Throws: a `Failure` naming the file and what in it is missing.
+  public static func read(from root: HDF5Group) throws -> [Score] {
+    try root.stringsAttribute("figures").map { figure in
+      var score = Score(
+        figure: figure, value: try root.doubleAttribute(figure),
+        definition: try root.stringAttribute(figure + "_definition"),
+        imageCount: try root.intAttribute(figure + "_image_count"))
+      let reference = figure + "_reference_image_count"
+      if root.hasAttribute(reference) { score.referenceImageCount = try root.intAttribute(reference) }
+      for kind in [Uncertainty.Kind.standardError, .standardDeviation]
+      where root.hasAttribute(figure + "_" + kind.rawValue) {
+        score.uncertainty = Uncertainty(
+          kind: kind, value: try root.doubleAttribute(figure + "_" + kind.rawValue),
+          origin: try root.stringAttribute(figure + "_uncertainty"))
+      }
+      if root.hasAttribute(figure + "_notes") { score.notes = try root.stringsAttribute(figure + "_notes") }
+      return score
+    }
+  }
+
   /// Writes the figure's attributes: FIGURE, FIGURE_definition, FIGURE_image_count and, where they exist,
   /// FIGURE_reference_image_count, FIGURE_standard_error or FIGURE_standard_deviation, FIGURE_uncertainty, FIGURE_notes.
   func write(to group: HDF5Group) throws {

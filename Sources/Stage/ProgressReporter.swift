@@ -1,4 +1,5 @@
 import Foundation
+import Records
 import Synchronization
 
 /// Shows how far a stage is: a bar on a terminal, now and then a line elsewhere, and JSON lines for the daemon.

@@ -1,6 +1,7 @@
 import Compute
 import Diagnostics
 import Foundation
+import Records
 import Stage
 
 /// Work that can be repeated: every repetition does the same amount of it.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Compute
 import Diagnostics
 import Foundation
+import Records
 import Stage
 
 /// The shape of one convolution: stride 1, zero padding.

@@ -1,6 +1,7 @@
 import Compute
 import Diagnostics
 import Foundation
+import Records
 import Stage
 
 /// What the processor does at its best, which kernels were chosen, and how near each kind of layer comes to that.

@@ -1,6 +1,7 @@
 import Compute
 import Diagnostics
 import Foundation
+import Records
 import Stage
 
 /// Answers each line on standard input with one line of JSON, so that another program decides what runs when.

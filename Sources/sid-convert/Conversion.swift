@@ -6,6 +6,7 @@ import Files
 import Foundation
 import HDF5
 import Models
+import Records
 import Stage
 
 /// Writes what a source holds, tensor by tensor: no more than one is ever in memory.
@@ -22,19 +23,21 @@ struct Conversion {
   /// As a file of this package.
   func run(_ context: StageContext) throws {
     guard let watch = try start(context) else { return }
+    let recorder = StepRecorder(output: output, stage: "convert")
+    try recorder.begin(overwrite: context.options.overwrite)
     try HDF5File.publish(output) { file in
       let details = try write(to: file, watch)
       try file.root.setAttribute("created_by", Version.line(context.program))
       try file.root.setAttribute("provenance", provenance.json)
-      // Before the file has its final name, which says that all is done.
-      try publishSummary(
-        output: output, stage: "convert", figures: [:],
+      try recorder.keep(
+        figures: [:],
         details: details.merging(reading.details) { $1 }.merging([
           "tensors": .int(tensorCount),
           "inputs": .object(
             provenance.inputs.mapValues { .object(["path": .string($0.path), "sha256": .string($0.sha256)]) }),
-        ]) { $1 })
+        ]) { $1 }, provenance: provenance.json)
     }
+    try recorder.publish(provenance: provenance.json, files: [output])
   }
 
   /// As a state_dict that other programs load.

@@ -78,9 +78,9 @@ struct Convert: ParsableCommand {
       let description = try config.map { (options: try ConfigurationFile.read($0), origin: $0) }
       let state = try FinishedOutput.check(
         output, wanted: provenance, overwrite: stage.overwrite, existingProvenance: existingProvenance)
-      if state == .same {
-        context.note("\(output): made from the same source already; nothing to do")
-        return
+      let recorder = StepRecorder(output: output, stage: "convert")
+      if state == .same, try isRecorded(recorder, provenance) {
+        return context.note("\(output): made from the same source already; nothing to do")
       }
       let (content, reading) = try file.content(key: key, description: description)
       reading.note(source, context)
@@ -93,6 +93,18 @@ struct Convert: ParsableCommand {
         try conversion.run(context)
       }
     }
+  }
+
+  /// Whether the record of a finished output is there, or could be completed without converting anew.
+  private func isRecorded(_ recorder: StepRecorder, _ provenance: Provenance) throws -> Bool {
+    // A state_dict has no record: its name may be that of a network beside it.
+    if to != nil { return true }
+    if try recorder.isFinished(wanted: provenance, promising: [recorder.output]) { return true }
+    guard !stage.dryRun, let existing = try existingProvenance(recorder.output),
+      try recorder.kept(provenance: existing) != nil
+    else { return false }
+    try recorder.publish(provenance: existing, files: [recorder.output])
+    return true
   }
 
   private func existingProvenance(_ path: String) throws -> String? {

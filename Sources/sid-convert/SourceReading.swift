@@ -1,3 +1,4 @@
+import Records
 import Stage
 
 /// What was done to a source's names, and what of it was not taken: said on stderr and in the summary.

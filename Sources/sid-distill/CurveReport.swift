@@ -1,6 +1,7 @@
 import Distillation
 import Foundation
 import Images
+import Records
 import Scoring
 import Stage
 

@@ -31,43 +31,20 @@ extension DistillationRun {
     try file.root.setAttribute("provenance", wanted.json)
   }
 
-  /// Publishes the figures first and the generator last: the generator's name says that all is done.
+  /// Publishes the generator, what belongs beside it, and at last the record.
   func publish(
     _ state: TrainingState, _ progress: Progress, _ wanted: Provenance, labelsOf images: StoredImages?
   ) throws {
     let curve = progress.curve
-    let fit = PowerLawFit(curve)
-    var figures: [String: JSONValue] = [
-      "distilled_kimg": .double(kimg(state)), "distillation_seconds": .double(progress.seconds),
-    ]
-    var details: [String: JSONValue] = ["curve": .array(curve.points.map(\.summary))]
-    if let images {
-      details["labels"] = [
-        "images": .int(images.count), "left_out": .object(images.leftOut.counts.mapValues { .int($0) }),
-      ]
-    }
-    if let last = curve.points.last { figures["fd_distillation_last"] = .double(last.fd) }
-    if let best = curve.best {
-      figures["fd_distillation_best"] = .double(best.fd)
-      figures["fd_distillation_best_kimg"] = .double(best.kimg)
-    }
-    if curve.points.count > 1 {
-      let path = stem + "-curve.png"
-      try curve.plot(fit).write(to: path)
-      figures["curve_plot"] = .string((path as NSString).lastPathComponent)
-    }
-    if let fit {
-      context.note("\(command.output): \(fit.sentence)")
-      figures["fd_distillation_slope"] = .double(fit.slope)
-      details["fit"] = fit.summary
-    }
-    try publishSummary(output: command.output, stage: "distill", figures: figures, details: details)
+    if let fit = PowerLawFit(curve) { context.note("\(command.output): \(fit.sentence)") }
+    try keep(curve, kimg: kimg(state), seconds: progress.seconds, labelsOf: images, provenance: wanted.json)
     try HDF5File.publish(command.output) { file in
       try state.generatorEMA.write(to: file)
       try stamp(file, wanted)
       try file.root.setAttribute("curve", curve.withoutTimes.json)
       if let continues = progress.continues { try file.root.setAttribute("continues", continues) }
     }
+    try publishRecord(curve, wanted, provenance: wanted.json)
   }
 
   static func provenance(of path: String) throws -> String? {

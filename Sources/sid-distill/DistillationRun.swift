@@ -37,7 +37,10 @@ struct DistillationRun {
     try command.expected.check(wanted)
     let existing = try FinishedOutput.check(
       command.output, wanted: wanted, overwrite: context.options.overwrite, existingProvenance: Self.provenance(of:))
-    if existing == .same { return context.note("\(command.output): already made from these inputs and options") }
+    if existing == .same {
+      try completeRecord(wanted)
+      return context.note("\(command.output): already made from these inputs and options")
+    }
     let evaluator = try makeEvaluator()
     try Machine.requireMemory(
       estimate(evaluator).peakMemoryBytes, for: "distilling \(command.teacher)",
@@ -45,6 +48,7 @@ struct DistillationRun {
     )
     var (state, progress) = try start(wanted)
     let dataset = try command.training.labels.map { try ImageDataset(contentsOf: $0) }
+    try recorder.begin(overwrite: context.options.overwrite)
     let distiller = Distiller(
       teacher: teacher, settings: settings, state: state ?? TrainingState(teacher: teacher, settings: settings),
       draws: SeededDraws(
@@ -166,7 +170,7 @@ struct DistillationRun {
       progress.curve.points.append(point)
       metrics.merge(point.others ?? [:]) { $1 }
       metrics["fd"] = point.fd
-      if isBest { try write(distiller.state.generatorEMA, to: stem + "-best.h5", wanted) }
+      if isBest { try write(distiller.state.generatorEMA, to: bestPath, wanted) }
       return true
     }
     func stop() throws -> Never {
@@ -235,7 +239,7 @@ struct DistillationRun {
       > (Double(images - settings.batch) / (interval * 1000)).rounded(.down)
   }
 
-  private func isGoodEnough(_ curve: EvaluationCurve) -> Bool {
+  func isGoodEnough(_ curve: EvaluationCurve) -> Bool {
     guard let limit = command.evaluation.stopAtFD, let last = curve.points.last, last.kimg > 0 else { return false }
     return last.fd <= limit
   }

@@ -3,6 +3,7 @@ import Diagnostics
 import Files
 import Foundation
 import Models
+import Records
 import Report
 import Stage
 
@@ -12,7 +13,7 @@ struct ReportStage {
   let context: StageContext
 
   private var output: String { command.output }
-  private var summary: String { companion(of: output, extension: "json") }
+  private var recorder: StepRecorder { StepRecorder(output: output, stage: "report") }
 
   func run() throws {
     Threads.use(context.threads)
@@ -25,11 +26,12 @@ struct ReportStage {
     let state = try FinishedOutput.check(output, wanted: provenance, overwrite: context.options.overwrite) {
       try ExistingPage.provenance($0)
     }
-    if state == .same, access(summary, F_OK) == 0 {
+    if state == .same, try isRecorded(provenance) {
       return context.note("\(output): made from the same files and options already; nothing to do")
     }
     try Machine.requireMemory(
       try peakMemoryBytes(reporting), for: command.job, remedy: "choose fewer --duplicates or --interpolations 0")
+    try recorder.begin(overwrite: context.options.overwrite)
     let progress = context.progress("report", total: 100, unit: "percent")
     let (page, look) = try reporting.page(provenance: provenance.json, createdBy: Version.line(context.program)) {
       try StopRequest.check(output)
@@ -37,11 +39,20 @@ struct ReportStage {
     }
     progress.finish()
     for problem in job.problems { context.note("\(command.job): \(problem)") }
-    try publish(page, look)
+    try publish(page, look, provenance.json)
   }
 
-  /// The figures first: a page under its final name has its summary.
-  private func publish(_ page: ReportPage, _ look: ArchiveLook?) throws {
+  /// Whether the record of a finished page is there, or could be completed without making the page anew.
+  private func isRecorded(_ provenance: Provenance) throws -> Bool {
+    if try recorder.isFinished(wanted: provenance, promising: [output]) { return true }
+    guard let existing = try ExistingPage.provenance(output), try recorder.kept(provenance: existing) != nil else {
+      return false
+    }
+    try recorder.publish(provenance: existing, files: [output])
+    return true
+  }
+
+  private func publish(_ page: ReportPage, _ look: ArchiveLook?, _ provenance: String) throws {
     var figures: [String: JSONValue] = ["report": .string((output as NSString).lastPathComponent)]
     var details: [String: JSONValue] = [:]
     if let check = look?.duplicates {
@@ -53,8 +64,9 @@ struct ReportStage {
         "median_nearest_distance": check.medianNearest.map { .double($0) } ?? .null,
       ]
     }
-    try publishSummary(output: output, stage: "report", figures: figures, details: details)
+    try recorder.keep(figures: figures, details: details, provenance: provenance)
     try AtomicFile.publish(output, data: Data(page.html.utf8))
+    try recorder.publish(provenance: provenance, files: [output])
   }
 
   private func provenance(_ reporting: Reporting) throws -> Provenance {

@@ -4,6 +4,7 @@ import Diagnostics
 import Files
 import Foundation
 import OptionValues
+import Records
 import Sampling
 import Stage
 
@@ -59,6 +60,16 @@ struct ExportStage {
   let output: String?
   let export: ArchiveExport
   let context: StageContext
+  /// The digest of the archive's file, where it is known.
+  var archiveSHA256: String?
+  /// Whether what stands in its place is known to be an export that is to be made again.
+  var replaces = false
+
+  /// What an export leaves: the output and its record.
+  static func paths(of output: String) -> [String] { [output, output + recordSuffix] }
+
+  private var overwrites: Bool { replaces || context.options.overwrite }
+  private static let recordSuffix = ".export.json"
 
   func run() throws {
     Threads.use(context.threads)
@@ -66,20 +77,20 @@ struct ExportStage {
     try AtomicFile.requireFolder(of: path)
     let reader = try SampleReader(archive)
     let record = try record(reader)
-    let recordPath = path + ".export.json"
+    let recordPath = path + Self.recordSuffix
     let nextPath = recordPath + ".next"
     func announcement(_ inode: UInt64) -> Data { Data("\(record)inode \(inode)\n".utf8) }
-    if access(path, F_OK) == 0, !context.options.overwrite {
+    if access(path, F_OK) == 0, !overwrites {
       let files = FileManager.default
       if files.contents(atPath: nextPath) == announcement(try AtomicFile.inode(of: path)) {
         try AtomicFile.publish(recordPath, data: Data(record.utf8))
-        unlink(nextPath)
       }
       guard files.contents(atPath: recordPath) == Data(record.utf8) else {
         throw Failure(
           .cannotCreate, path, "exists, and is no such export of \(archive)",
           remedy: "choose another --output, or give --overwrite")
       }
+      try removeAnnouncement(nextPath)
       return context.note("\(path): exported from the same archive already; nothing to do")
     }
     if context.options.dryRun {
@@ -87,23 +98,28 @@ struct ExportStage {
         "\(path): \(reader.count) images of \(reader.shape), \(reader.count * reader.shape.count) bytes of pixels")
     }
     // A record tells of an output that is there: it goes before the old one and comes before the new one.
-    unlink(recordPath)
+    try AtomicFile.remove(recordPath)
     let progress = context.progress("export", total: reader.count, unit: "images")
     let isDone = try export.write(
-      reader, to: path, replacing: context.options.overwrite, createdBy: Version.line(context.program),
+      reader, to: path, replacing: overwrites, createdBy: Version.line(context.program),
       progressed: { progress.update(done: $0) }, shouldStop: { StopRequest.isRequested },
       willPublish: { try AtomicFile.publish(nextPath, data: announcement($0)) })
     progress.finish()
     guard isDone else { throw StopRequest.failure(path) }
     try AtomicFile.publish(recordPath, data: Data(record.utf8))
-    unlink(nextPath)
+    try removeAnnouncement(nextPath)
+  }
+
+  private func removeAnnouncement(_ path: String) throws {
+    try AtomicFile.remove(path)
+    try AtomicFile.removeAbandonedPartials(of: [path])
   }
 
   private func record(_ reader: SampleReader) throws -> String {
-    let manifest = try SHA256.hexDigest(ofFile: archive)
+    let digest = try archiveSHA256 ?? SHA256.hexDigest(ofFile: archive)
     return JSONValue.object([
       "format": .string(export.format.rawValue), "archive": .string((archive as NSString).lastPathComponent),
-      "archive_sha256": .string(manifest), "images": .int(reader.count), "subdirs": .bool(export.subdirs),
+      "archive_sha256": .string(digest), "images": .int(reader.count), "subdirs": .bool(export.subdirs),
       "tar_images": .int(export.imagesPerTar), "created_by": .string(Version.line(context.program)),
     ]).prettyText
   }

@@ -28,50 +28,25 @@ struct MergeCommand: ParsableCommand {
     StageProgram.run(SidSample.program, on: archive, options: stage, writing: [OutputPlace(archive, option: "archive")])
     { context in
       let master = try SampleMaster(shardsOf: archive, mixingKernels: mixedKernels)
+      let record = ArchiveRecord(archive: archive, sheet: (16, 8), context: context)
       if access(archive, F_OK) == 0, !context.options.overwrite {
         let reader = try SampleReader(archive)
-        guard reader.provenance == master.archiveProvenance else {
+        guard reader.provenance == master.archiveProvenance, let wanted = Provenance(json: reader.provenance) else {
           throw Failure(
             .cannotCreate, archive, "exists, and was not made from the shards beside it", remedy: "give --overwrite")
+        }
+        if try !record.isFinished(wanted: wanted, exports: []), !context.options.dryRun {
+          try record.complete(exports: [])
         }
         return context.note("\(archive): made from the same shards already; nothing to do")
       }
       if context.options.dryRun { return print("\(archive): \(master.count) images, all shards are there") }
-      try master.publish(createdBy: Version.line(context.program), sheet: (16, 8)) { images, count in
-        try Companions(archive: archive, count: master.count, shape: master.shape).publish(
-          images, count, columns: 16, details: [:])
+      try record.recorder.begin(overwrite: context.options.overwrite)
+      let digests = try master.publish(createdBy: Version.line(context.program), sheet: (16, 8)) { images, number in
+        let shape = ImageShape(height: master.shape[0], width: master.shape[1], channels: master.shape[2])
+        try record.keep(images, number, count: master.count, shape: shape, provenance: master.archiveProvenance)
       }
+      try record.complete(exports: [], sha256: digests)
     }
-  }
-}
-
-/// What stands beside an archive: the contact sheet `NAME.png` and the summary `NAME.json`.
-struct Companions {
-  let archive: String
-  let count: Int
-  /// [H, W, C].
-  let shape: [Int]
-
-  /// Publishes both.
-  /// - Parameters:
-  ///   - images: the first images, [number, H, W, C].
-  ///   - number: how many.
-  ///   - columns: images in a row.
-  ///   - details: fields of the summary.
-  func publish(_ images: [UInt8], _ number: Int, columns: Int, details: [String: JSONValue]) throws {
-    var figures: [String: JSONValue] = ["archive": .string((archive as NSString).lastPathComponent)]
-    // Images of other channels than gray and RGB have no picture.
-    if [1, 3].contains(shape[2]) {
-      let sheet = companion(of: archive, extension: "png")
-      try ContactSheet.write(
-        images: images, count: number, shape: ImageShape(height: shape[0], width: shape[1], channels: shape[2]),
-        columns: columns, to: sheet)
-      figures["contact_sheet"] = .string((sheet as NSString).lastPathComponent)
-    }
-    var fields = details
-    fields["images"] = .int(count)
-    fields["image_shape"] = .array(shape.map { .int($0) })
-    fields["manifest"] = .string((SampleManifest.path(of: archive) as NSString).lastPathComponent)
-    try publishSummary(output: archive, stage: "sample", figures: figures, details: fields)
   }
 }

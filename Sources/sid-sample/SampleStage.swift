@@ -5,6 +5,7 @@ import Foundation
 import HDF5
 import Images
 import Models
+import Records
 import Sampling
 import Stage
 import Synchronization
@@ -38,24 +39,38 @@ struct SampleStage {
     let state = try FinishedOutput.check(output, wanted: provenance, overwrite: context.options.overwrite) {
       try HDF5File.open($0).root.stringAttribute("provenance")
     }
+    let record = ArchiveRecord(
+      archive: output, sheet: (command.work.contactSheetColumns, command.work.contactSheetRows), context: context)
+    let exports = command.work.export
+    guard !exports.contains(.png) || archive.count <= ArchiveRecord.mostExportedFiles else {
+      throw Failure(
+        .usage, "--export png", "would be \(archive.count) files, more than a record names",
+        remedy: "give --export webdataset, or use sid-sample export --to png")
+    }
+    var digests: [String: String] = [:]
     if state == .missing || !archive.hasAllShards(output) {
       try Machine.requireMemory(
         peakMemoryBytes(archive), for: command.network, remedy: "choose a smaller --batch or --low-memory")
-      guard try make(archive, provenance) else { return }
+      try record.recorder.begin(overwrite: context.options.overwrite)
+      guard let made = try make(archive, provenance, record) else { return }
+      digests = made
+    } else if try record.isFinished(wanted: provenance, exports: exports) {
+      return context.note("\(output): made from the same network and options already; nothing to do")
     } else {
-      archive.removeLeftovers(of: output)
-      context.note("\(output): made from the same network and options already; nothing to do")
+      context.note("\(output): made from the same network and options already; completing what belongs to it")
     }
-    for format in command.work.export {
-      try ExportStage(archive: output, output: nil, export: ArchiveExport(format), context: context).run()
-    }
+    try record.complete(exports: exports, sha256: digests, details: details(archive))
   }
 
-  /// Returns whether the whole archive is there.
-  private func make(_ archive: SampleArchive<Network>, _ provenance: Provenance) throws -> Bool {
+  /// Returns the digests of the archive's files, or nil where only a share of it was to be made.
+  private func make(_ archive: SampleArchive<Network>, _ provenance: Provenance, _ record: ArchiveRecord) throws
+    -> [String: String]?
+  {
     let started = ProcessInfo.processInfo.systemUptime
     var progress: ProgressReporter?
     let earlier = Mutex(0)
+    let digests = Mutex<[String: String]>([:])
+    let shape = archive.network.imageShape
     var callbacks = SampleArchive<Network>.Callbacks()
     callbacks.started = { done, total, discarded in
       earlier.withLock { $0 = done }
@@ -65,22 +80,27 @@ struct SampleStage {
     }
     callbacks.progressed = { progress?.update(done: $0) }
     callbacks.shouldStop = { StopRequest.isRequested }
-    callbacks.completing = { images, count in
+    callbacks.completing = { images, number in
       let made = archive.count - earlier.withLock { $0 }
-      try publishCompanions(
-        archive, images, count, imagesPerSecond: Double(made) / (ProcessInfo.processInfo.systemUptime - started))
+      var details = details(archive)
+      details["images_per_second"] = .double(Double(made) / (ProcessInfo.processInfo.systemUptime - started))
+      try record.keep(
+        images, number, count: archive.count,
+        shape: ImageShape(height: shape[0], width: shape[1], channels: shape[2]), provenance: provenance.json,
+        details: details)
     }
+    callbacks.digested = { sha256 in digests.withLock { $0 = sha256 } }
     let outcome = try archive.write(
       to: output, provenance: provenance.json, createdBy: Version.line(context.program), share: command.work.shards,
       existing: ExistingShards(replacing: context.options.overwrite, mixingKernels: command.work.mixedKernels),
       callbacks: callbacks)
     progress?.finish()
     switch outcome {
-    case .complete: return true
+    case .complete: return digests.withLock { $0 }
     case .shareComplete:
       context.note(
         "\(output): share \(command.work.shards?.description ?? "") is complete; sid-sample merge closes the archive")
-      return false
+      return nil
     case .stopped: throw StopRequest.failure(output)
     case .held(let shards):
       throw Failure(
@@ -89,18 +109,13 @@ struct SampleStage {
     }
   }
 
-  /// The contact sheet and the summary, which stand there before the archive takes its name.
-  private func publishCompanions(
-    _ archive: SampleArchive<Network>, _ images: [UInt8], _ count: Int, imagesPerSecond: Double
-  ) throws {
-    try Companions(archive: output, count: archive.count, shape: archive.network.imageShape).publish(
-      images, count, columns: command.work.contactSheetColumns,
-      details: [
-        "seeds": .string(archive.recipe.seeds.description), "network": .string(name(command.network)),
-        "sampler": .object(archive.recipe.sampler.options.mapValues { .string($0) }),
-        "evaluations_per_image": .int(archive.recipe.sampler.evaluations),
-        "images_per_second": .double(imagesPerSecond),
-      ])
+  /// What the record says of the work.
+  private func details(_ archive: SampleArchive<Network>) -> [String: JSONValue] {
+    [
+      "seeds": .string(archive.recipe.seeds.description), "network": .string(name(command.network)),
+      "sampler": .object(archive.recipe.sampler.options.mapValues { .string($0) }),
+      "evaluations_per_image": .int(archive.recipe.sampler.evaluations),
+    ]
   }
 
   private func name(_ path: String) -> String { (path as NSString).lastPathComponent }

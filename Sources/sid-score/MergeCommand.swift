@@ -34,7 +34,7 @@ struct MergeCommand: ParsableCommand {
         provenance: Provenance(
           program: SidScore.program + " merge", inputs: inputs, options: [:], kernels: KernelSet.name),
         context: context)
-      if try work.isFinished() { return }
+      if try work.isFinished(reread: { try RecordContent(statisticsOf: output) }) { return }
       let merge = try StatisticsMerge(parts)
       if context.options.dryRun {
         return Estimate(

@@ -4,6 +4,7 @@ import Files
 import Foundation
 import HDF5
 import Models
+import Records
 import Scoring
 import Stage
 
@@ -17,18 +18,38 @@ struct PassStage {
   /// Whether the output is an npz file, by its name.
   static func isNpz(_ output: String) -> Bool { (output as NSString).pathExtension.lowercased() == "npz" }
 
-  /// Whether the output stands there already, made from the same inputs.
-  func isFinished() throws -> Bool {
-    let state = try FinishedOutput.check(output, wanted: provenance, overwrite: context.options.overwrite) { path in
-      guard Self.isNpz(path) else { return try HDF5File.open(path).root.stringAttribute("provenance") }
-      // An npz has no place for it.
-      let summary = try Data(contentsOf: URL(fileURLWithPath: companion(of: path, extension: "json")))
-      return (try JSONSerialization.jsonObject(with: summary) as? [String: Any])?["provenance"] as? String
+  private var recorder: StepRecorder { StepRecorder(output: output, stage: stage) }
+
+  /// Whether output and record stand there already, made from the same inputs.
+  ///
+  /// Where a run was cut short between the two, the record is completed.
+  /// - Parameters:
+  ///   - companions: other files of the step, which say their provenance as the output does.
+  ///   - reread: figures and details as the output itself tells them, for one whose record was lost.
+  func isFinished(companions: [String] = [], reread: () throws -> RecordContent) throws -> Bool {
+    let state = try FinishedOutput.check(
+      output, wanted: provenance, overwrite: context.options.overwrite, existingProvenance: existingProvenance)
+    guard state == .same, let existing = try existingProvenance(output) else { return false }
+    let files = [output] + companions
+    if try !recorder.isFinished(wanted: provenance, promising: files) {
+      let areThere = companions.allSatisfy { (try? existingProvenance($0)) == existing }
+      guard areThere, !context.options.dryRun else { return false }
+      if try recorder.kept(provenance: existing) == nil {
+        let content = try reread()
+        try recorder.keep(figures: content.figures, details: withInputs(content.details), provenance: existing)
+      }
+      try removeScratch()
+      try recorder.publish(provenance: existing, files: files)
     }
-    guard state == .same else { return false }
-    removeScratch()
+    try removeScratch()
     context.note("\(output): made from the same inputs already; nothing to do")
     return true
+  }
+
+  private func existingProvenance(_ path: String) throws -> String? {
+    guard Self.isNpz(path) else { return try HDF5File.open(path).root.stringAttribute("provenance") }
+    // An npz has no place for it.
+    return try recorder.recordedProvenance()
   }
 
   /// Refuses what cannot be written or held, before the work; prints the estimate for a dry run.
@@ -52,6 +73,8 @@ struct PassStage {
       return false
     }
     if let first = passes.first { try Machine.requireMemory(estimate.peakMemoryBytes, for: first.origin) }
+    // An npz cannot say what it was made from; it keeps its record until it is replaced.
+    if !Self.isNpz(output) { try recorder.begin(overwrite: context.options.overwrite) }
     Threads.use(context.threads)
     return true
   }
@@ -69,38 +92,38 @@ struct PassStage {
     return gathered
   }
 
-  /// Publishes the summary and then the output, and removes what was saved on the way.
+  /// Publishes the output, removes what was saved on the way, and publishes the record.
+  /// - Parameter companions: other files of the step, which are there.
   func publish(
-    figures: [String: JSONValue], details: [String: JSONValue], _ write: (HDF5File) throws -> Void
+    _ content: RecordContent, companions: [String] = [], _ write: (HDF5File) throws -> Void
   ) throws {
-    try publishSummary(figures: figures, details: details)
+    try recorder.begin(overwrite: context.options.overwrite)
+    try recorder.keep(figures: content.figures, details: withInputs(content.details), provenance: provenance.json)
     try HDF5File.publish(output) { file in
       try write(file)
       try stamp(file)
     }
-    removeScratch()
+    try close(companions)
   }
 
-  /// Publishes the statistics of some images, as ours or as npz, after their summary.
+  /// Publishes the statistics of some images, as ours or as npz.
   /// - Parameters:
   ///   - images: digests of the images.
   ///   - source: the images, where this run has read them.
   func publish(_ set: FeatureSet, images: [String], of source: ImageCollection? = nil) throws {
-    let statistics = set.statistics
-    var details: [String: JSONValue] = [
-      "num_images": .int(statistics.imageCount), "features": .int(statistics.featureCount),
-      "variance": .double(statistics.variance), "input_convention": .string(statistics.convention.rawValue),
-      "rank": .int(try covarianceRank(statistics.covariance, size: statistics.featureCount)),
-    ]
-    details["feature_network"] = statistics.featureNetworkSHA256.map { .string($0) }
-    if let source { (details["images"], details["left_out"]) = Self.census(source) }
-    guard Self.isNpz(output) else {
-      return try publish(figures: [:], details: details) { try set.write(to: $0, images: images) }
-    }
-    details["provenance"] = .string(provenance.json)
-    try publishSummary(figures: [:], details: details)
-    try statistics.publishNpz(output)
-    removeScratch()
+    let content = try RecordContent(statistics: set.statistics).counting(source)
+    guard Self.isNpz(output) else { return try publish(content) { try set.write(to: $0, images: images) } }
+    // An old one goes before a draft tells of the new one.
+    try AtomicFile.remove(output)
+    try recorder.begin(overwrite: true)
+    try recorder.keep(figures: content.figures, details: withInputs(content.details), provenance: provenance.json)
+    try set.statistics.publishNpz(output)
+    try close([])
+  }
+
+  private func close(_ companions: [String]) throws {
+    try removeScratch()
+    try recorder.publish(provenance: provenance.json, files: [output] + companions)
   }
 
   /// Says what sources of images left out, before the work.
@@ -108,9 +131,11 @@ struct PassStage {
     for note in sources.compactMap({ $0?.note }) { context.note(note) }
   }
 
-  /// What a source of images gave and left out, for the summary.
-  static func census(_ images: ImageCollection) -> (images: JSONValue, leftOut: JSONValue) {
-    (.int(images.count), .object(images.leftOut.counts.mapValues { .int($0) }))
+  /// Whether a file beside the output was published by a run of this work that was cut short.
+  func isMade(_ companion: String) -> Bool {
+    guard !context.options.overwrite, access(companion, F_OK) == 0 else { return false }
+    // What cannot be read is written anew.
+    return (try? existingProvenance(companion)) == provenance.json
   }
 
   /// Marks a file as made by this run.
@@ -119,11 +144,11 @@ struct PassStage {
     try file.root.setAttribute("provenance", provenance.json)
   }
 
-  private func publishSummary(figures: [String: JSONValue], details: [String: JSONValue]) throws {
+  private func withInputs(_ details: [String: JSONValue]) -> [String: JSONValue] {
     var details = details
     details["inputs"] = .object(
       provenance.inputs.mapValues { .object(["path": .string($0.path), "sha256": .string($0.sha256)]) })
-    try Stage.publishSummary(output: output, stage: stage, figures: figures, details: details)
+    return details
   }
 
   /// `.NAME` beside the output, and the part's name.
@@ -132,8 +157,8 @@ struct PassStage {
     return AtomicFile.folder(of: output) + "/.\(name)" + (part.isEmpty ? "" : ".\(part)")
   }
 
-  private func removeScratch() {
-    for part in ["", Self.referencePart] { FeaturePass.removeScratch(scratch(part)) }
+  private func removeScratch() throws {
+    for part in ["", Self.referencePart] { try FeaturePass.removeScratch(scratch(part)) }
   }
 
   /// The pass over the images of a reference.

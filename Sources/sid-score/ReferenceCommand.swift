@@ -69,7 +69,7 @@ struct ReferenceCommand: ParsableCommand {
         ], options: options, kernels: KernelSet.name)
       let work = PassStage(stage: "reference", output: output, provenance: provenance, context: context)
       try expected.check(work.provenance)
-      if try work.isFinished() { return }
+      if try work.isFinished(reread: { try RecordContent(statisticsOf: output).counting(images) }) { return }
       let network = try FeatureNetwork(contentsOf: features)
       guard let images else { return try convert(network, digest, work) }
       let convention = try network.convention(source.convention, features: features)
@@ -81,11 +81,8 @@ struct ReferenceCommand: ParsableCommand {
       work.noteLeftOut(images)
       let gathered = try work.gather(pass)
       if let share {
-        let census = PassStage.census(images)
-        let details: [String: JSONValue] = [
-          "num_images": .int(gathered.moments.count), "images": census.images, "left_out": census.leftOut,
-        ]
-        return try work.publish(figures: [:], details: details) { file in
+        let content = RecordContent(shareOfImages: gathered.moments.count).counting(images)
+        return try work.publish(content) { file in
           try StatisticsPart.write(
             gathered, share: share, of: images, images: imagesDigest, featureNetworkSHA256: digest,
             convention: convention, to: file)

@@ -77,13 +77,20 @@ struct ScoreCommand: ParsableCommand {
       let work = PassStage(
         stage: "score", output: output, provenance: try provenance(images, realImages), context: context)
       try expected.check(work.provenance)
-      if try work.isFinished() { return }
+      let reread = { try RecordContent(scoresOf: output).leavingOut(images, reference: realImages) }
+      if try work.isFinished(companions: companions, reread: reread) { return }
       try ScoreRun(
         command: self, settings: settings, images: images, realImages: realImages, work: work,
         network: FeatureNetwork(contentsOf: features), digest: SHA256.hexDigest(ofFile: features)
       ).run()
     }
   }
+
+  /// Where kept features go.
+  var featuresOutput: String { companion(of: output, extension: "features.h5") }
+
+  /// What belongs to the score beside its file.
+  var companions: [String] { keepFeatures ? [featuresOutput] : [] }
 
   private func provenance(_ images: ImageCollection?, _ realImages: ImageCollection?) throws -> Provenance {
     var options = metric.provenance.merging(source.provenance) { $1 }

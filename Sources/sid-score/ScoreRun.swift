@@ -46,15 +46,19 @@ struct ScoreRun {
     let scored = try given ?? pass.map { try featureSet(work.gather($0), convention, origin: command.samples) }
     guard let scorer, let scored else { throw Failure(.software, command.samples, "nothing to score") }
     let scores = try scorer.scores(of: scored, isResampled: command.resample != nil, origin: command.samples)
-    if command.keepFeatures, let images {
+    if command.keepFeatures, let images, !work.isMade(command.featuresOutput) {
       let digest = try images.sha256()
-      try HDF5File.publish(companion(of: command.output, extension: "features.h5")) { file in
+      try HDF5File.publish(command.featuresOutput) { file in
         try scored.write(to: file, images: [digest])
         try work.stamp(file)
       }
     }
     for note in scores.flatMap(\.notes) { work.context.note(note) }
-    try publish(scores, convention: convention)
+    let content = RecordContent(scores, featureNetworkSHA256: digest, convention: convention.rawValue)
+      .leavingOut(images, reference: realImages)
+    try work.publish(content, companions: command.companions) {
+      try Score.write(scores, featureNetworkSHA256: digest, convention: convention, to: $0)
+    }
   }
 
   private var selection: ImageSelection {
@@ -98,35 +102,5 @@ struct ScoreRun {
       statistics: try FeatureStatistics(
         gathered.moments, featureNetworkSHA256: digest, convention: convention, origin: origin),
       features: gathered.features, scores: gathered.scores)
-  }
-
-  private func publish(_ scores: [Score], convention: InputConvention) throws {
-    var details: [String: JSONValue] = [
-      "feature_network": .string(digest), "input_convention": .string(convention.rawValue),
-      "metrics": .object(Dictionary(uniqueKeysWithValues: scores.map { ($0.figure, Self.summary($0)) })),
-    ]
-    if let first = scores.first {
-      details["definition"] = .string(first.definition)
-      details["images"] = .int(first.imageCount)
-      details["reference_images"] = first.referenceImageCount.map { .int($0) }
-    }
-    if let images { details["left_out"] = PassStage.census(images).leftOut }
-    if let realImages { details["reference_left_out"] = PassStage.census(realImages).leftOut }
-    try work.publish(
-      figures: Dictionary(uniqueKeysWithValues: scores.map { ($0.figure, .double($0.value)) }), details: details
-    ) { try Score.write(scores, featureNetworkSHA256: digest, convention: convention, to: $0) }
-  }
-
-  private static func summary(_ score: Score) -> JSONValue {
-    var fields: [String: JSONValue] = [
-      "value": .double(score.value), "definition": .string(score.definition), "images": .int(score.imageCount),
-    ]
-    fields["reference_images"] = score.referenceImageCount.map { .int($0) }
-    if let uncertainty = score.uncertainty {
-      fields[uncertainty.kind.rawValue] = .double(uncertainty.value)
-      fields["uncertainty"] = .string(uncertainty.origin)
-    }
-    if !score.notes.isEmpty { fields["notes"] = .array(score.notes.map { .string($0) }) }
-    return .object(fields)
   }
 }

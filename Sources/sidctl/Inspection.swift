@@ -31,10 +31,11 @@ struct Log: ParsableCommand {
 
 struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Compare every output of a finished job with its checksum.",
+    abstract: "Compare every file of a finished job with its checksum.",
     discussion: """
-      The checksums are in SHA256SUMS of the job's folder, which sha256sum -c reads as well. sid-sample verify looks deeper \
-      into an archive. Exit status: 0 all is as it was; 65 something is not; 66 no such job, or it is not finished.
+      What the steps have promised is in their records, NAME.json; a file that one names and that is missing is a problem. \
+      SHA256SUMS of the job's folder, which sha256sum -c reads as well, has the rest. sid-sample verify looks deeper into an \
+      archive. Exit status: 0 all is as it was; 65 something is not; 66 no such job, or it is not finished.
       """)
 
   @Argument(help: ArgumentHelp("A job's ID, reference (NAME-7f3a) or name: the last of that name.", valueName: "job"))
@@ -49,7 +50,7 @@ struct Verify: ParsableCommand {
       let problems = try client.verify(found) { print($0) }
       if problems > 0 {
         throw Failure(
-          .dataError, found.id.description, "\(problems) outputs are not what they were",
+          .dataError, found.id.description, "\(problems) files are not what they were",
           remedy: "sidctl retry --from STEP makes them again")
       }
     }
@@ -58,7 +59,8 @@ struct Verify: ParsableCommand {
 
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Look for what is wrong with a spool: daemon, permissions, jobs, clock, disk.",
+    abstract:
+      "Look for what is wrong with a spool: daemon, permissions, jobs, missing and leftover files, clock, disk.",
     discussion: "Exit status: 0 nothing is; 1 something is a problem; 66 no such spool.")
 
   @OptionGroup var location: SpoolOption

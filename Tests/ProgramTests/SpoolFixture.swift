@@ -10,7 +10,7 @@ final class SpoolFixture {
   var spool: String { folder.file("spool") }
 
   /// A script that behaves as stages do: it reports ten units on descriptor 3, resumes where a checkpoint says, and
-  /// publishes its figures and its output by renames. `behaviour` runs before each unit with `$i` (the unit), `$name`
+  /// publishes its output and then its record by renames. `behaviour` runs before each unit with `$i` (the unit), `$name`
   /// (the step) and `$try` (how often the step was started).
   static func script(secondsPerUnit: Double, behaviour: String) -> String {
     """
@@ -20,7 +20,7 @@ final class SpoolFixture {
     echo "$(basename "$0")" "$@" >> ran.txt
     echo "$name" >> starts.txt
     try=$(grep -cx "$name" starts.txt)
-    if [ -e "$output" ]; then echo "repeated $name" >> repeated.txt; exit 0; fi
+    if [ -e "$name.json" ]; then echo "repeated $name" >> repeated.txt; exit 0; fi
     trap 'stopped=1' TERM
     i=0
     [ -e "$name.checkpoint" ] && i=$(cat "$name.checkpoint")
@@ -36,11 +36,14 @@ final class SpoolFixture {
       for again in 1 2 3; do mv "$name.checkpoint.partial" "$name.checkpoint" && break; done
       echo "{\\"stage\\":\\"x\\",\\"done\\":$i,\\"total\\":10,\\"unit\\":\\"images\\",\\"rate\\":1.5,\\"eta_s\\":null,\\"metrics\\":{}}" >&3
     done
-    echo "{\\"stage\\":\\"x\\",\\"output\\":\\"$output\\",\\"figures\\":{\\"fd_$name\\":0.25},\\"archive\\":\\"$output\\"}" > "$name.json.partial"
-    mv "$name.json.partial" "$name.json"
     echo data > "$output.partial"; mv "$output.partial" "$output"
+    echo "{\\"stage\\":\\"x\\",\\"output\\":\\"$output\\",\\"figures\\":{\\"fd_$name\\":0.25},\\"archive\\":\\"$output\\",\\"files\\":[{\\"name\\":\\"$output\\",\\"sha256\\":\\"\(digest)\\"}]}" > "$name.json.partial"
+    mv "$name.json.partial" "$name.json"
     """
   }
+
+  /// The SHA-256 of what such a script publishes.
+  static let digest = "6667b2d1aab6a00caa5aee5af8ad9f1465e567abf1c209d15727d57b3e8f6e5f"
 
   /// A job of three steps for such programs.
   static let job = """

@@ -8,9 +8,10 @@ struct SpoolStressTests {
   private static let quick = """
     #!/bin/sh
     for argument in "$@"; do case "$argument" in --output=*) output=${argument#--output=};; esac; done
-    if [ -e "$output" ]; then echo again >> repeated.txt; exit 0; fi
-    echo "{\\"figures\\":{}}" > "${output%.h5}.json.partial"; mv "${output%.h5}.json.partial" "${output%.h5}.json"
+    record="${output%.h5}.json"
+    if [ -e "$record" ]; then echo again >> repeated.txt; exit 0; fi
     echo data > "$output.partial"; mv "$output.partial" "$output"
+    echo "{\\"stage\\":\\"x\\",\\"output\\":\\"$output\\",\\"files\\":[{\\"name\\":\\"$output\\",\\"sha256\\":\\"\(SpoolFixture.digest)\\"}]}" > "$record.partial"; mv "$record.partial" "$record"
     """
 
   private func quickSpool() throws -> SpoolFixture {

@@ -189,7 +189,7 @@ import Testing
         to: $0, images: ["all"])
     }
     #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == Data(contentsOf: URL(fileURLWithPath: whole)))
-    FeaturePass.removeScratch(folder.file(".resumed"))
+    try FeaturePass.removeScratch(folder.file(".resumed"))
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: folder.path).allSatisfy { !$0.hasPrefix(".resumed") })
   }

@@ -87,10 +87,15 @@ final class SimulatedDaemon {
     try folders.finish(job, id)
   }
 
-  /// As stages publish: the figures, then the output, each by a rename that is flushed.
+  /// As stages publish: the output, then the record, each by a rename that is flushed.
   private func publish(_ step: JobStep, in folder: String) throws {
-    let figures = (step.figuresFile, #"{"figures": {"\#(step.name)": 1}}"#)
-    for (name, content) in (step.figuresFile == step.outputFile ? [] : [figures]) + [(step.outputFile, "output")] {
+    let digest = String(repeating: "0", count: 64)
+    let recordText =
+      #"{"stage": "x", "output": "\#(step.outputFile)", "figures": {"\#(step.name)": 1}, "#
+      + #""files": [{"name": "\#(step.outputFile)", "sha256": "\#(digest)"}]}"#
+    for (name, content) in [(step.outputFile, "output")]
+      + (step.recordFile == step.outputFile ? [] : [(step.recordFile, recordText)])
+    {
       try files.write("\(folder)/\(name).partial", Array(content.utf8))
       try files.rename("\(folder)/\(name).partial", to: "\(folder)/\(name)")
       try files.synchronize(folder)

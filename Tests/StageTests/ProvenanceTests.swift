@@ -71,19 +71,4 @@ struct ProvenanceTests {
     #expect(newer.difference(from: provenance) == nil)
     #expect(newer != provenance)
   }
-
-  @Test("The summary stands beside the output, complete")
-  func summary() throws {
-    try publishSummary(
-      output: folder.file("score.h5"), stage: "score", figures: ["fd": 0.25, "bad": .double(.nan)],
-      details: ["images": 5000])
-    let data = try Data(contentsOf: URL(fileURLWithPath: folder.file("score.json")))
-    let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-    #expect(object["stage"] as? String == "score")
-    #expect(object["output"] as? String == "score.h5")
-    #expect(object["images"] as? Int == 5000)
-    let figures = try #require(object["figures"] as? [String: Any])
-    #expect(figures["fd"] as? Double == 0.25)
-    #expect(figures["bad"] is NSNull)
-  }
 }

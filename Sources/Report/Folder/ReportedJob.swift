@@ -2,6 +2,7 @@ import Diagnostics
 import Files
 import Foundation
 import HDF5
+import Records
 import Sampling
 
 /// What the folder of a job holds: one of the spool's, or one that was filled by hand.
@@ -27,7 +28,7 @@ public struct ReportedJob: Sendable {
   static let largestJobFileBytes = 64 << 10
   static let largestLogBytes = 1 << 20
   static let mostSteps = 200
-  static let mostSummaryBytes = 64 << 20
+  static let mostSummaryBytes = 512 << 20
 
   /// Reads a folder: `NAME.json` of every step, `job.yaml`, `status.json`, the headings of `log/`, and what the outputs say
   /// of themselves.
@@ -51,7 +52,7 @@ public struct ReportedJob: Sendable {
     accepted = status?["accepted"]?.textValue.flatMap {
       try? Date($0, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
-    let order = (status?["steps"]?.listValue ?? []).prefix(Self.mostSteps).compactMap(\.textValue)
+    let order = (status?["steps"]?.arrayValue ?? []).prefix(Self.mostSteps).compactMap(\.textValue)
     var candidates = names.filter { Self.isSummary($0) }.sorted()
     if candidates.count > Self.mostSteps {
       problems.append("of \(candidates.count) JSON files only \(Self.mostSteps) are read")
@@ -104,11 +105,11 @@ public struct ReportedJob: Sendable {
       && !["status.json", "summary.json"].contains(name)
   }
 
-  private static func value(_ path: String, _ problems: inout [String], isExpected: Bool = true) -> PlainValue? {
+  private static func value(_ path: String, _ problems: inout [String], isExpected: Bool = true) -> JSONValue? {
     let name = lastComponent(of: path)
     do {
       let data = try BoundedFile.read(path, limitBytes: largestSummaryBytes)
-      if let value = PlainValue(json: data) { return value }
+      if let value = JSONValue(json: Array(data)) { return value }
       problems.append("\(name) is no JSON")
     } catch let failure as Failure {
       if isExpected || failure.status != .noInput { problems.append("\(name): \(failure.problem)") }
@@ -123,19 +124,18 @@ public struct ReportedJob: Sendable {
     let path = folder + "/" + file
     let data: Data
     do {
-      data = try BoundedFile.read(path, limitBytes: largestSummaryBytes)
+      data = try BoundedFile.read(path, limitBytes: StepRecord.largestBytes)
     } catch let failure as Failure {
       problems.append("\(file): \(failure.problem)")
       return nil
     }
-    guard let content = PlainValue(json: data)?.dictionaryValue else {
-      problems.append("\(file) is no JSON object")
+    guard let record = StepRecord(json: Array(data), keepsFiles: false) else {
+      problems.append("\(file) is no JSON object of a step")
       return nil
     }
     let name = String(file.dropLast(".json".count))
-    guard let stage = content["stage"]?.textValue, stage != "report", let output = content["output"]?.textValue else {
-      return nil
-    }
+    let (stage, output) = (record.stage, record.output)
+    guard !stage.isEmpty, stage != "report", !output.isEmpty else { return nil }
     guard output.hasPrefix(name + "."), !output.contains("/"), !output.contains("\0") else {
       problems.append("\(file) names the output \"\(output.prefix(100))\", which is not beside it")
       return nil
@@ -152,9 +152,9 @@ public struct ReportedJob: Sendable {
     }
     let log = try? BoundedFile.head("\(folder)/log/\(name).log", limitBytes: largestLogBytes).data
     return ReportedStep(
-      name: name, stage: stage, output: output, content: content, summarySHA256: try SHA256.hexDigest(of: data),
+      name: name, stage: stage, output: output, record: record, summarySHA256: try SHA256.hexDigest(of: data),
       outputSHA256: about.sha256, outputBytes: about.bytes, createdBy: about.createdBy,
-      origin: about.origin ?? content["provenance"]?.textValue.flatMap { SampleOrigin(json: $0) },
+      origin: about.origin ?? record.provenance.flatMap { SampleOrigin(json: $0) },
       timing: StepTiming(log: log.map { String(decoding: $0, as: UTF8.self) }, published: published),
       problems: stepProblems)
   }

@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Records
 import Sampling
 
 /// One finished step of a job, as its files tell it.
@@ -10,8 +11,8 @@ public struct ReportedStep: Sendable {
   public let stage: String
   /// The output's file name.
   public let output: String
-  /// What `NAME.json` holds.
-  let content: [String: PlainValue]
+  /// Its record, `NAME.json`, without the list of files.
+  let record: StepRecord
   /// The digest of `NAME.json`.
   let summarySHA256: String
   /// The digest of the output; nil where it is not there.
@@ -27,9 +28,12 @@ public struct ReportedStep: Sendable {
   /// What of it cannot be read.
   let problems: [String]
 
+  /// What the record tells besides its figures.
+  var content: [String: JSONValue] { record.details }
+
   /// The figures that the step published, by name.
-  var figures: [(name: String, value: PlainValue)] {
-    (content["figures"]?.dictionaryValue ?? [:]).sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  var figures: [(name: String, value: JSONValue)] {
+    record.figures.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 }
 

@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Records
 
 /// How numbers, times and sizes are written on the page.
 enum Format {
@@ -25,14 +26,14 @@ enum Format {
   }
 
   /// A value of a step's figures.
-  static func value(_ value: PlainValue) -> String {
+  static func value(_ value: JSONValue) -> String {
     switch value {
-    case .none: "none"
-    case .text(let text): text
-    case .flag(let flag): flag ? "yes" : "no"
-    case .integer(let number): count(number)
-    case .real(let number): self.number(number)
-    default: value.description
+    case .null: "none"
+    case .string(let text): text
+    case .bool(let flag): flag ? "yes" : "no"
+    case .int(let number): count(number)
+    case .double(let number): self.number(number)
+    default: value.text
     }
   }
 

@@ -47,7 +47,7 @@ extension ReportPage {
   private static func curve(_ step: ReportedStep) -> EvaluationCurve {
     let known = 1e-12...1e12
     var curve = EvaluationCurve()
-    for point in (step.content["curve"]?.listValue ?? []).prefix(10_000) {
+    for point in (step.content["curve"]?.arrayValue ?? []).prefix(10_000) {
       guard let kimg = point["kimg"]?.realValue, let fd = point["fd"]?.realValue,
         kimg == 0 || known.contains(kimg), known.contains(fd), kimg >= curve.points.last?.kimg ?? 0
       else { continue }

@@ -115,7 +115,7 @@ public struct ReportPage: Sendable {
       parts.append("A job without an archive of samples.")
     }
     if let distillation = job.steps("distill").last {
-      let kimg = distillation.content["figures"]?["distilled_kimg"]?.realValue
+      let kimg = distillation.record.figures["distilled_kimg"]?.realValue
       let teacher = distillation.origin?.inputs["teacher"]?.path
       parts.append(" Distilled\(teacher.map { " from <strong>\($0)</strong>" as HTML })")
       if let kimg { parts.append(" over \(Format.number(kimg)) thousand generated images") }
@@ -133,7 +133,7 @@ public struct ReportPage: Sendable {
       items.append(
         "<div class=\"main\"><dt>\(score.figure)\(images)</dt><dd>\(Format.number(score.value))\(spread)</dd></div>")
     }
-    if let slope = job.steps("distill").last?.content["figures"]?["fd_distillation_slope"]?.realValue {
+    if let slope = job.steps("distill").last?.record.figures["fd_distillation_slope"]?.realValue {
       items.append(
         "<div><dt>slope of the Frechet distance over images, log-log</dt><dd>\(Format.number(slope))</dd></div>")
     }

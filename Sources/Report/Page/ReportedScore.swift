@@ -1,4 +1,5 @@
 import Files
+import Records
 
 /// One figure of a score step, with all that says what it means.
 struct ReportedScore: Sendable {
@@ -21,14 +22,14 @@ struct ReportedScore: Sendable {
   /// All figures of the score steps of a job.
   static func all(_ job: ReportedJob) -> [ReportedScore] {
     job.steps("score").flatMap { step in
-      let metrics = step.content["metrics"]?.dictionaryValue ?? [:]
+      let metrics = step.content["metrics"]?.objectValue ?? [:]
       return step.figures.prefix(mostFigures).compactMap { figure, value in
         value.realValue.map { ReportedScore(figure, $0, step, metrics[figure]) }
       }
     }
   }
 
-  private init(_ figure: String, _ value: Double, _ step: ReportedStep, _ metric: PlainValue?) {
+  private init(_ figure: String, _ value: Double, _ step: ReportedStep, _ metric: JSONValue?) {
     self.figure = figure
     self.value = value
     self.step = step
@@ -39,7 +40,7 @@ struct ReportedScore: Sendable {
     uncertainty =
       [("standard_error", "standard error"), ("standard_deviation", "standard deviation")].lazy
       .compactMap { key, kind in metric?[key]?.realValue.map { (value: $0, kind: "\(kind) \(origin)") } }.first
-    notes = (metric?["notes"]?.listValue ?? []).compactMap(\.textValue)
+    notes = (metric?["notes"]?.arrayValue ?? []).compactMap(\.textValue)
     convention = step.content["input_convention"]?.textValue
     featureNetwork = step.content["feature_network"]?.textValue
   }

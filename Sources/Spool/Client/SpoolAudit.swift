@@ -30,6 +30,7 @@ public struct SpoolAudit {
     checkPermissions()
     checkOrphans()
     checkIncoming()
+    checkFiles()
     checkClock()
     checkDisk()
     checkIsolation()

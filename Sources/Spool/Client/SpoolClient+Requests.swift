@@ -88,23 +88,6 @@ extension SpoolClient {
       states.contains(job.state) && job.status?.finished.map { now.timeIntervalSince($0) >= seconds } ?? false
     }
   }
-
-  /// Compares every output of a finished job with its checksum.
-  /// - Returns: how many are not what they were.
-  public func verify(_ job: Job, each: (String) -> Void) throws -> Int {
-    guard try files.entry("\(job.folder)/\(Checksums.name)") != nil else {
-      throw Failure(
-        .noInput, job.id.description, "has no checksums: it stands in \(job.state.rawValue)/",
-        remedy: "a job gets them when its last step is finished")
-    }
-    return try Checksums.verify(job.folder) { file, finding in
-      switch finding {
-      case .intact: each("\(file): OK")
-      case .missing: each("\(file): MISSING")
-      case .changed: each("\(file): CHANGED")
-      }
-    }
-  }
 }
 
 extension String {

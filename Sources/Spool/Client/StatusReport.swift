@@ -1,5 +1,6 @@
 import Diagnostics
 import Foundation
+import Records
 
 /// What `sidctl status` prints.
 public enum StatusReport {
@@ -22,14 +23,14 @@ public enum StatusReport {
     let objects = try jobs.map { job -> JSONValue in
       var fields: [String: JSONValue] = [:]
       if let status = job.status,
-        case .object(let given) = try JSON.decoder().decode(JSONValue.self, from: Data(status.json()))
+        case .object(let given)? = try JSONValue(json: status.json())
       {
         fields = given
       }
-      fields["id"] = .text(job.id.description)
-      fields["job"] = .text(job.id.name)
-      fields["state"] = .text(job.state.rawValue)
-      fields["folder"] = .text(job.folder)
+      fields["id"] = .string(job.id.description)
+      fields["job"] = .string(job.id.name)
+      fields["state"] = .string(job.state.rawValue)
+      fields["folder"] = .string(job.folder)
       return .object(fields)
     }
     return String(decoding: try JSON.encoder().encode(objects), as: UTF8.self)
@@ -38,14 +39,14 @@ public enum StatusReport {
   /// The figures of a finished job, one a line: numbers to four digits, files by their paths; nil where there are none.
   public static func figures(_ job: SpoolClient.Job) -> String? {
     guard job.state == .done, let data = FileManager.default.contents(atPath: job.folder + "/summary.json"),
-      case .object(let summary)? = try? JSON.decoder().decode(JSONValue.self, from: data)
+      case .object(let summary)? = JSONValue(json: Array(data))
     else { return nil }
     let rows = summary.keys.sorted().compactMap { key -> (String, String)? in
       switch summary[key] {
-      case .number(let value):
+      case .double(let value):
         return (key, value.formatted(.number.precision(.significantDigits(1...4)).grouping(.never)))
-      case .integer(let value): return (key, "\(value)")
-      case .text(let name) where FileManager.default.fileExists(atPath: "\(job.folder)/\(name)"):
+      case .int(let value): return (key, "\(value)")
+      case .string(let name) where FileManager.default.fileExists(atPath: "\(job.folder)/\(name)"):
         return (key, "\(job.folder)/\(name)".oneLine)
       default: return nil
       }

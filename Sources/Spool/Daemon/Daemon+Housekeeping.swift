@@ -33,7 +33,6 @@ struct RetentionClock {
 
 /// What keeps a spool in order.
 extension Daemon {
-  private static let shareName = ".usage.json"
   private static let shareSeconds = 10.0
 
   /// Puts jobs that stand in `active/` and are not being run back to the queue: what a daemon before this one left, and
@@ -166,14 +165,14 @@ extension Daemon {
 
   func loadShare() {
     defer { shareSaved = (share, .now) }
-    let bytes = try? folders.files.read("\(folders.root)/\(Self.shareName)", limitBytes: 1 << 20)
+    let bytes = try? folders.files.read("\(folders.root)/\(JobFolders.Name.usage)", limitBytes: 1 << 20)
     share = bytes.flatMap { try? JSON.decoder().decode(FairShare.self, from: Data($0)) } ?? FairShare()
   }
 
   /// Keeps what users have used over a restart; losing it costs no more than a fair turn.
   func saveShare() {
     guard share != shareSaved.share, let data = try? JSON.encoder().encode(share) else { return }
-    try? folders.files.publish(Self.shareName, in: folders.root, Array(data))
+    try? folders.files.publish(JobFolders.Name.usage, in: folders.root, Array(data))
     shareSaved = (share, .now)
   }
 

@@ -18,10 +18,17 @@ struct Metrics {
   /// Replaces the file so that a reader sees the old text or the new; not flushed, since it is worth nothing after a crash.
   func publish(_ path: String) throws {
     let files = DiskFileSystem()
-    let temporary = "\(AtomicFile.folder(of: path))/.\((path as NSString).lastPathComponent).\(getpid())"
-    try files.write(temporary, Array(text.utf8), isFlushed: false)
-    chmod(temporary, 0o644)
-    try files.rename(temporary, to: path)
+    // One name for all daemons that write there in turn: what one leaves that is killed, the next one overwrites.
+    let name = JobFolders.Name.temporary(of: (path as NSString).lastPathComponent)
+    let temporary = "\(AtomicFile.folder(of: path))/\(name)"
+    do {
+      try files.write(temporary, Array(text.utf8), isFlushed: false)
+      chmod(temporary, 0o644)
+      try files.rename(temporary, to: path)
+    } catch {
+      try? files.remove(temporary)
+      throw error
+    }
   }
 }
 

@@ -69,9 +69,15 @@ extension FileSystem {
 
   /// Replaces a file so that it has the old content or the new at every moment.
   func publish(_ name: String, in folder: String, _ bytes: [UInt8]) throws {
-    let temporary = "\(folder)/.\(name).tmp"
-    try write(temporary, bytes)
-    try rename(temporary, to: "\(folder)/\(name)")
+    let temporary = "\(folder)/\(JobFolders.Name.temporary(of: name))"
+    do {
+      try write(temporary, bytes)
+      try rename(temporary, to: "\(folder)/\(name)")
+    } catch {
+      // What a crash leaves in its place is overwritten the next time.
+      try? remove(temporary)
+      throw error
+    }
     try synchronize(folder)
   }
 }

@@ -194,6 +194,7 @@ extension JobFolders {
       name = job.name
       try job.checkInputs(roots, submitter: status.uid)
       status.steps = job.steps.map(\.name)
+      status.records = true
       status.nextStage = job.steps.first?.stage.stage
       status.priority = job.priority == 0 ? nil : job.priority
       status.after =

@@ -74,22 +74,15 @@ extension JobFolders {
       throw Failure(.usage, id.description, "was refused when it was submitted", remedy: "submit it again")
     }
     let job = try jobFile(of: id, state)
-    if let step {
-      guard let first = job.steps.firstIndex(where: { $0.name == step }) else {
-        throw Failure(
-          .usage, id.description, "has no step \"\(step)\"",
-          remedy: "its steps are \(job.steps.map(\.name).joined(separator: ", "))")
-      }
-      let names = job.steps.map(\.name)
-      let discarded = Set(names[first...])
-      for file in try files.names(in: folder) where Self.owner(of: file, among: names).map(discarded.contains) ?? false
-      {
-        try files.entry("\(folder)/\(file)")?.kind == .folder
-          ? files.removeTree("\(folder)/\(file)") : files.remove("\(folder)/\(file)")
-      }
-    }
-    for name in [Name.summary, Name.checksums] { try files.remove("\(folder)/\(name)") }
+    let discarded = try step.map { try job.steps(from: $0, id) } ?? []
+    // What says that something is done goes first and for good. A crash here, or while the rest goes: the job stands where it
+    // stood, some steps of it not done; whoever asked for it asks again.
+    for name in [Name.summary, Name.checksums] + discarded.map(\.recordFile) { try files.remove("\(folder)/\(name)") }
     try files.synchronize(folder)
+    if !discarded.isEmpty {
+      try discard(Set(discarded.map(\.name)), among: job.steps.map(\.name), in: folder)
+      try files.synchronize(folder)
+    }
     var status = status(of: id, state) ?? freshStatus(id, .queue)
     status.clearStep()
     status.state = .queue
@@ -103,9 +96,18 @@ extension JobFolders {
     try move(id, from: state, to: .queue)
   }
 
-  /// The step that a file of a job's folder belongs to: the longest name that it begins with.
+  /// Removes everything of some steps, what is hidden included: parts, and drafts of records.
+  private func discard(_ steps: Set<String>, among all: [String], in folder: String) throws {
+    for file in try files.names(in: folder) where Self.owner(of: file, among: all).map(steps.contains) ?? false {
+      try files.entry("\(folder)/\(file)")?.kind == .folder
+        ? files.removeTree("\(folder)/\(file)") : files.remove("\(folder)/\(file)")
+    }
+  }
+
+  /// The step that a file of a job's folder belongs to: the longest name that it begins with, behind the dot of a hidden one.
   static func owner(of file: String, among steps: [String]) -> String? {
-    steps.filter { file.hasPrefix($0 + ".") || file.hasPrefix($0 + "-") }.max { $0.utf8.count < $1.utf8.count }
+    let name = file.hasPrefix(".") ? file.dropFirst() : file[...]
+    return steps.filter { name.hasPrefix($0 + ".") || name.hasPrefix($0 + "-") }.max { $0.utf8.count < $1.utf8.count }
   }
 
   /// Removes a finished job for good.
@@ -145,5 +147,18 @@ extension JobFolders {
       } catch { failure = failure ?? error }
     }
     return (count, failure)
+  }
+}
+
+extension JobFile {
+  /// The steps from one of this name on.
+  /// - Throws: a `Failure` where there is none.
+  fileprivate func steps(from name: String, _ id: JobID) throws -> ArraySlice<JobStep> {
+    guard let first = steps.firstIndex(where: { $0.name == name }) else {
+      throw Failure(
+        .usage, id.description, "has no step \"\(name)\"",
+        remedy: "its steps are \(steps.map(\.name).joined(separator: ", "))")
+    }
+    return steps[first...]
   }
 }

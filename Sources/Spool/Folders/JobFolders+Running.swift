@@ -72,15 +72,6 @@ extension JobFolders {
   /// Moves a job from the queue to the slot.
   package func activate(_ id: JobID) throws { try move(id, from: .queue, to: .active) }
 
-  /// The first step of an active job that is not finished, or nil.
-  ///
-  /// A finished step is one whose output and figures both have their final names. Where a crash left the output without
-  /// its figures the stage is started once more: it recognises its output and only publishes the figures.
-  package func nextStep(of job: JobFile, _ id: JobID, _ state: JobState = .active) throws -> JobStep? {
-    let names = Set(try files.names(in: folder(of: id, state)))
-    return (job.steps + [.checksums]).first { !names.contains($0.outputFile) || !names.contains($0.figuresFile) }
-  }
-
   /// Counts an attempt at a step, on disk, before it starts.
   /// - Returns: the status, or nil where the step has used up its attempts: the job stands in `failed/` then.
   package func beginAttempt(_ step: JobStep, of job: JobFile, _ id: JobID) throws -> JobStatus? {
@@ -160,11 +151,11 @@ extension JobFolders {
     var status = status
     status.isRunning = false
     if outcome == .exited(0) {
-      let missing = try [step.outputFile, step.figuresFile].first {
-        try files.entry("\(folder(of: id, .active))/\($0)") == nil
-      }
-      guard let missing else { return .finishedStep }
-      let reason = "step \"\(step.name)\": \(step.stage.program) ended with status 0 and left no \(missing)"
+      let folder = folder(of: id, .active)
+      let problem = try problem(
+        with: step, in: folder, Set(files.names(in: folder)), goesByRecords: status.records == true)
+      guard let problem else { return .finishedStep }
+      let reason = "step \"\(step.name)\": \(step.stage.program) ended with status 0 and \(problem)"
       try fail(id, status, reason: reason)
       return .failed(reason: reason)
     }

@@ -15,6 +15,11 @@ package struct JobFolders {
     static let log = "log"
     static let submitted = "submitted"
     static let checksums = "SHA256SUMS"
+    /// In the spool's root: what users have used.
+    static let usage = ".usage.json"
+
+    /// What a file of the daemon's is called while it is written.
+    static func temporary(of name: String) -> String { ".\(name).tmp" }
   }
 
   /// The spool's root.
@@ -58,6 +63,8 @@ package struct JobFolders {
   package func prepare() throws -> [String] {
     var problems: [String] = []
     for name in ["incoming", "inputs"] + JobState.allCases.map(\.rawValue) { try files.createFolder("\(root)/\(name)") }
+    let temporary = "\(root)/\(Name.temporary(of: Name.usage))"
+    if try files.entry(temporary) != nil { try files.remove(temporary) }
     try files.synchronize(root)
     // What a crash left of jobs that were being pruned.
     for state in JobState.allCases where state.isFinal {

@@ -29,6 +29,10 @@ public struct JobStatus: Sendable, Equatable, Codable {
   /// The names of those that are finished.
   public var finishedSteps: [String] = []
 
+  /// Whether a step is done when its record is there (`NAME.json` with `files`); of jobs that an earlier version accepted it
+  /// is done when its output and any `NAME.json` are.
+  public var records: Bool?
+
   /// The stage of the first step that is not finished; nil where none is left.
   public var nextStage: String?
 
@@ -70,7 +74,7 @@ public struct JobStatus: Sendable, Equatable, Codable {
   public var key: String?
 
   enum CodingKeys: String, CodingKey {
-    case job, id, state, user, uid, priority, after, accepted, started, finished, steps
+    case job, id, state, user, uid, priority, after, accepted, started, finished, steps, records
     case finishedSteps = "finished_steps"
     case nextStage = "next_stage"
     case step, percent, done, total, unit, rate

@@ -1,48 +1,54 @@
 import Diagnostics
 import Foundation
+import Records
 
 /// `summary.json`: what a finished job comes to.
 enum Summary {
-  /// The largest `NAME.json` that is read.
-  static let largestFiguresBytes = 4 << 20
-
   /// The parts that no figure may replace.
   private static let reserved: Set<String> = ["job", "id", "started", "finished", "steps"]
 
-  /// The content of `summary.json`: each step's `NAME.json` under `steps`, and all their `figures` at the top, later
+  /// The content of `summary.json`: what each step's record tells under `steps`, and all their `figures` at the top, later
   /// steps' over earlier ones'. `archive` and `contact_sheet` are paths within the job's folder.
+  ///
+  /// The names and digests of the files are in `SHA256SUMS`, the provenance is in the files themselves.
   static func json(of status: JobStatus, steps: [JobStep], in folder: String, _ files: any FileSystem) throws -> [UInt8]
   {
     var summary: [String: JSONValue] = [:]
     var contents: [String: JSONValue] = [:]
     for step in steps {
-      let path = "\(folder)/\(step.figuresFile)"
-      guard try files.entry(path) != nil else { continue }
-      let bytes = try files.read(path, limitBytes: largestFiguresBytes)
-      guard let value = try? JSON.decoder().decode(JSONValue.self, from: Data(bytes)), case .object(let object) = value
-      else {
-        throw Failure(.software, step.figuresFile, "the stage published something that is no JSON object")
+      guard try files.entry("\(folder)/\(step.recordFile)") != nil else { continue }
+      let bytes = try files.read("\(folder)/\(step.recordFile)", limitBytes: StepRecord.largestBytes)
+      guard let record = StepRecord(json: bytes, keepsFiles: false) else {
+        throw Failure(.software, step.recordFile, "the stage published something that is no record of a step")
       }
-      contents[step.name] = value
+      contents[step.name] = .object(content(of: record))
       var figures: [String: JSONValue] = [:]
-      for name in ["archive", "contact_sheet"] { figures[name] = object[name] }
-      if case .object(let given)? = object["figures"] { figures.merge(given) { $1 } }
+      for name in ["archive", "contact_sheet"] { figures[name] = record.details[name] }
+      figures.merge(record.figures) { $1 }
       for (name, figure) in figures where !reserved.contains(name) {
         summary[name] = name == "archive" || name == "contact_sheet" ? relative(figure, to: folder) : figure
       }
     }
-    summary["job"] = .text(status.job)
-    summary["id"] = .text(status.id)
-    summary["started"] = status.started.map { .text(JSON.text($0)) } ?? .null
-    summary["finished"] = status.finished.map { .text(JSON.text($0)) } ?? .null
+    summary["job"] = .string(status.job)
+    summary["id"] = .string(status.id)
+    summary["started"] = status.started.map { .string(JSON.text($0)) } ?? .null
+    summary["finished"] = status.finished.map { .string(JSON.text($0)) } ?? .null
     summary["steps"] = .object(contents)
     return Array(try JSON.encoder().encode(summary)) + [UInt8(ascii: "\n")]
   }
 
+  private static func content(of record: StepRecord) -> [String: JSONValue] {
+    var content = record.details
+    content["stage"] = record.stage.isEmpty ? nil : .string(record.stage)
+    content["output"] = record.output.isEmpty ? nil : .string(record.output)
+    content["figures"] = .object(record.figures)
+    return content
+  }
+
   /// The job's folder will be renamed, so a path into it is cut to what stays true.
   private static func relative(_ figure: JSONValue, to folder: String) -> JSONValue {
-    guard case .text(let path) = figure, path.hasPrefix("/") else { return figure }
-    return .text(
+    guard case .string(let path) = figure, path.hasPrefix("/") else { return figure }
+    return .string(
       path.hasPrefix(folder + "/") ? String(path.dropFirst(folder.count + 1)) : (path as NSString).lastPathComponent)
   }
 }

@@ -43,8 +43,11 @@ public struct JobStep: Sendable, Equatable {
 
   /// The file that stands under this name when the step is finished.
   public var outputFile: String { isOwn ? JobFolders.Name.checksums : name + stage.outputSuffix }
-  /// The figures beside it.
-  public var figuresFile: String { isOwn ? JobFolders.Name.checksums : name + ".json" }
+  /// What appears last of the step: the record of all that it made.
+  public var recordFile: String { isOwn ? JobFolders.Name.checksums : Self.recordFile(of: name) }
+
+  /// The record of the step of a name.
+  static func recordFile(of name: String) -> String { name + ".json" }
 
   /// The last step of every job, which is not in its file: the checksums of all outputs (`SHA256SUMS`).
   static let checksums = JobStep(

@@ -7,7 +7,7 @@ import Foundation
 /// The kernel lets go of it when the last of them has ended, however that came about, so whoever gets the lock knows that
 /// nobody writes in the folder any more.
 struct JobLock: ~Copyable {
-  private static let name = ".lock"
+  static let name = ".lock"
 
   /// Open and locked.
   let descriptor: Int32

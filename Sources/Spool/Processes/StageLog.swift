@@ -11,6 +11,7 @@ final class StageLog {
   private let start: off_t
 
   /// Opens the log and heads the attempt with a line of the daemon's.
+  /// - Throws: a `Failure` where the heading cannot be written as a whole; nothing of it is left then.
   init(folder: String, step: String, heading: String) throws {
     let logs = "\(folder)/\(JobFolders.Name.log)"
     try DiskFileSystem().createFolder(logs)
@@ -21,10 +22,39 @@ final class StageLog {
     let name = "\(step).log"
     let descriptor = openat(place, name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
     guard descriptor >= 0 else { throw Failure.system("\(logs)/\(name)", "open") }
-    let line = Array("# \(heading.oneLine)\n".utf8)
-    _ = write(descriptor, line, line.count)
+    do {
+      start = try Self.append("# \(heading.oneLine)\n", to: descriptor, path: "\(logs)/\(name)")
+      // So that a log that was begun is there after a power failure, and in it how often the step was tried.
+      guard fsync(place) == 0 else { throw Failure.system(logs, "flush to disk") }
+      try AtomicFile.synchronize(folder)
+    } catch {
+      close(descriptor)
+      throw error
+    }
     self.descriptor = descriptor
-    start = lseek(descriptor, 0, SEEK_END)
+  }
+
+  /// Writes a line and flushes it.
+  /// - Returns: where it ends.
+  private static func append(_ line: String, to descriptor: Int32, path: String) throws -> off_t {
+    let bytes = Array(line.utf8)
+    let before = lseek(descriptor, 0, SEEK_END)
+    guard before >= 0 else { throw Failure.system(path, "find its end") }
+    var written = 0
+    while written < bytes.count {
+      let n = bytes.withUnsafeBytes {
+        write(descriptor, $0.baseAddress?.advanced(by: written), $0.count - written)
+      }
+      if n < 0 && errno == EINTR { continue }
+      guard n > 0 else {
+        let failure = Failure.system(path, "write")
+        ftruncate(descriptor, before)
+        throw failure
+      }
+      written += n
+    }
+    guard fsync(descriptor) == 0 else { throw Failure.system(path, "flush to disk") }
+    return before + off_t(bytes.count)
   }
 
   deinit { close(descriptor) }
