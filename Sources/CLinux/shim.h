@@ -8,6 +8,7 @@
 #include <linux/stat.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -21,6 +22,19 @@ static inline int sid_set_parent_death_signal(int signal_number) {
 /* What tells a process that its parent is gone: a real-time signal, which nobody sends by habit. The C library keeps the first
    two for itself and says at run time where the rest begins; service managers use the next ones. */
 static inline int sid_parent_death_signal(void) { return SIGRTMIN + 10; }
+
+/* Hands over what was printed to stdout, a variable that Swift does not trust. Returns 0, or the error number where something
+   of it could not be written, now or earlier. */
+static inline int sid_flush_output(void) {
+  int was_lost = ferror(stdout);
+  errno = 0;
+  if (fflush(stdout) == 0 && !was_lost) return 0;
+  return errno != 0 ? errno : EIO;
+}
+
+/* A file without a name in a folder, which goes with the process; O_TMPFILE is a macro that Swift does not see. Returns its
+   descriptor, or -1 and errno: not every file system has such files. */
+static inline int sid_open_unnamed(const char *folder) { return open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }
 
 /* Whether a signal is ignored. Its handler is a pointer that Swift cannot compare. */
 static inline int sid_is_ignored(int signal_number) {
