@@ -32,10 +32,6 @@ static inline int sid_flush_output(void) {
   return errno != 0 ? errno : EIO;
 }
 
-/* A file without a name in a folder, which goes with the process; O_TMPFILE is a macro that Swift does not see. Returns its
-   descriptor, or -1 and errno: not every file system has such files. */
-static inline int sid_open_unnamed(const char *folder) { return open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600); }
-
 /* Whether a signal is ignored. Its handler is a pointer that Swift cannot compare. */
 static inline int sid_is_ignored(int signal_number) {
   struct sigaction action;
