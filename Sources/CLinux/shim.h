@@ -8,6 +8,7 @@
 #include <linux/stat.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -21,6 +22,15 @@ static inline int sid_set_parent_death_signal(int signal_number) {
 /* What tells a process that its parent is gone: a real-time signal, which nobody sends by habit. The C library keeps the first
    two for itself and says at run time where the rest begins; service managers use the next ones. */
 static inline int sid_parent_death_signal(void) { return SIGRTMIN + 10; }
+
+/* Hands over what was printed to stdout, a variable that Swift does not trust. Returns 0, or the error number where something
+   of it could not be written, now or earlier. */
+static inline int sid_flush_output(void) {
+  int was_lost = ferror(stdout);
+  errno = 0;
+  if (fflush(stdout) == 0 && !was_lost) return 0;
+  return errno != 0 ? errno : EIO;
+}
 
 /* Whether a signal is ignored. Its handler is a pointer that Swift cannot compare. */
 static inline int sid_is_ignored(int signal_number) {

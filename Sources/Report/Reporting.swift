@@ -85,7 +85,10 @@ public struct Reporting: Sendable {
       let digest = try archiveStep?.outputSHA256 ?? SHA256.hexDigest(ofFile: archive)
       inputs.append(("samples", archive, digest))
       let manifest = SampleManifest.path(of: archive)
-      if access(manifest, F_OK) == 0 { inputs.append(("manifest", manifest, try SHA256.hexDigest(ofFile: manifest))) }
+      // Where it cannot be looked at now it may be there all the same.
+      let isThere = access(manifest, F_OK) == 0
+      guard isThere || errno == ENOENT else { throw Failure.system(manifest, "look at it") }
+      if isThere { inputs.append(("manifest", manifest, try SHA256.hexDigest(ofFile: manifest))) }
     }
     if let network {
       let known = job.steps.first { job.path($0.output) == network }?.outputSHA256

@@ -10,10 +10,14 @@ enum StageConfinement {
 
   /// What the Swift runtime, OpenBLAS, OpenSSL and this program read of the machine: libraries, users' names, time zones,
   /// limits, processors.
+  ///
+  /// Of `/proc` all may be read, not this process's part alone: libdispatch looks at its threads under `/proc/TID/stat` while
+  /// they wait, and ends the process by a trap where it cannot. What is another process's own there (memory, environment,
+  /// descriptors) stays closed: who is under Landlock may not trace a process outside, and reading it counts as that.
   private static let system = [
     "/usr/lib", "/usr/share/zoneinfo", "/lib", "/lib64", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
-    "/etc/localtime", "/etc/ssl/openssl.cnf", "/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/sys",
-    "/sys/devices/system", "/sys/kernel/mm", "/sys/fs/cgroup", "/dev/urandom", "/dev/random", "/dev/zero",
+    "/etc/localtime", "/etc/ssl/openssl.cnf", "/proc", "/sys/devices/system", "/sys/kernel/mm", "/sys/fs/cgroup",
+    "/dev/urandom", "/dev/random", "/dev/zero",
   ]
 
   /// Confines this process to the input roots and the folder it runs in, where the daemon names roots.

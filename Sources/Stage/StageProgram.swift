@@ -32,6 +32,7 @@ public enum StageProgram {
     do {
       try prepare(program)
       try body()
+      try StandardOutput.check()
     } catch {
       let failure = Self.failure(from: error, on: subject)
       StandardError.write("\(program): \(failure)\n")
@@ -105,23 +106,4 @@ public struct StageContext: Sendable {
 
   /// Writes one line for the user to stderr: `PROGRAM: TEXT`.
   public func note(_ text: String) { StandardError.write("\(program): \(text)\n") }
-}
-
-/// Unbuffered lines on stderr; a closed stderr is nobody's failure.
-enum StandardError {
-  static func write(_ text: String) { Self.write(text, to: STDERR_FILENO) }
-
-  /// Writes everything or gives up; interrupted and partial writes are continued.
-  static func write(_ text: String, to descriptor: Int32) {
-    let bytes = Array(text.utf8)
-    var written = 0
-    bytes.withUnsafeBytes { buffer in
-      while written < buffer.count {
-        let n = Foundation.write(descriptor, buffer.baseAddress?.advanced(by: written), buffer.count - written)
-        if n < 0 && errno == EINTR { continue }
-        if n <= 0 { return }
-        written += n
-      }
-    }
-  }
 }

@@ -9,7 +9,7 @@ import Stage
 
 /// `sid-bench`: how fast the engine is, and how much memory it takes.
 @main
-struct SidBench: ParsableCommand {
+struct SidBench: CommandLineProgram {
   static let program = "sid-bench"
 
   static let configuration = CommandConfiguration(

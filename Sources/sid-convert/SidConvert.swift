@@ -3,7 +3,7 @@ import Stage
 
 /// `sid-convert`: brings networks that other programs saved into this package's files.
 @main
-struct SidConvert: ParsableCommand {
+struct SidConvert: CommandLineProgram {
   static let program = "sid-convert"
 
   static let configuration = CommandConfiguration(

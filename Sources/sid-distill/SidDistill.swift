@@ -8,7 +8,7 @@ import Stage
 
 /// Distills a teacher into a one-step generator by Score identity Distillation.
 @main
-struct SidDistill: ParsableCommand {
+struct SidDistill: CommandLineProgram {
   static let configuration = CommandConfiguration(
     commandName: "sid-distill",
     abstract:

@@ -6,7 +6,7 @@ import Stage
 
 /// `sid-report`: a page of what a job made.
 @main
-struct SidReport: ParsableCommand {
+struct SidReport: CommandLineProgram {
   static let program = "sid-report"
 
   static let configuration = CommandConfiguration(

@@ -3,7 +3,7 @@ import Stage
 
 /// `sid-sample`: archives of images by seed.
 @main
-struct SidSample: ParsableCommand {
+struct SidSample: CommandLineProgram {
   static let program = "sid-sample"
 
   static let configuration = CommandConfiguration(

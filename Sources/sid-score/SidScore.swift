@@ -3,7 +3,7 @@ import Stage
 
 /// `sid-score`: measures how far the distribution of images is from that of the real ones.
 @main
-struct SidScore: ParsableCommand {
+struct SidScore: CommandLineProgram {
   static let program = "sid-score"
 
   static let configuration = CommandConfiguration(

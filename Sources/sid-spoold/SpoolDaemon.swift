@@ -7,7 +7,7 @@ import Stage
 
 /// The daemon of a spool, in the foreground.
 @main
-struct SpoolDaemon: ParsableCommand {
+struct SpoolDaemon: CommandLineProgram {
   static let configuration = CommandConfiguration(
     commandName: "sid-spoold",
     abstract: "Run the jobs that are dropped into a spool.",
@@ -81,7 +81,7 @@ struct SpoolDaemon: ParsableCommand {
       let console = Console(hasTimestamps: !Journal.isConnected, journal: Journal.send)
       try Daemon(try options(), console: console, watchdogSeconds: Self.watchdogSeconds) { sd_notify(0, $0) }.run()
     } catch let failure as Failure {
-      FileHandle.standardError.write(Data("\(Journal.isConnected ? "<3>" : "")sid-spoold: \(failure)\n".utf8))
+      StandardError.write("\(Journal.isConnected ? "<3>" : "")sid-spoold: \(failure)\n")
       throw ExitCode(failure.status.rawValue)
     }
   }

@@ -24,7 +24,7 @@ struct Log: ParsableCommand {
 
   func run() throws {
     try SidControl.run {
-      try location.client().log(job, step: step, follow: follow) { FileHandle.standardOutput.write($0) }
+      try location.client().log(job, step: step, follow: follow) { try StandardOutput.write(Array($0)) }
     }
   }
 }

@@ -6,7 +6,7 @@ import Stage
 
 /// The client of a spool.
 @main
-struct SidControl: ParsableCommand {
+struct SidControl: CommandLineProgram {
   static let configuration = CommandConfiguration(
     commandName: "sidctl",
     abstract: "Submit jobs to a spool and look at them.",
@@ -21,8 +21,9 @@ struct SidControl: ParsableCommand {
     do {
       try ProgramArguments.requireText()
       try body()
+      try StandardOutput.check()
     } catch let failure as Failure {
-      FileHandle.standardError.write(Data("sidctl: \(failure)\n".utf8))
+      StandardError.write("sidctl: \(failure)\n")
       throw ExitCode(failure.status.rawValue)
     }
   }

@@ -36,7 +36,7 @@ struct Submit: ParsableCommand {
     try SidControl.run {
       let overrides = try overrides.map { try JobOverride($0) }
       if self.print {
-        FileHandle.standardOutput.write(Data(try SpoolClient.jobFile(file, overrides: overrides)))
+        try StandardOutput.write(try SpoolClient.jobFile(file, overrides: overrides))
         return
       }
       let client = try location.client()

@@ -24,7 +24,7 @@ struct Watch: ParsableCommand {
       guard isatty(STDOUT_FILENO) == 1 else {
         throw Failure(.usage, "watch", "without a job it draws on a terminal", remedy: "sidctl status prints a table")
       }
-      try client.watchTable { FileHandle.standardOutput.write(Data($0.utf8)) }
+      try client.watchTable { try StandardOutput.write(Array($0.utf8)) }
     }
   }
 

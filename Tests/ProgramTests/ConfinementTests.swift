@@ -15,6 +15,7 @@ struct ConfinementTests {
     try writeNetwork(try loadNetwork("golden/checkpoints/edm_ddpmpp_cond.pkl"), folder.file("inputs/network.h5"))
     try FileManager.default.copyItem(
       atPath: folder.file("inputs/network.h5"), toPath: folder.file("outside/network.h5"))
+    try FileManager.default.createSymbolicLink(atPath: folder.file("link"), withDestinationPath: "/")
     // What a swapped folder or file looks like to a stage that was handed a checked path.
     try FileManager.default.createSymbolicLink(
       atPath: folder.file("inputs/swapped"), withDestinationPath: folder.file("outside"))
@@ -47,6 +48,19 @@ struct ConfinementTests {
         outcome.errors.contains("network.h5: cannot") && outcome.errors.contains("Permission denied"), "\(outcome)")
       // The control: nothing else is wrong with it.
       #expect(try sample(path, isConfined: false).status == 0)
+    }
+  }
+
+  @Test("What libdispatch reads of its threads is readable, another process's own is not")
+  func processes() throws {
+    // A thread is to Landlock what another process is: its files under /proc/TID are no part of /proc/self.
+    for name in ["stat", "status"] {
+      let outcome = try sample("link/proc/1/\(name)")
+      #expect(outcome.status != 0 && !outcome.errors.contains("Permission denied"), "\(outcome)")
+    }
+    for name in ["environ", "maps", "mem"] {
+      let outcome = try sample("link/proc/\(getpid())/\(name)")
+      #expect(outcome.status == 66 && outcome.errors.contains("Permission denied"), "\(outcome)")
     }
   }
 

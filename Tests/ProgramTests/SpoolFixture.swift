@@ -22,6 +22,8 @@ final class SpoolFixture {
     try=$(grep -cx "$name" starts.txt)
     if [ -e "$name.json" ]; then echo "repeated $name" >> repeated.txt; exit 0; fi
     trap 'stopped=1' TERM
+    # SIGTERM goes to the whole group, and may hit mv, too.
+    publish() { for again in 1 2 3; do mv "$1.partial" "$1" && break; done; }
     i=0
     [ -e "$name.checkpoint" ] && i=$(cat "$name.checkpoint")
     while [ $i -lt 10 ]; do
@@ -32,13 +34,12 @@ final class SpoolFixture {
       sleep \(secondsPerUnit)
       echo "$name $i" >> units.txt
       echo $i > "$name.checkpoint.partial"
-      # SIGTERM goes to the whole group, and may hit this program, too.
-      for again in 1 2 3; do mv "$name.checkpoint.partial" "$name.checkpoint" && break; done
+      publish "$name.checkpoint"
       echo "{\\"stage\\":\\"x\\",\\"done\\":$i,\\"total\\":10,\\"unit\\":\\"images\\",\\"rate\\":1.5,\\"eta_s\\":null,\\"metrics\\":{}}" >&3
     done
-    echo data > "$output.partial"; mv "$output.partial" "$output"
+    echo data > "$output.partial"; publish "$output"
     echo "{\\"stage\\":\\"x\\",\\"output\\":\\"$output\\",\\"figures\\":{\\"fd_$name\\":0.25},\\"archive\\":\\"$output\\",\\"files\\":[{\\"name\\":\\"$output\\",\\"sha256\\":\\"\(digest)\\"}]}" > "$name.json.partial"
-    mv "$name.json.partial" "$name.json"
+    publish "$name.json"
     """
   }
 

@@ -24,6 +24,15 @@ final class MemoryFileSystem: FileSystem {
   private var unflushed: Set<String> = []
   private(set) var operations = 0
   var crashesAfter: Int?
+  /// Calls of any kind, readings too.
+  private(set) var calls = 0
+  /// The one call that the system refuses, and what it says.
+  var fault: (call: Int, status: ExitStatus)?
+  /// Whether the fault was met.
+  private(set) var isFaulty = false
+  /// Which file a path leads to.
+  private var inodes: [String: UInt64] = [:]
+  private var lastInode: UInt64 = 0
   private(set) var isDown = false
 
   /// What stands there after the machine came up again.
@@ -31,6 +40,7 @@ final class MemoryFileSystem: FileSystem {
     let files = MemoryFileSystem()
     files.nodes = memory == .everything ? nodes : durable
     files.durable = files.nodes
+    (files.inodes, files.lastInode) = (inodes, lastInode)
     return files
   }
 
@@ -38,17 +48,37 @@ final class MemoryFileSystem: FileSystem {
   func place(_ path: String, _ node: Node) {
     nodes[path] = node
     durable[path] = node
+    create(path)
   }
 
   /// The paths directly in or anywhere beneath a folder.
   func paths(beneath folder: String) -> [String] { nodes.keys.filter { $0.hasPrefix(folder + "/") }.sorted() }
 
-  private func check() throws {
-    if isDown { throw Crash() }
+  private func create(_ path: String) {
+    lastInode += 1
+    inodes[path] = lastInode
   }
 
-  private func change(_ body: () throws -> Void) throws {
-    try check()
+  /// Work that is not the daemon's: no fault befalls it.
+  func withoutFaults<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let (calls, fault) = (calls, fault)
+    self.fault = nil
+    defer { (self.calls, self.fault) = (calls, fault) }
+    return try body()
+  }
+
+  private func check(_ path: String, isReading: Bool = false) throws {
+    if isDown { throw Crash() }
+    calls += 1
+    guard let fault, fault.call == calls else { return }
+    isFaulty = true
+    // That a submitted file may not be read is its own property, and a reason to refuse it.
+    if isReading, fault.status == .cannotCreate, path.hasSuffix("/submitted") { return }
+    throw Failure(fault.status, path, "cannot be used: as the test wants it")
+  }
+
+  private func change(_ path: String, _ body: () throws -> Void) throws {
+    try check(path)
     if operations == crashesAfter {
       isDown = true
       throw Crash()
@@ -67,31 +97,32 @@ final class MemoryFileSystem: FileSystem {
   }
 
   func names(in folder: String) throws -> [String] {
-    try check()
+    try check(folder)
     guard try require(folder) == .folder else { throw Failure(.noInput, folder, "is no folder") }
     return nodes.keys.filter { $0.hasPrefix(folder + "/") && parent($0) == folder }
       .map { String($0.dropFirst(folder.count + 1)) }.sorted()
   }
 
   func entry(_ path: String) throws -> FileEntry? {
-    try check()
+    try check(path)
     switch nodes[path] {
     case nil: return nil
     case .folder: return FileEntry(kind: .folder, size: 0, modified: 0)
     case .pipe: return FileEntry(kind: .other, size: 0, modified: 0)
-    case .file(let bytes): return FileEntry(kind: .file, size: bytes.count, modified: 0)
+    case .file(let bytes):
+      return FileEntry(kind: .file, size: bytes.count, modified: 0, inode: inodes[path] ?? 0)
     }
   }
 
   func createFolder(_ path: String) throws {
-    try change {
+    try change(path) {
       _ = try require(parent(path))
       nodes[path] = nodes[path] ?? .folder
     }
   }
 
   func read(_ path: String, limitBytes: Int) throws -> [UInt8] {
-    try check()
+    try check(path, isReading: true)
     guard case .file(let bytes) = try require(path) else { throw Failure(.dataError, path, "is not a plain file") }
     guard bytes.count <= limitBytes else {
       throw Failure(.dataError, path, "is \(bytes.count) bytes; the limit is \(limitBytes)")
@@ -100,15 +131,16 @@ final class MemoryFileSystem: FileSystem {
   }
 
   func write(_ path: String, _ bytes: [UInt8], isFlushed: Bool) throws {
-    try change {
+    try change(path) {
       _ = try require(parent(path))
       nodes[path] = .file(bytes)
+      create(path)
       if isFlushed { unflushed.remove(path) } else { unflushed.insert(path) }
     }
   }
 
   func rename(_ path: String, to newPath: String) throws {
-    try change {
+    try change(path) {
       _ = try require(path)
       _ = try require(parent(newPath))
       if nodes[newPath] == .folder { throw Failure(.ioError, newPath, "exists already") }
@@ -116,24 +148,25 @@ final class MemoryFileSystem: FileSystem {
         nodes[old] = nil
         let new = newPath + old.dropFirst(path.count)
         nodes[new] = node
+        inodes[new] = inodes.removeValue(forKey: old)
         if unflushed.remove(old) != nil { unflushed.insert(new) } else { unflushed.remove(new) }
       }
     }
   }
 
   func remove(_ path: String) throws {
-    try change { nodes[path] = nil }
+    try change(path) { nodes[path] = nil }
   }
 
   func removeFolder(_ path: String) throws {
-    try change {
+    try change(path) {
       guard paths(beneath: path).isEmpty else { throw Failure(.ioError, path, "is not empty") }
       nodes[path] = nil
     }
   }
 
   func synchronize(_ folder: String) throws {
-    try change {
+    try change(folder) {
       _ = try require(folder)
       durable = nodes
       for path in unflushed where durable[path] != nil { durable[path] = .file([]) }
@@ -141,7 +174,7 @@ final class MemoryFileSystem: FileSystem {
   }
 
   func synchronizeAll(_ folder: String) throws {
-    try change {
+    try change(folder) {
       _ = try require(folder)
       unflushed = []
       durable = nodes

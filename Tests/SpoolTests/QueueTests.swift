@@ -63,7 +63,7 @@ struct QueueTests {
     let second = try accept("second", folders)
     #expect(try run(second, folders, .exited(75), stop: .shutdown) == .putBack)
     #expect(try folders.next().job == second, "\(first) waits")
-    #expect(folders.status(of: second, .queue)?.attempts == 0, "being stopped is no attempt")
+    #expect(try folders.status(of: second, .queue).attempts == 0, "being stopped is no attempt")
   }
 
   @Test("defers a job, lets others pass, and doubles the pause each time until the job is given up")

@@ -21,6 +21,8 @@ final class SimulatedDaemon {
     var starts: [String: Int] = [:]
     var publications: [String: Int] = [:]
     var answers = 0
+    /// The steps in the order in which they were published.
+    var order: [String] = []
   }
 
   init(_ files: MemoryFileSystem, inputs: String, record: Record, clock: Clock = Clock(), boot: String = "boot") {
@@ -32,24 +34,79 @@ final class SimulatedDaemon {
       now: { clock.date })
   }
 
+  /// The disk has refused something for ever.
+  struct NeverIdle: Error {}
+
+  /// Whether the disk has refused something in this round.
+  private var hasTrouble = false
+  /// Whether the requests are heard of later.
+  var isDeaf = false
+
+  /// What the daemon does where the disk refuses: it leaves things as they are and looks again.
+  private func attempt(_ body: () throws -> Void) throws {
+    do { try body() } catch is Failure { hasTrouble = true }
+  }
+
   /// Accepts what was dropped, and runs nothing.
   func acceptOnly() throws {
-    try folders.prepare()
-    _ = try folders.recoverAcceptances()
-    for id in try folders.jobs(.active) { try folders.recover(id) }
-    for name in try files.names(in: "/spool/incoming") {
-      if let request = JobRequest(name) { try answer(request, "/spool/incoming/" + name) }
+    try attempt { try folders.prepare() }
+    var isComplete = true
+    try attempt {
+      isComplete = false
+      isComplete = try folders.recoverAcceptances().isComplete
     }
-    _ = try folders.accept(try files.names(in: "/spool/incoming"))
+    try attempt { for id in try folders.jobs(.active) { try attempt { try recover(id) } } }
+    try attempt {
+      for name in try files.names(in: "/spool/incoming") where !isDeaf {
+        if let request = JobRequest(name) { try attempt { try answer(request, "/spool/incoming/" + name) } }
+      }
+    }
+    try attempt {
+      let names = try files.names(in: "/spool/incoming").filter { JobRequest($0) == nil && !$0.hasPrefix(".") }
+      if try !folders.accept(names, isComplete: isComplete).isComplete { isComplete = false }
+    }
+    if !isComplete { hasTrouble = true }
+  }
+
+  private func recover(_ id: JobID) throws {
+    do {
+      try folders.recover(id)
+    } catch let failure as Failure where failure.status == .dataError {
+      _ = try folders.holdDamaged(id, from: .active, failure)
+    }
   }
 
   /// Runs until nothing is left to do.
   func run(stage: Stage) throws {
-    try acceptOnly()
+    for _ in 0..<50 {
+      hasTrouble = false
+      try acceptOnly()
+      try runAll(stage)
+      if !hasTrouble { return }
+      clock.date += 10
+    }
+    throw NeverIdle()
+  }
+
+  private func runAll(_ stage: Stage) throws {
+    var troubled: Set<JobID> = []
     while true {
-      let next = try folders.next()
+      var next: (job: JobID?, waitSeconds: Double)?
+      try attempt {
+        for id in try folders.jobs(.queue) {
+          if case .impossible(let reason) = try folders.isReady(try folders.entry(id)) {
+            try folders.hold(id, reason: reason)
+          }
+        }
+        next = try folders.next(passingOver: troubled)
+      }
+      guard let next else { return }
       if let id = next.job {
-        try run(id, stage)
+        troubled.insert(id)
+        try attempt {
+          try run(id, stage)
+          troubled.remove(id)
+        }
       } else if next.waitSeconds.isFinite {
         clock.date += next.waitSeconds
       } else {
@@ -60,10 +117,13 @@ final class SimulatedDaemon {
 
   /// As the daemon does: what is asked, then the request's file; a request that the job's state does not allow is dropped.
   private func answer(_ request: JobRequest, _ path: String) throws {
-    if let state = try JobState.allCases.first(where: { try files.entry(folders.folder(of: request.id, $0)) != nil }) {
+    let entry = try files.entry(path)
+    let mark = request.mark(entry ?? FileEntry(kind: .file, size: 0, modified: 0))
+    let state = try JobState.allCases.first { try files.entry(folders.folder(of: request.id, $0)) != nil }
+    if let state, try !folders.isAnswered(mark, of: request.id, in: state) {
       let step = String(decoding: try files.read(path, limitBytes: 100), as: UTF8.self)
       do {
-        try folders.answer(request, in: state, user: "anna", step: step.isEmpty ? nil : step)
+        try folders.answer(request, in: state, user: "anna", mark: mark, step: step.isEmpty ? nil : step)
         record.answers += 1
       } catch let failure as Failure where failure.status == .usage {}
     }
@@ -79,7 +139,7 @@ final class SimulatedDaemon {
       let start = (record.starts[step.name] ?? 0) + 1
       record.starts[step.name] = start
       let outcome = stage(start)
-      if outcome == .exited(0) { try publish(step, in: folders.folder(of: id, .active)) }
+      if outcome == .exited(0) { try files.withoutFaults { try publish(step, in: folders.folder(of: id, .active)) } }
       let conclusion = try folders.conclude(
         step, of: id, status, outcome, lastLine: "sid-x: it is so")
       guard conclusion == .finishedStep else { return }
@@ -101,5 +161,6 @@ final class SimulatedDaemon {
       try files.synchronize(folder)
     }
     record.publications[step.name, default: 0] += 1
+    record.order.append(step.name)
   }
 }

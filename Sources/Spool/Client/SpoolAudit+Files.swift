@@ -11,7 +11,7 @@ extension SpoolAudit {
     var problems = 0
     // In queue/, held/ and failed/ a step may have been cut short, and goes on from what it left; active/ is at work.
     for state in JobState.allCases where state != .active {
-      for name in (try? files.names(in: "\(root)/\(state.rawValue)")) ?? [] {
+      for name in list("\(root)/\(state.rawValue)") {
         guard let id = JobID(name) else { continue }
         let folder = "\(root)/\(state.rawValue)/\(name)"
         do {
@@ -23,8 +23,7 @@ extension SpoolAudit {
         if state == .done { problems += checkDebris(id, folder) }
       }
     }
-    let names = (try? files.names(in: root)) ?? []
-    for name in names where name.hasPrefix(".") && name.hasSuffix(".tmp") {
+    for name in list(root) where name.hasPrefix(".") && name.hasSuffix(".tmp") {
       note(.warning, "\(root)/\(name): was left by a daemon that was killed; the daemon removes it when it starts")
       problems += 1
     }
@@ -32,9 +31,8 @@ extension SpoolAudit {
   }
 
   private mutating func checkPromises(_ id: JobID, _ state: JobState, _ folder: String) throws -> Int {
-    guard let bytes = try? files.read("\(folder)/\(JobFolders.Name.status)", limitBytes: 1 << 20),
-      let status = try? JobStatus(json: bytes)
-    else { return 0 }
+    // One that cannot be read was told of.
+    guard let status = try? self.status(of: folder) else { return 0 }
     // Elsewhere a step without a record is one that is not done.
     let records = try StepRecords(of: status, in: folder)
     let incomplete = state == .done ? records.incomplete : []
@@ -60,7 +58,7 @@ extension SpoolAudit {
   }
 
   private mutating func checkDebris(_ id: JobID, _ folder: String) -> Int {
-    let debris = ((try? files.names(in: folder)) ?? []).filter {
+    let debris = list(folder).filter {
       Checksums.isUnfinished($0) && $0 != JobLock.name
     }
     for name in debris.prefix(Self.mostTold) {

@@ -34,7 +34,12 @@ extension SpoolAudit {
 
   mutating func checkIncoming() {
     let folder = root + "/incoming"
-    guard let names = try? files.rawNames(in: folder).sorted() else { return }
+    let names: [ByteName]
+    do {
+      names = try files.rawNames(in: folder).sorted()
+    } catch {
+      return note(.problem, "\(error)")
+    }
     // For whoever opens a file while it is asked about.
     signal(SIGIO, SIG_IGN)
     var check = WriterCheck(trialFolder: nil)
@@ -52,10 +57,18 @@ extension SpoolAudit {
   /// What there is to say of a file: of which kind it is, how bad that is, and the text.
   private func finding(_ name: ByteName, _ folder: String, _ check: inout WriterCheck) -> (String, Grade, String)? {
     switch (IncomingName(String(decoding: name.bytes, as: UTF8.self)), name.text) {
+    case (.ignored, let text?) where text.hasPrefix(JobFolders.refusedPrefix):
+      return ("were set aside", .warning, "was submitted and is a folder: it was set aside; its owner may remove it")
     case (.ignored, _): return nil
     case (.taken, let text?):
       let path = "\(folder)/\(text)"
-      guard let entry = try? files.entry(path), let age = Age(path) else { return nil }
+      let known: FileEntry?
+      do {
+        known = try files.entry(path)
+      } catch {
+        return ("cannot be looked at", .problem, "\(error)")
+      }
+      guard let entry = known, let age = Age(path) else { return nil }
       let time = ProgressText.duration
       let writers = entry.kind == .file ? check.writers(of: path, owner: entry.owner) : .nobody
       switch writers {

@@ -19,6 +19,8 @@ public struct SpoolAudit {
 
   let root: String
   let files = DiskFileSystem()
+  /// Folders that could not be read, each reported once.
+  private var unreadable: Set<String> = []
   /// What was found, in the order in which it was looked at.
   public private(set) var findings: [Finding] = []
 
@@ -47,7 +49,9 @@ public struct SpoolAudit {
     guard stat("\(root)/.lock", &status) == 0 else {
       return note(.problem, "no daemon has worked on this spool yet: start sid-spoold")
     }
-    let locks = (try? String(contentsOfFile: "/proc/locks", encoding: .utf8)) ?? ""
+    guard let locks = try? String(contentsOfFile: "/proc/locks", encoding: .utf8) else {
+      return note(.warning, "/proc/locks cannot be read: whether a daemon runs is not known")
+    }
     let holder = locks.split(separator: "\n").map { $0.split(separator: " ") }.first { fields in
       fields.count >= 6 && fields[1] == "FLOCK" && fields[5].hasSuffix(":\(status.st_ino)")
     }
@@ -60,6 +64,9 @@ public struct SpoolAudit {
 
   private mutating func checkPermissions() {
     var problems = 0
+    var lock = stat()
+    // It belongs to the daemon, whatever it runs as.
+    let daemon = lstat("\(root)/.lock", &lock) == 0 ? lock.st_uid : nil
     for name in ["", "incoming", "inputs"] + JobState.allCases.map(\.rawValue) {
       let path = name.isEmpty ? root : "\(root)/\(name)"
       var status = stat()
@@ -72,6 +79,15 @@ public struct SpoolAudit {
         note(.problem, "\(path): is no folder")
         problems += 1
         continue
+      }
+      if let daemon, daemon != 0, name != "inputs", name != "",
+        status.st_uid != daemon || status.st_mode & 0o300 != 0o300
+      {
+        note(
+          .problem,
+          "\(path): belongs to \(Users.name(status.st_uid)) with mode \(String(status.st_mode & 0o7777, radix: 8)), the daemon "
+            + "is \(Users.name(daemon)): jobs cannot be moved there; chown \(Users.name(daemon)), chmod u+rwx")
+        problems += 1
       }
       if name != "incoming" && name != "inputs", status.st_mode & 0o002 != 0 {
         note(.problem, "\(path): everybody may write there; chmod o-w")
@@ -96,19 +112,21 @@ public struct SpoolAudit {
     let now = Date()
     for state in JobState.allCases {
       let folder = "\(root)/\(state.rawValue)"
-      for name in (try? files.names(in: folder)) ?? [] {
+      for name in list(folder) {
         guard let id = JobID(name) else {
           let isOwn = name.hasPrefix(".")
           note(
             isOwn ? .warning : .problem,
-            "\(folder)/\(name): is no job\(isOwn ? "; the daemon settles it when it starts" : "")")
+            "\(folder)/\(name): is no job\(isOwn ? "; the daemon settles it when it starts, and every 10 s" : "")")
           problems += 1
           continue
         }
-        guard let bytes = try? files.read("\(folder)/\(name)/\(JobFolders.Name.status)", limitBytes: 1 << 20),
-          let status = try? JobStatus(json: bytes)
-        else {
-          note(.problem, "\(folder)/\(name): its status.json is missing or damaged")
+        let status: JobStatus
+        do {
+          guard let known = try self.status(of: "\(folder)/\(name)") else { continue }
+          status = known
+        } catch {
+          note(.problem, "\((error as? Failure)?.description ?? "\(folder)/\(name): its status.json is damaged")")
           problems += 1
           continue
         }
@@ -125,10 +143,31 @@ public struct SpoolAudit {
     if problems == 0 { note(.ok, "jobs") }
   }
 
-  private mutating func checkClock() {
-    let ids = JobState.allCases.flatMap { (try? files.names(in: "\(root)/\($0.rawValue)")) ?? [] }.compactMap {
-      JobID($0)
+  /// The names in a folder; one that cannot be read is a finding.
+  mutating func list(_ folder: String) -> [String] {
+    do {
+      return try files.names(in: folder)
+    } catch {
+      if !unreadable.contains(folder) { note(.problem, "\(error)") }
+      unreadable.insert(folder)
+      return []
     }
+  }
+
+  /// What a job's status says; nil where the job has gone to another folder meanwhile.
+  /// - Throws: what keeps it from being read.
+  func status(of folder: String) throws -> JobStatus? {
+    do {
+      return try JobStatus(
+        json: files.read("\(folder)/\(JobFolders.Name.status)", limitBytes: JobFolders.largestStatusBytes))
+    } catch let failure as Failure where failure.status == .noInput {
+      guard try files.entry(folder) != nil else { return nil }
+      throw Failure(.dataError, "\(folder)/\(JobFolders.Name.status)", "is missing")
+    }
+  }
+
+  private mutating func checkClock() {
+    let ids = JobState.allCases.flatMap { list("\(root)/\($0.rawValue)") }.compactMap { JobID($0) }
     let limit = JobID.stamp(Date() + 300)
     let future = ids.filter { $0.stamp > limit }
     if let first = future.min() {
@@ -146,6 +185,7 @@ public struct SpoolAudit {
     let free = Int(clamping: UInt64(disk.f_bavail) &* UInt64(disk.f_frsize))
     let share = Double(disk.f_bavail) / Double(max(1, disk.f_blocks))
     let text = "\(free.formatted(.byteCount(style: .binary))) free (\(Int(share * 100)) %)"
+    if disk.f_flag & UInt(ST_RDONLY) != 0 { note(.problem, "disk: \(root) is on a disk that is mounted read-only") }
     note(share < 0.02 ? .problem : share < 0.1 ? .warning : .ok, "disk: \(text)")
     if disk.f_files > 0, Double(disk.f_favail) / Double(disk.f_files) < 0.02 {
       note(.problem, "disk: only \(disk.f_favail) more files fit")

@@ -1,4 +1,5 @@
 import Diagnostics
+import Files
 import Foundation
 
 extension SpoolClient {
@@ -9,7 +10,7 @@ extension SpoolClient {
   ///   - follow: whether to go on while the job waits or is being run.
   ///   - put: takes the text.
   /// - Throws: a `Failure` where there is no such job or log.
-  public func log(_ text: String, step: String?, follow: Bool, put: (Data) -> Void) throws {
+  public func log(_ text: String, step: String?, follow: Bool, put: (Data) throws -> Void) throws {
     var id = try job(text).id
     var offset = 0
     var shown: String?
@@ -29,17 +30,24 @@ extension SpoolClient {
         continue
       }
       if name != shown {
-        if shown != nil { put(Data("== \(name)\n".utf8)) }
+        if shown != nil { try put(Data("== \(name)\n".utf8)) }
         (shown, offset) = (name, 0)
       }
       let path = "\(job.folder)/\(JobFolders.Name.log)/\(name).log"
-      if let file = FileHandle(forReadingAtPath: path) {
-        try? file.seek(toOffset: UInt64(offset))
-        while let data = try? file.read(upToCount: 1 << 16), !data.isEmpty {
-          put(data)
-          offset += data.count
+      let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+      if descriptor >= 0 {
+        defer { close(descriptor) }
+        var block = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+          let count = pread(descriptor, &block, block.count, off_t(offset))
+          if count < 0 && errno == EINTR { continue }
+          guard count >= 0 else { throw Failure.system(path, "read") }
+          if count == 0 { break }
+          try put(Data(block.prefix(count)))
+          offset += count
         }
-        try? file.close()
+      } else if errno != ENOENT {
+        throw Failure.system(path, "open")
       } else if !follow {
         throw Failure(.noInput, path, "there is no such log", remedy: "sidctl status \(job.id) names the steps")
       }

@@ -28,7 +28,7 @@ extension SpoolClient {
 extension SpoolClient {
   /// Draws what waits or is being run, twice a second, for ever.
   /// - Parameter put: takes text for a terminal.
-  public func watchTable(put: (String) -> Void) throws -> Never {
+  public func watchTable(put: (String) throws -> Void) throws -> Never {
     while true {
       let jobs = try jobs()
       let over = jobs.filter(\.state.isFinal).suffix(5)
@@ -36,7 +36,7 @@ extension SpoolClient {
       let time = Date().formatted(date: .omitted, time: .standard)
       // Home, each line cleared to its end, and the rest below.
       let lines = ["\(root)  \(time)", ""] + table.split(separator: "\n").map(String.init)
-      put("\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\r\n\u{1B}[J")
+      try put("\u{1B}[H" + lines.map { $0 + "\u{1B}[K" }.joined(separator: "\r\n") + "\r\n\u{1B}[J")
       usleep(500_000)
     }
   }

@@ -15,8 +15,8 @@ final class ActiveJob {
   var leftover: Leftover?
   /// Why the step was told to stop.
   var stop: JobFolders.StopReason?
-  /// The files in `incoming/` that asked for it, removed when it is done.
-  var requests: Set<String> = []
+  /// The files in `incoming/` that asked for it, each with its mark, removed when it is done.
+  var requests: [String: String] = [:]
 
   init(id: JobID, job: JobFile, entry: QueueEntry) { (self.id, self.job, self.entry) = (id, job, entry) }
 

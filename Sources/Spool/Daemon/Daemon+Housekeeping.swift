@@ -39,10 +39,16 @@ extension Daemon {
   /// what the disk refused to move.
   /// - Returns: how many seconds until one of them should be looked at again.
   func recoverStrays() -> Double {
-    guard let ids = try? folders.jobs(.active).filter({ active[$0] == nil }) else { return Self.scanSeconds }
+    let ids: [JobID]
+    do {
+      ids = try folders.jobs(.active).filter { active[$0] == nil }
+      troubles.isOver(folders.folder(of: .active))
+    } catch {
+      tell(error, of: folders.folder(of: .active))
+      return Self.troubleSeconds
+    }
     strays = strays.filter { ids.contains($0.key) }
-    for id in ids where troubled[id].map({ $0 <= .now }) ?? true {
-      troubled[id] = nil
+    for id in ids where !isTroubled(id) {
       attempt(id) {
         var leftover =
           strays[id] ?? Leftover(folder: folders.folder(of: id, .active), graceSeconds: options.stopTimeoutSeconds)
@@ -53,12 +59,17 @@ extension Daemon {
         if !leftover.processes.isEmpty {
           log("stopped processes \(leftover.processes), left by a daemon that is gone", .warning, of: id)
         }
-        try folders.recover(id)
-        if folders.isThere(id, .queue) { queue[id] = folders.entry(id) }
+        do {
+          try folders.recover(id)
+        } catch let failure as Failure where failure.status == .dataError {
+          let reason = try folders.holdDamaged(id, from: .active, failure)
+          return log("held: \(reason)", .error, of: id)
+        }
+        if try folders.isThere(id, .queue) { try enqueue(id) }
         log("was being run when the daemon ended; put back", of: id)
       }
     }
-    return strays.isEmpty ? .infinity : Self.lockSeconds
+    return strays.isEmpty ? troubleWait : Self.lockSeconds
   }
 
   /// Looks at the disk, prunes what is over, keeps what users have used, writes the metrics.
@@ -66,7 +77,15 @@ extension Daemon {
   func keepHouse() -> Double {
     checkSpace()
     if !options.retention.isEmpty, retention.take() {
-      for state in [JobState.done, .failed] { prune(state) }
+      for state in [JobState.done, .failed] {
+        do {
+          try prune(state)
+          troubles.isOver("retention of \(state.rawValue)/")
+        } catch {
+          tell(error, of: "retention of \(state.rawValue)/")
+          retention.isDue = true
+        }
+      }
     }
     let refusalsDue = pruneRefused()
     let shareDue = Self.shareSeconds - (ContinuousClock.now - shareSaved.time) / .seconds(1)
@@ -74,7 +93,8 @@ extension Daemon {
     writeMetrics()
     let metrics = options.metricsFile != nil && metricsClock.hasNews ? max(0, metricsClock.waitSeconds) : .infinity
     return min(
-      metrics, isShortOfSpace ? 5 : .infinity, share == shareSaved.share ? .infinity : max(1, shareDue), refusalsDue)
+      metrics, isShortOfSpace ? 5 : .infinity,
+      share == shareSaved.share && !isShareUnread ? .infinity : max(1, shareDue), refusalsDue)
   }
 
   // MARK: Space
@@ -101,44 +121,45 @@ extension Daemon {
   }
 
   /// What the jobs of each user hold on the disk, as of a minute ago at most.
-  func bytesByUser() -> [UInt32: Int] {
+  /// - Throws: a `Failure` where something cannot be looked at now.
+  func bytesByUser() throws -> [UInt32: Int] {
     if let known = bytesKnown, (ContinuousClock.now - known.time) / .seconds(1) < 60 { return known.bytes }
     var bytes: [UInt32: Int] = [:]
-    defer { bytesKnown = (bytes, .now) }
     for state in JobState.allCases {
-      for id in (try? folders.jobs(state)) ?? [] {
-        guard let user = folders.status(of: id, state)?.uid else { continue }
-        bytes[user, default: 0] += FolderSize.bytes(folders.folder(of: id, state))
+      for id in try folders.jobs(state) {
+        guard let user = try folders.knownStatus(of: id, state)?.uid else { continue }
+        bytes[user, default: 0] += try FolderSize.bytes(folders.folder(of: id, state))
         feedWatchdog()
       }
     }
+    bytesKnown = (bytes, .now)
     return bytes
   }
 
   // MARK: Retention
 
-  private func prune(_ state: JobState) {
-    guard let rule = options.retention[state], rule.days > 0 || rule.bytes > 0,
-      let ids = try? folders.jobs(state)
-    else { return }
+  private func prune(_ state: JobState) throws {
+    guard let rule = options.retention[state], rule.days > 0 || rule.bytes > 0 else { return }
+    let ids = try folders.jobs(state)
     let needed = Set(queue.values.flatMap(\.after))
     let now = Date()
     // A clock that has jumped since the start says nothing about ages.
     let isClockSteady = abs(now.timeIntervalSince(startDate) - (ContinuousClock.now - start) / .seconds(1)) < 3600
     // The most recent first: what does not fit any more is the oldest.
-    // One whose status cannot be read is left to people.
-    let jobs = ids.compactMap { id in folders.status(of: id, state)?.finished.map { (id: id, finished: $0) } }
-      .sorted { ($0.finished, $0.id) > ($1.finished, $1.id) }
+    // One whose status is damaged is left to people.
+    let jobs = try ids.compactMap { id in
+      try folders.knownStatus(of: id, state)?.finished.map { (id: id, finished: $0) }
+    }.sorted { ($0.finished, $0.id) > ($1.finished, $1.id) }
     var kept = 0
     for (id, finished) in jobs {
       feedWatchdog()
-      let bytes = rule.bytes > 0 ? FolderSize.bytes(folders.folder(of: id, state)) : 0
+      let bytes = rule.bytes > 0 ? try FolderSize.bytes(folders.folder(of: id, state)) : 0
       let isOld = isClockSteady && rule.days > 0 && now.timeIntervalSince(finished) > rule.days * 86_400
       guard isOld || (rule.bytes > 0 && kept + bytes > rule.bytes) else {
         kept += bytes
         continue
       }
-      guard !needed.contains(id), !isInUse(id, state) else {
+      guard !needed.contains(id), try !isInUse(id, state) else {
         kept += bytes
         continue
       }
@@ -152,10 +173,13 @@ extension Daemon {
   }
 
   /// Whether somebody has a file of a job's folder open.
-  func isInUse(_ id: JobID, _ state: JobState) -> Bool {
-    FolderSize.files(folders.folder(of: id, state)).contains { path in
-      let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
-      guard descriptor >= 0 else { return false }
+  /// - Throws: a `Failure` where that cannot be seen now.
+  func isInUse(_ id: JobID, _ state: JobState) throws -> Bool {
+    try FolderSize.entries(folders.folder(of: id, state)).contains { path, _ in
+      let descriptor = path.withCString { open($0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) }
+      // One that this user may not open tells nothing, now or later.
+      if descriptor < 0, [ENOENT, ELOOP, EACCES, EPERM].contains(errno) { return false }
+      guard descriptor >= 0 else { throw Failure.system(path.description, "open") }
       defer { close(descriptor) }
       return sid_is_open_elsewhere(descriptor) != 0
     }
@@ -164,16 +188,43 @@ extension Daemon {
   // MARK: Usage
 
   func loadShare() {
-    defer { shareSaved = (share, .now) }
-    let bytes = try? folders.files.read("\(folders.root)/\(JobFolders.Name.usage)", limitBytes: 1 << 20)
-    share = bytes.flatMap { try? JSON.decoder().decode(FairShare.self, from: Data($0)) } ?? FairShare()
+    let path = "\(folders.root)/\(JobFolders.Name.usage)"
+    do {
+      var before = FairShare()
+      if try folders.files.entry(path) != nil {
+        let bytes = try folders.files.read(path, limitBytes: 1 << 20)
+        do {
+          before = try JSON.decoder().decode(FairShare.self, from: Data(bytes))
+        } catch {
+          log("\(path): is damaged; what users have used counts from now on", .warning)
+        }
+      }
+      // What was used until it could be read.
+      before.add(share, now: Date())
+      share = before
+      isShareUnread = false
+      shareSaved = (share, .now)
+      troubles.isOver(path)
+    } catch {
+      shareSaved.time = .now
+      tell(error, of: path)
+    }
   }
 
   /// Keeps what users have used over a restart; losing it costs no more than a fair turn.
   func saveShare() {
-    guard share != shareSaved.share, let data = try? JSON.encoder().encode(share) else { return }
-    try? folders.files.publish(JobFolders.Name.usage, in: folders.root, Array(data))
-    shareSaved = (share, .now)
+    if isShareUnread { loadShare() }
+    // What is there would be lost.
+    guard !isShareUnread, share != shareSaved.share else { return }
+    let path = "\(folders.root)/\(JobFolders.Name.usage)"
+    do {
+      try folders.files.publish(JobFolders.Name.usage, in: folders.root, Array(JSON.encoder().encode(share)))
+      shareSaved = (share, .now)
+      troubles.isOver("writing \(path)")
+    } catch {
+      shareSaved.time = .now
+      tell(error, of: "writing \(path)")
+    }
   }
 
   // MARK: Metrics
@@ -183,7 +234,10 @@ extension Daemon {
     var metrics = Metrics()
     metrics.add(
       "sid_jobs", "gauge", "Jobs of the spool, by state.",
-      JobState.allCases.map { ([("state", $0.rawValue)], Double((try? folders.jobs($0).count) ?? 0)) })
+      // What cannot be counted now is no 0.
+      JobState.allCases.compactMap { state in
+        (try? folders.jobs(state).count).map { ([("state", state.rawValue)], Double($0)) }
+      })
     let stages = Dictionary(grouping: active.values.compactMap { $0.stage?.step.stage.stage }) { $0 }
     metrics.add(
       "sid_steps_running", "gauge", "Steps at work, by stage.",
@@ -198,7 +252,7 @@ extension Daemon {
     let oldest = queue.values.map(\.accepted).min().map { max(0, Date().timeIntervalSince($0)) } ?? 0
     metrics.add("sid_queue_oldest_seconds", "gauge", "How long the oldest job has waited.", [([], oldest)])
     metrics.add(
-      "sid_spool_free_bytes", "gauge", "Free space on the spool's disk.", [([], Double(freeBytes ?? 0))])
+      "sid_spool_free_bytes", "gauge", "Free space on the spool's disk.", freeBytes.map { [([], Double($0))] } ?? [])
     metrics.add(
       "sid_spool_paused", "gauge", "Whether steps wait for disk space.", [([], isShortOfSpace ? 1 : 0)])
     metrics.add("sid_up", "gauge", "Whether the daemon runs.", [([], isLast ? 0 : 1)])

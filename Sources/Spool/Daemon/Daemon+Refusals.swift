@@ -39,10 +39,21 @@ extension Daemon {
     guard options.limits.refusedPerUser > 0, refusals.hasNews else { return .infinity }
     let wait = (refusals.next - .now) / .seconds(1)
     if wait > 0 { return wait }
-    let surplus = surplusRefusals()
-    // What is read stays until a later look.
-    let doomed = surplus.lazy.filter { !self.isInUse($0, .failed) }.prefix(Self.refusalsAtOnce)
-    let (count, failure) = folders.prune(Array(doomed), .failed, betweenTwo: feedWatchdog)
+    let surplus: [JobID]
+    var doomed: [JobID] = []
+    do {
+      surplus = try surplusRefusals()
+      // What is read stays until a later look.
+      for id in surplus where doomed.count < Self.refusalsAtOnce {
+        if try !isInUse(id, .failed) { doomed.append(id) }
+      }
+      troubles.isOver("refused files")
+    } catch {
+      tell(error, of: "refused files")
+      refusals.next = .now + .seconds(Self.refusalSeconds)
+      return Self.refusalSeconds
+    }
+    let (count, failure) = folders.prune(doomed, .failed, betweenTwo: feedWatchdog)
     if count > 0 {
       log("removed \(count) refused files: their users have more than \(options.limits.refusedPerUser)")
     }
@@ -55,15 +66,15 @@ extension Daemon {
   }
 
   /// The oldest first.
-  private func surplusRefusals() -> [JobID] {
-    guard let ids = try? folders.jobs(.failed) else { return [] }
+  private func surplusRefusals() throws -> [JobID] {
+    let ids = try folders.jobs(.failed)
     let known = refusals.entries
     refusals.entries = [:]
     var kept: [UInt32?: Int] = [:]
     var surplus: [JobID] = []
     for id in ids.sorted(by: >) {
       feedWatchdog()
-      guard let entry = known[id] ?? refusalEntry(id) else { continue }
+      guard let entry = try known[id] ?? refusalEntry(id) else { continue }
       refusals.entries[id] = entry
       guard entry.isRefusal else { continue }
       kept[entry.user, default: 0] += 1
@@ -72,10 +83,8 @@ extension Daemon {
     return surplus.reversed()
   }
 
-  private func refusalEntry(_ id: JobID) -> Refusals.Entry? {
-    guard let status = folders.status(of: id, .failed),
-      let names = try? folders.files.names(in: folders.folder(of: id, .failed))
-    else { return nil }
-    return Refusals.Entry(status, names: names)
+  private func refusalEntry(_ id: JobID) throws -> Refusals.Entry? {
+    guard let status = try folders.knownStatus(of: id, .failed) else { return nil }
+    return Refusals.Entry(status, names: try folders.files.names(in: folders.folder(of: id, .failed)))
   }
 }

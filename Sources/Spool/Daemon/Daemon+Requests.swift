@@ -9,20 +9,25 @@ extension Daemon {
     do {
       guard let entry = try folders.files.entry(path) else { return }
       let user = Users.name(entry.owner)
-      let isRemoved = try answer(request, path, entry, user: user)
+      var isRemoved = false
+      do {
+        isRemoved = try answer(request, path, entry, user: user)
+      } catch let failure as Failure where failure.status == .usage || failure.status == .dataError {
+        log("\(request.verb.rawValue) refused: \(failure.description)", .notice, of: request.id)
+        isRemoved = true
+      }
+      // Crash here, or an error: by its mark it is known that it was carried out.
       if isRemoved { try remove(path) }
-    } catch let failure as Failure where failure.status != .ioError && failure.status != .temporaryFailure {
-      log("\(request.verb.rawValue) refused: \(failure.description)", .notice, of: request.id)
-      try? remove(path)
+      troubles.isOver("\(folders.incoming)/\(name)")
     } catch {
       doubtQueue()
-      log("\(request.verb.rawValue): \(error); trying again later", .error, of: request.id)
+      postpone(name, error, "cannot be carried out now")
     }
   }
 
   private func remove(_ path: String) throws {
     if try folders.files.entry(path)?.kind == .folder {
-      try folders.setAside(path)
+      try folders.hide(path)
     } else {
       try folders.files.remove(path)
     }
@@ -32,10 +37,12 @@ extension Daemon {
   /// - Returns: whether it is done; a step at work has to stop first.
   private func answer(_ request: JobRequest, _ path: String, _ entry: FileEntry, user: String) throws -> Bool {
     let id = request.id
-    guard let state = JobState.allCases.first(where: { folders.isThere(id, $0) }) else {
-      throw Failure(.noInput, path, "no such job")
+    guard let state = try JobState.allCases.first(where: { try folders.isThere(id, $0) }) else {
+      throw Failure(.usage, path, "no such job")
     }
-    let owner = folders.status(of: id, state)?.uid
+    let mark = request.mark(entry)
+    if try folders.isAnswered(mark, of: id, in: state) { return true }
+    let owner = try folders.knownStatus(of: id, state)?.uid
     guard entry.kind == .file, entry.links == 1, entry.owner == 0 || entry.owner == geteuid() || entry.owner == owner
     else {
       throw Failure(
@@ -45,18 +52,19 @@ extension Daemon {
       try admit(id, state, owner)
     }
     switch (request.verb, state) {
-    case (.hold, .active): return try stopJob(id, .hold(user: user), path)
-    case (.cancel, .active): return try stopJob(id, .cancel(user: user), path)
-    case (.prune, _) where state.isFinal && isInUse(id, state):
+    case (.hold, .active): return try stopJob(id, .hold(user: user), path, mark)
+    case (.cancel, .active): return try stopJob(id, .cancel(user: user), path, mark)
+    case (.prune, _) where try state.isFinal && isInUse(id, state):
       throw Failure(.usage, id.description, "somebody has a file of it open")
     case (.retry, _):
       let bytes = try folders.files.read(path, limitBytes: JobRequest.largestBytes)
       let step = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
-      try folders.answer(request, in: state, user: user, step: step.isEmpty ? nil : step)
+      try folders.answer(request, in: state, user: user, mark: mark, step: step.isEmpty ? nil : step)
     default:
-      try folders.answer(request, in: state, user: user)
+      try folders.answer(request, in: state, user: user, mark: mark)
     }
-    if folders.isThere(id, .queue) { queue[id] = folders.entry(id) } else { queue[id] = nil }
+    queue[id] = nil
+    attempt(id) { if try folders.isThere(id, .queue) { try enqueue(id) } }
     if request.verb == .cancel { counters.failed += 1 }
     log("\(request.verb.rawValue) by \(user)", .notice, of: id)
     return true
@@ -64,7 +72,7 @@ extension Daemon {
 
   /// Checks the limits for a job that would wait again.
   private func admit(_ id: JobID, _ state: JobState, _ owner: UInt32) throws {
-    var admission = admission()
+    var admission = try admission()
     if state == .held {
       // It is counted already.
       admission.total -= 1
@@ -75,12 +83,14 @@ extension Daemon {
     }
   }
 
-  private func stopJob(_ id: JobID, _ reason: JobFolders.StopReason, _ path: String) throws -> Bool {
+  private func stopJob(
+    _ id: JobID, _ reason: JobFolders.StopReason, _ path: String, _ mark: String
+  ) throws -> Bool {
     guard let active = active[id] else {
       // It was left by another daemon; when it is back in the queue, the request is answered.
       return false
     }
-    active.requests.insert(path)
+    active.requests[path] = mark
     guard active.stage != nil else {
       if active.status == nil { return false }
       // It waits for a lock and has not started.

@@ -9,17 +9,9 @@ extension Daemon {
   func work() -> Double {
     while !isStopping, !isShortOfSpace {
       var impossible: [(JobID, String)] = []
-      let now = ContinuousClock.now
-      troubled = troubled.filter { $0.value > now }
-      let waiting = troubled.isEmpty ? Array(queue.values) : queue.values.filter { troubled[$0.id] == nil }
+      let waiting = troubled.isEmpty ? Array(queue.values) : queue.values.filter { !isTroubled($0.id) }
       let choice = scheduler.next(waiting, running: active.values.map(\.running), share: share, now: Date()) { entry in
-        switch folders.isReady(entry) {
-        case .ready: return true
-        case .waiting: return false
-        case .impossible(let reason):
-          impossible.append((entry.id, reason))
-          return false
-        }
+        isReady(entry) { impossible.append((entry.id, $0)) }
       }
       for (id, reason) in impossible {
         attempt(id) {
@@ -30,12 +22,24 @@ extension Daemon {
       }
       guard let entry = choice.entry else {
         if let blocked = choice.blocked { preempt(for: blocked) }
-        let trouble = troubled.values.min().map { max(0, ($0 - .now) / .seconds(1)) } ?? .infinity
-        return min(choice.waitSeconds, trouble)
+        return min(choice.waitSeconds, troubleWait)
       }
       attempt(entry.id) { try activate(entry) }
     }
     return .infinity
+  }
+
+  /// Whether what a job waits for has come about. Where that cannot be seen now, it waits.
+  private func isReady(_ entry: QueueEntry, impossible: (String) -> Void = { _ in }) -> Bool {
+    var isReady = false
+    attempt(entry.id) {
+      switch try folders.isReady(entry) {
+      case .ready: isReady = true
+      case .waiting: break
+      case .impossible(let reason): impossible(reason)
+      }
+    }
+    return isReady
   }
 
   private func activate(_ entry: QueueEntry) throws {
@@ -51,13 +55,27 @@ extension Daemon {
     }
   }
 
+  /// Whether a job is left alone at present.
+  func isTroubled(_ id: JobID) -> Bool {
+    guard let time = troubled[id] else { return false }
+    if time > .now { return true }
+    troubled[id] = nil
+    return false
+  }
+
+  /// How many seconds until a job that is left alone is looked at again.
+  var troubleWait: Double { troubled.values.min().map { max(0, ($0 - .now) / .seconds(1)) } ?? .infinity }
+
   /// Does something for a job; where the disk refuses, the job is left alone for a while and then recovered.
   func attempt(_ id: JobID, _ body: () throws -> Void) {
     do {
       try body()
+      troubles.isOver("\(id)")
     } catch {
       doubtQueue()
-      log("\(error); looking at it again in \(Int(Self.troubleSeconds)) s", .error, of: id)
+      if troubles.isNew(error, for: "\(id)") {
+        log("\(error); looking at it again in \(Int(Self.troubleSeconds)) s", .error, of: id)
+      }
       troubled[id] = .now + .seconds(Self.troubleSeconds)
       // Where it stands the folders say: the queue is read anew, and what stands in active/ without being run is recovered.
       active[id] = nil
@@ -68,7 +86,9 @@ extension Daemon {
   private func startStep(_ active: ActiveJob) throws {
     guard let step = try folders.nextStep(of: active.job, active.id) else { return try finish(active) }
     guard let status = try folders.beginAttempt(step, of: active.job, active.id) else {
-      return over(active.id, "failed: \(folders.status(of: active.id, .failed)?.reason ?? "given up")", isDone: false)
+      // The reason is for the log alone.
+      let reason = (try? folders.status(of: active.id, .failed))?.reason
+      return over(active.id, "failed: \(reason ?? "given up")", isDone: false)
     }
     (active.step, active.status) = (step, status)
     active.leftover = Leftover(
@@ -193,8 +213,9 @@ extension Daemon {
   func conclude(
     _ active: ActiveJob, _ outcome: StageOutcome, lastLine: String?, stop: JobFolders.StopReason?, seconds: Double = 0
   ) throws {
-    guard let step = active.step, let status = active.status else { return }
+    guard let step = active.step, var status = active.status else { return }
     let id = active.id
+    for mark in active.requests.values { status.note(mark) }
     let conclusion = try folders.conclude(step, of: id, status, outcome, lastLine: lastLine, stop: stop)
     (active.status, active.leftover) = (nil, nil)
     switch conclusion {
@@ -204,17 +225,17 @@ extension Daemon {
       return try goOn(active, status)
     case .deferred(let pause, let reason):
       self.active[id] = nil
-      queue[id] = folders.entry(id)
+      try enqueue(id)
       log("deferred for \(ProgressText.number(pause)) s: \(reason)", .warning, of: active)
     case .failed(let reason):
       over(id, "failed: \(reason)", isDone: false)
     case .putBack:
       self.active[id] = nil
-      queue[id] = folders.entry(id)
+      try enqueue(id)
       log("put back", of: active)
     case .held:
       self.active[id] = nil
-      log(folders.status(of: id, .held)?.reason ?? "held", .notice, of: active)
+      log((try? folders.status(of: id, .held))?.reason ?? "held", .notice, of: active)
     }
     removeRequest(active)
   }
@@ -244,20 +265,23 @@ extension Daemon {
       next == nil
       || scheduler.next(
         Array(queue.values) + [entry], running: others, share: share, now: Date(),
-        isReady: { self.folders.isReady($0) == .ready }
+        isReady: { $0.id == active.id || self.isReady($0) }
       ).entry?.id == active.id
     if isNext && !isStopping && (next == nil || !isShortOfSpace) { return try startStep(active) }
     status.clearStep()
     try folders.putBack(active.id, status)
     self.active[active.id] = nil
-    queue[active.id] = folders.entry(active.id)
+    try enqueue(active.id)
     log("put back", of: active)
   }
 
   /// Removes the requests that the job's place answers now: what was asked, or what it makes idle.
   private func removeRequest(_ active: ActiveJob) {
-    for request in active.requests { try? folders.files.remove(request) }
-    active.requests = []
+    for request in active.requests.keys {
+      // One that stays is known again by its mark.
+      do { try folders.files.remove(request) } catch { tell(error, of: request) }
+    }
+    active.requests = [:]
   }
 
   private func finish(_ active: ActiveJob) throws {

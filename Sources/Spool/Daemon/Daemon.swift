@@ -32,6 +32,8 @@ public final class Daemon {
   var isDeaf = false
   /// Whether a crash or a disk may have left something between `incoming/` and `queue/`.
   var mayHaveHalfAccepted = true
+  /// When that is looked at.
+  var halfAcceptedDue = ContinuousClock.now
   /// What stands in `queue/`, as far as is known.
   var queue: [JobID: QueueEntry] = [:]
   /// When the folder was read; long ago where the disk has refused something since.
@@ -43,8 +45,14 @@ public final class Daemon {
   var strays: [JobID: Leftover] = [:]
   /// Jobs the disk refused something for, and when they are looked at again.
   var troubled: [JobID: ContinuousClock.Instant] = [:]
+  /// Names of `incoming/` that could not be taken or answered, and when that is tried again.
+  var postponed: [String: ContinuousClock.Instant] = [:]
+  /// What was told of them.
+  var troubles = Troubles()
   var refusals = Refusals()
   var share = FairShare()
+  /// Whether what users have used before could not be read yet.
+  var isShareUnread = true
   /// What of it the disk has, and since when.
   var shareSaved = (share: FairShare(), time: ContinuousClock.now)
   var counters = Counters()
@@ -79,7 +87,7 @@ public final class Daemon {
     scheduler = Scheduler(slots: options.slots, longestPauseSeconds: options.retry.longestSeconds)
     folders = JobFolders(
       root: try DaemonOptions.realFolder(options.spool), files: DiskFileSystem(), roots: roots, policy: options.retry,
-      bootID: DaemonOptions.bootID())
+      bootID: try DaemonOptions.bootID())
     incoming = IncomingFolder(folders.incoming)
   }
 
@@ -117,12 +125,13 @@ public final class Daemon {
       if isStopping && active.values.allSatisfy({ $0.stage == nil }) { break }
       if !isStopping && nextScan <= .now {
         lastScan = .now
-        var wait = acceptIncoming()
-        wait = min(wait, recoverStrays())
+        // What stands in active/ comes first: what is asked of it is answered when it is back in the queue.
+        var wait = recoverStrays()
+        wait = min(wait, acceptIncoming())
         wait = min(wait, keepHouse())
         readQueue()
         wait = min(wait, work())
-        if options.exitsWhenIdle, try isIdle() { break }
+        if options.exitsWhenIdle, isIdle() { break }
         nextScan = .now + .seconds(min(wait, Self.scanSeconds))
       }
       reportStatus()
@@ -132,7 +141,7 @@ public final class Daemon {
     notify("STOPPING=1")
     log(isStopping ? "stopped" : "nothing left to do")
     _ = consume lock
-    if isStopping && options.exitsWhenIdle, try !isIdle() {
+    if isStopping && options.exitsWhenIdle, !isIdle() {
       throw Failure(.temporaryFailure, folders.root, "stopped with jobs left", remedy: "start again to go on")
     }
   }
@@ -149,7 +158,8 @@ public final class Daemon {
     for active in active.values {
       guard var status = active.status else { continue }
       status.attempts -= 1
-      try? folders.putBack(active.id, status)
+      // Where the disk refuses, the next daemon finds it in active/ and does so.
+      do { try folders.putBack(active.id, status) } catch { log("\(error)", .error, of: active) }
     }
     saveShare()
     writeMetrics(isLast: true)
@@ -186,10 +196,16 @@ public final class Daemon {
     notify("WATCHDOG=1")
   }
 
-  private func isIdle() throws -> Bool {
-    let files = folders.files
-    return try active.isEmpty && queue.isEmpty && strays.isEmpty && folders.jobs(.active).isEmpty
-      && !files.names(in: folders.incoming).contains { IncomingName($0) == .taken }
+  /// Whether nothing is left to do or to decide: everything could be read, and is empty.
+  private func isIdle() -> Bool {
+    guard active.isEmpty, queue.isEmpty, strays.isEmpty, !mayHaveHalfAccepted, !isShareUnread else { return false }
+    do {
+      return try folders.jobs(.active).isEmpty && folders.jobs(.queue).isEmpty && folders.halfAccepted().isEmpty
+        && !folders.files.names(in: folders.incoming).contains { IncomingName($0) == .taken }
+    } catch {
+      tell(error, of: "whether anything is left to do")
+      return false
+    }
   }
 
   private func stop() {
@@ -208,6 +224,12 @@ public final class Daemon {
   // MARK: Telling
 
   func log(_ message: String, _ priority: LogRecord.Priority = .info) { console.log(LogRecord(message, priority)) }
+
+  /// Says what the disk or the machine has refused, unless it was said.
+  func tell(_ error: any Error, of subject: String) {
+    guard troubles.isNew(error, for: subject) else { return }
+    log("\(subject): \(error); trying again in \(Int(Self.troubleSeconds)) s", .error)
+  }
 
   func log(_ message: String, _ priority: LogRecord.Priority = .info, of id: JobID) {
     metricsClock.hasNews = true

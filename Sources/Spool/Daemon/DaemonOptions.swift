@@ -80,9 +80,18 @@ public struct DaemonOptions: Sendable {
   }
 
   /// The kernel's name for this boot of the machine.
-  static func bootID() -> String {
-    let text = try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
-    return text?.trimmingCharacters(in: .whitespacesAndNewlines) ?? "unknown"
+  /// - Throws: a `Failure` where it cannot be read now; two boots must not look like one.
+  static func bootID() throws -> String {
+    let path = "/proc/sys/kernel/random/boot_id"
+    guard access(path, F_OK) == 0 || errno != ENOENT else { return "unknown" }
+    // Files of the kernel have no size.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw Failure.system(path, "open") }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 64)
+    let count = read(descriptor, &bytes, bytes.count)
+    guard count > 0 else { throw Failure.system(path, "read") }
+    return String(decoding: bytes.prefix(count), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
   }
 
   /// The real path of a folder, which is created where it is missing.

@@ -31,7 +31,7 @@ package enum Checksums {
         .dataError, file, "is missing, and \(record) names it",
         remedy: "sidctl retry --from \(record.dropLast(".json".count)) makes it again")
     }
-    let paths = outputs(folder)
+    let paths = try outputs(folder)
     let sizes = try paths.map { try files.entry($0)?.size ?? 0 }
     let total = sizes.reduce(0, +)
     var done = 0
@@ -66,8 +66,8 @@ package enum Checksums {
   }
 
   /// The outputs of a job's folder, sorted: neither logs nor what is hidden or on its way.
-  private static func outputs(_ folder: String) -> [String] {
-    FolderSize.files(folder).filter { path in
+  private static func outputs(_ folder: String) throws -> [String] {
+    try FolderSize.files(folder).filter { path in
       let parts = path.dropFirst(folder.count + 1).split(separator: "/")
       return parts.first.map(String.init) != JobFolders.Name.log && !passedOver.contains(parts.joined(separator: "/"))
         && !parts.contains { isUnfinished($0) }

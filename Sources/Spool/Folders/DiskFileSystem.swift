@@ -11,18 +11,24 @@ package struct DiskFileSystem: FileSystem, Sendable {
   package func names(in folder: String) throws -> [String] { try rawNames(in: folder).compactMap(\.text).sorted() }
 
   /// The names in a folder, unsorted, also those that are not UTF-8.
-  package func rawNames(in folder: String) throws -> [ByteName] {
+  package func rawNames(in folder: String) throws -> [ByteName] { try rawNames(in: ByteName(folder)) }
+
+  /// The same of a folder whose own path need not be text.
+  func rawNames(in folder: ByteName) throws -> [ByteName] {
     // A link in its place is not followed: what stands beneath is removed, counted and moved by these names.
-    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Failure.system(folder, "read the folder") }
-    return try ByteName.names(inFolderAt: descriptor, folder: folder)
+    let descriptor = folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
+    guard descriptor >= 0 else { throw Failure.system(folder.description, "read the folder") }
+    return try ByteName.names(inFolderAt: descriptor, folder: folder.description)
   }
 
-  package func entry(_ path: String) throws -> FileEntry? {
+  package func entry(_ path: String) throws -> FileEntry? { try entry(ByteName(path)) }
+
+  /// The same of what need not have a text for its path.
+  func entry(_ path: ByteName) throws -> FileEntry? {
     var status = stat()
-    guard lstat(path, &status) == 0 else {
+    guard path.withCString({ lstat($0, &status) }) == 0 else {
       if errno == ENOENT || errno == ENOTDIR { return nil }
-      throw Failure.system(path, "look at it")
+      throw Failure.system(path.description, "look at it")
     }
     let kind: FileEntry.Kind =
       switch status.st_mode & S_IFMT {

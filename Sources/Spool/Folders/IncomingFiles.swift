@@ -126,17 +126,18 @@ package struct IncomingFiles {
   /// had stood there before.
   /// - Parameters:
   ///   - entries: what stands there, job files and requests alone.
+  ///   - unseen: names that may stand there, too: what is known of them is kept.
   ///   - listed: the `time` before it was listed.
   ///   - nowSeconds: a clock that never goes back.
   ///   - most: how many names to hand out at once; the rest is ready at the next reading.
   ///   - writers: whether somebody has a file open for writing.
   package mutating func read(
-    _ entries: [String: FileEntry], listed: Int, nowSeconds: Double, most: Int = .max,
+    _ entries: [String: FileEntry], unseen: Set<String> = [], listed: Int, nowSeconds: Double, most: Int = .max,
     writers: (String, FileEntry) -> WriterCheck.Answer
   ) -> Reading {
     var reading = Reading()
-    accounts = accounts.filter { entries[$0.key] != nil || $0.value.time > listed }
-    sightings = sightings.filter { entries[$0.key] != nil }
+    accounts = accounts.filter { entries[$0.key] != nil || unseen.contains($0.key) || $0.value.time > listed }
+    sightings = sightings.filter { entries[$0.key] != nil || unseen.contains($0.key) }
     for (name, entry) in Self.inTurns(entries) {
       if reading.ready.count >= most { break }
       let verdict = verdict(on: name, entry, nowSeconds: nowSeconds, writers)
@@ -160,6 +161,9 @@ package struct IncomingFiles {
     static func after(_ seconds: Double) -> Verdict { seconds <= 0 ? .complete : .open(forSeconds: seconds) }
   }
 
+  /// Whether a file says all it has to say by its name: a request, but for the step to begin a retry with.
+  private func mayBeEmpty(_ name: String) -> Bool { JobRequest(name).map { $0.verb != .retry } ?? false }
+
   private mutating func verdict(
     on name: String, _ entry: FileEntry, nowSeconds: Double, _ writers: (String, FileEntry) -> WriterCheck.Answer
   ) -> Verdict {
@@ -168,7 +172,7 @@ package struct IncomingFiles {
     let sighting = sightings[name].flatMap { $0.entry == entry ? $0 : nil } ?? Sighting(entry, sinceSeconds: nowSeconds)
     sightings[name] = sighting
     let still = nowSeconds - sighting.sinceSeconds
-    let closed = Verdict.after(entry.size == 0 ? Self.settleSeconds - still : 0)
+    let closed = Verdict.after(entry.size == 0 && !mayBeEmpty(name) ? Self.settleSeconds - still : 0)
     switch writers(name, entry) {
     case .nobody: return closed
     case .somebody:

@@ -10,6 +10,8 @@ package final class IncomingFolder {
     package let ready: [String]
     /// Names that are neither job files nor on their way, each told once.
     package let others: [ByteName]
+    /// What kept names from being looked at; they are looked at again.
+    package let failures: [Failure]
     /// How many seconds until another reading may find more; nil where only a notice will tell.
     package let waitSeconds: Double?
     /// Whether another reading finds more now.
@@ -63,27 +65,39 @@ package final class IncomingFolder {
   /// - Parameters:
   ///   - nowSeconds: a clock that never goes back.
   ///   - most: how many names to hand out at once; the rest is ready at the next reading.
+  ///   - postponed: names that are left alone this time.
   /// - Throws: a `Failure` where the folder cannot be read.
-  package func read(nowSeconds: Double, most: Int = .max) throws -> Reading {
+  package func read(nowSeconds: Double, most: Int = .max, passingOver postponed: Set<String> = []) throws -> Reading {
     let listed = incoming.time
     let names = try files.rawNames(in: path)
     // What had happened to these files before they were listed is heard now.
     let hasNews = hear()
     var entries: [String: FileEntry] = [:]
     var others: [ByteName] = []
+    var failures: [Failure] = []
+    // What is known of these is kept.
+    var unseen = postponed
     for name in names {
       switch (IncomingName(String(decoding: name.bytes, as: UTF8.self)), name.text) {
       case (.ignored, _): break
-      case (.taken, let text?): entries[text] = try? files.entry("\(path)/\(text)")
+      case (.taken, let text?) where postponed.contains(text): break
+      case (.taken, let text?):
+        do {
+          entries[text] = try files.entry("\(path)/\(text)")
+        } catch let failure as Failure {
+          failures.append(failure)
+          unseen.insert(text)
+        }
       default: others.append(name)
       }
     }
-    let reading = incoming.read(entries, listed: listed, nowSeconds: nowSeconds, most: most) { name, entry in
+    let reading = incoming.read(entries, unseen: unseen, listed: listed, nowSeconds: nowSeconds, most: most) {
+      name, entry in
       check.writers(of: "\(path)/\(name)", owner: entry.owner)
     }
     let told = otherNames.read(others, nowSeconds: nowSeconds)
     return Reading(
-      ready: reading.ready, others: told.report,
+      ready: reading.ready, others: told.report, failures: failures,
       waitSeconds: [reading.waitSeconds, told.waitSeconds].compactMap { $0 }.min(),
       hasMore: hasNews || reading.ready.count >= most)
   }

@@ -1,31 +1,6 @@
 import Diagnostics
 import Foundation
 
-/// What stands in `incoming/` under a name, before it is accepted.
-package struct Submission: Sendable, Equatable {
-  /// The user it belongs to.
-  package let user: UInt32
-  /// Its size in bytes.
-  package let bytes: Int
-  /// The priority it asks for.
-  package let priority: Int
-}
-
-/// Jobs by ID, by reference and by name: of several, the last.
-struct JobIndex {
-  private var jobs: [String: JobID] = [:]
-
-  init(_ ids: some Sequence<JobID>) { for id in ids { insert(id) } }
-
-  mutating func insert(_ id: JobID) {
-    for key in [id.description, id.reference, id.name] where jobs[key].map({ $0 < id }) ?? true { jobs[key] = id }
-  }
-
-  func contains(_ id: JobID) -> Bool { jobs[id.description] != nil }
-
-  subscript(_ text: String) -> JobID? { jobs[text] }
-}
-
 /// Acceptance: from `incoming/` to `queue/`, or to `failed/` with the reason.
 extension JobFolders {
   /// What became of a file in `incoming/`.
@@ -34,46 +9,59 @@ extension JobFolders {
     case refused(JobID, reason: String)
   }
 
+  /// What an attempt to accept files comes to.
+  package struct Intake {
+    /// What became of those that were taken, and the queue's entry of those that are queued.
+    package var settled: [(acceptance: Acceptance, entry: QueueEntry?)] = []
+    /// Files that stay in `incoming/`, each with what the system says: they are tried again.
+    package var postponed: [(name: String, failure: Failure)] = []
+    /// What kept files that were taken from being settled: they stand in `queue/.ID`, for `recoverAcceptances`.
+    package var failures: [Failure] = []
+
+    /// Whether everything was decided.
+    package var isComplete: Bool { postponed.isEmpty && failures.isEmpty }
+  }
+
   /// Batches of this size and above are flushed with everything else on the disk at once.
   private static let bulkCount = 4
+  static let refusedPrefix = ".refused-"
 
   /// Takes a file out of `incoming/` and queues it as a job, or refuses it with the reason.
   package func accept(_ name: String) throws -> Acceptance {
-    guard let accepted = try accept([name]).first else {
-      throw Failure(.noInput, "\(incoming)/\(name)", "is gone")
-    }
+    let intake = try accept([name])
+    if let failure = intake.postponed.first?.failure ?? intake.failures.first { throw failure }
+    guard let accepted = intake.settled.first else { throw Failure(.noInput, "\(incoming)/\(name)", "is gone") }
     return accepted.acceptance
   }
 
   /// Takes files out of `incoming/` and queues each as a job, or refuses it with the reason.
   ///
   /// A file moves into a folder `queue/.ID` first, by one rename: from then on the job is the daemon's, and a crash leaves
-  /// either the file in `incoming/` or a folder that `recoverAcceptances` takes up. A folder is no job, and what is in it stays
-  /// its owner's: it is set aside within `incoming/`.
+  /// either the file in `incoming/` or a folder that `recoverAcceptances` takes up. Where the system refuses, whatever the
+  /// reason, the file stays where its owner put it. A folder is no job, and what is in it stays its owner's: it is set aside
+  /// within `incoming/`, and its record goes to `failed/`.
   /// - Parameters:
   ///   - names: the files; those that are gone are passed over.
   ///   - mayFlushAll: whether a large batch may flush the whole disk at once; where others write much, that takes long.
+  ///   - isComplete: whether nothing that came before is undecided, so that a job that is not known does not exist.
   ///   - refusal: why a submission cannot be accepted, or nil.
-  /// - Returns: what became of each, and the queue's entry of those that are queued.
+  /// - Throws: a `Failure` where the spool's folders cannot be read; what was taken stands in `queue/.ID` then.
   package func accept(
-    _ names: [String], mayFlushAll: Bool = true, refusal: (Submission) -> String? = { _ in nil }
-  ) throws -> [(acceptance: Acceptance, entry: QueueEntry?)] {
+    _ names: [String], mayFlushAll: Bool = true, isComplete: Bool = true,
+    refusal: (Submission) -> String? = { _ in nil }
+  ) throws -> Intake {
     var staged: [JobID] = []
-    var failure: (any Error)?
+    var intake = Intake()
     for name in names {
       do {
         if let id = try stage(name) { staged.append(id) }
-      } catch let problem as Failure where problem.status != .ioError && problem.status != .temporaryFailure {
+      } catch let failure as Failure {
         // One name must not keep others waiting.
-        try? setAside("\(incoming)/\(name)")
-      } catch {
-        failure = error
-        break
+        intake.postponed.append((name, failure))
       }
     }
-    let settled = try settle(staged, mayFlushAll: mayFlushAll, refusal: refusal)
-    if let failure, settled.isEmpty { throw failure }
-    return settled
+    return try settle(
+      staged, into: intake, mayFlushAll: mayFlushAll, isComplete: isComplete && intake.isComplete, refusal: refusal)
   }
 
   /// Moves a file of `incoming/` into a folder of its own.
@@ -83,34 +71,88 @@ extension JobFolders {
     guard let entry = try files.entry(path) else { return nil }
     let base = JobName.resembling(IncomingName.base(name))
     let id = try unusedID(stamp: JobID.stamp(now()), name: base, suffix: nil)
-    if entry.kind == .folder {
-      try setAside(path)
-      try files.createFolder(staging(id))
-      return id
-    }
     try files.createFolder(staging(id))
     // Crash here: an empty folder, which `recoverAcceptances` removes.
-    let submitted = "\(staging(id))/\(Name.submitted)"
     do {
-      try files.rename(path, to: submitted)
-      // Somebody may have put a folder there a moment ago.
-      if try files.entry(submitted)?.kind == .folder { try setAside(submitted) }
+      if entry.kind == .folder {
+        try setAside(path, id, owner: entry.owner)
+      } else {
+        try files.rename(path, to: "\(staging(id))/\(Name.submitted)")
+      }
     } catch {
-      try files.removeFolder(staging(id))
-      if let failure = error as? Failure, failure.status == .noInput { return nil }
+      // What cannot be removed now `recoverAcceptances` removes.
+      try? removeStaging(id)
+      if try files.entry(path) == nil { return try isStaged(id) ? id : nil }
       throw error
     }
     // Crash here: `recoverAcceptances` settles the folder.
     return id
   }
 
-  /// Gets what is no file out of the way: removed where it is an empty folder, else hidden in `incoming/`.
-  package func setAside(_ path: String) throws {
-    if (try? files.removeFolder(path)) != nil { return }
-    try files.rename(path, to: "\(incoming)/.refused-\(UInt64.random(in: 0...UInt64.max))")
+  /// Gets a folder out of the way, after it was written down that it was submitted and where it is.
+  /// - Parameter owner: whose it is.
+  private func setAside(_ path: String, _ id: JobID, owner: UInt32) throws {
+    let hidden = "\(Self.refusedPrefix)\(UInt64.random(in: 0...UInt64.max))"
+    var status = freshStatus(id, .failed)
+    (status.uid, status.user, status.finished) = (owner, Users.name(owner), now())
+    status.setAside = hidden
+    status.reason =
+      "the job file cannot be read: it is not a plain file; if anything is in it, that is in incoming/\(hidden) now"
+    try files.write("\(staging(id))/\(Name.status)", try status.json())
+    try files.synchronize(staging(id))
+    try files.synchronize(folder(of: .queue))
+    // Crash here: the folder stands where it stood, and is refused anew.
+    try files.rename(path, to: "\(incoming)/\(hidden)")
+    try files.synchronize(incoming)
+    // Crash here: the record is complete.
+  }
+
+  /// Gets what was to be a request and is a folder out of the way: removed where it is empty, else hidden.
+  func hide(_ path: String) throws {
+    let hidden = "\(incoming)/\(Self.refusedPrefix)\(UInt64.random(in: 0...UInt64.max))"
+    try files.rename(path, to: hidden)
+    // Where it is not empty, what is in it stays its owner's.
+    try? files.removeFolder(hidden)
+  }
+
+  /// Removes what was set aside and is empty, once all records of it are settled; what has content stays its owner's.
+  private func removeEmptyFolders() throws {
+    for name in try files.names(in: incoming) where name.hasPrefix(Self.refusedPrefix) {
+      // Where it is not empty, or not to be removed, it is none of the daemon's business.
+      try? files.removeFolder("\(incoming)/\(name)")
+    }
   }
 
   private func staging(_ id: JobID) -> String { "\(folder(of: .queue))/.\(id)" }
+
+  /// Whether anything of a submission stands in its folder.
+  private func isStaged(_ id: JobID) throws -> Bool {
+    guard try files.entry(staging(id)) != nil else { return false }
+    return try !files.names(in: staging(id)).isEmpty
+  }
+
+  /// Removes a folder in which no submission stands.
+  private func removeStaging(_ id: JobID) throws {
+    let content = try files.names(in: staging(id))
+    guard !content.contains(Name.submitted), !content.contains(Name.jobFile), try !isRefused(id) else { return }
+    for name in content { try files.remove("\(staging(id))/\(name)") }
+    try files.removeFolder(staging(id))
+  }
+
+  /// Whether a submission was refused and nothing of it is left but its record.
+  private func isRefused(_ id: JobID) throws -> Bool {
+    guard let status = try stagedStatus(id), status.state == .failed else { return false }
+    // What was to be set aside and was not stands where it stood.
+    return try status.setAside.map { try files.entry("\(incoming)/\($0)") != nil } ?? true
+  }
+
+  /// The status in a submission's folder; nil where it is missing, or was cut short.
+  private func stagedStatus(_ id: JobID) throws -> JobStatus? {
+    let path = "\(staging(id))/\(Name.status)"
+    guard try files.entry(path) != nil else { return nil }
+    let bytes = try files.read(path, limitBytes: Self.largestStatusBytes)
+    return try? JobStatus(json: bytes)
+  }
 
   /// A submission that was read, with its final place.
   private struct Settlement {
@@ -122,99 +164,140 @@ extension JobFolders {
 
   /// Reads what stands in folders `queue/.ID` and gives each its final place, in `queue/` or in `failed/`.
   private func settle(
-    _ provisional: [JobID], mayFlushAll: Bool = true, refusal: (Submission) -> String?
-  ) throws -> [(acceptance: Acceptance, entry: QueueEntry?)] {
-    if provisional.isEmpty { return [] }
+    _ provisional: [JobID], into intake: Intake = Intake(), mayFlushAll: Bool = true, isComplete: Bool,
+    refusal: (Submission) -> String?
+  ) throws -> Intake {
+    var intake = intake
+    if provisional.isEmpty { return intake }
     let isBulk = mayFlushAll && provisional.count >= Self.bulkCount
     var taken = try JobIndex(JobState.allCases.flatMap { try jobs($0) })
     var settlements: [Settlement] = []
     for id in provisional {
-      let settlement = try prepare(id, isFlushed: !isBulk, taken: taken, refusal: refusal)
-      taken.insert(settlement.id)
-      settlements.append(settlement)
+      do {
+        let settlement = try prepare(
+          id, isFlushed: !isBulk, taken: taken, isComplete: isComplete && intake.isComplete, refusal: refusal)
+        taken.insert(settlement.id)
+        settlements.append(settlement)
+      } catch let failure as Failure {
+        intake.failures.append(failure)
+      }
     }
-    if isBulk {
-      try files.synchronizeAll(root)
-    } else {
-      for id in provisional { try files.synchronize(staging(id)) }
-      try files.synchronize(folder(of: .queue))
-      try files.synchronize(incoming)
+    do {
+      if isBulk {
+        try files.synchronizeAll(root)
+      } else {
+        for settlement in settlements { try files.synchronize(staging(settlement.provisional)) }
+        try files.synchronize(folder(of: .queue))
+        try files.synchronize(incoming)
+      }
+    } catch let failure as Failure {
+      // None of them is sure to be on the disk.
+      intake.failures.append(failure)
+      return intake
     }
+    var states: Set<JobState> = [.queue]
     for settlement in settlements {
-      let staging = staging(settlement.provisional)
-      if settlement.hasSubmitted {
-        try dispose("\(staging)/\(Name.submitted)", copy: "\(staging)/\(Name.jobFile)")
+      do {
+        let staging = staging(settlement.provisional)
+        if settlement.hasSubmitted {
+          try dispose("\(staging)/\(Name.submitted)", copy: "\(staging)/\(Name.jobFile)")
+        }
+        // Crash here: the copy is complete, and is settled again.
+        try files.rename(staging, to: folder(of: settlement.id, settlement.status.state))
+        states.insert(settlement.status.state)
+        // Not before: that it is there says of a record that it is complete.
+        if let name = settlement.status.setAside { try? files.removeFolder("\(incoming)/\(name)") }
+      } catch let failure as Failure {
+        intake.failures.append(failure)
+        continue
       }
-      // Crash here: the copy is complete, and is settled again.
-      try files.rename(staging, to: folder(of: settlement.id, settlement.status.state))
+      let isQueued = settlement.status.state == .queue
+      intake.settled.append(
+        isQueued
+          ? (.queued(settlement.id), QueueEntry(settlement.id, settlement.status))
+          : (.refused(settlement.id, reason: settlement.status.reason ?? ""), nil))
     }
-    for state in Set(settlements.map(\.status.state)).union([.queue]) { try files.synchronize(folder(of: state)) }
-    return settlements.map { settlement in
-      guard settlement.status.state == .queue else {
-        return (.refused(settlement.id, reason: settlement.status.reason ?? ""), nil)
-      }
-      return (.queued(settlement.id), QueueEntry(settlement.id, settlement.status))
+    do {
+      for state in states { try files.synchronize(folder(of: state)) }
+    } catch let failure as Failure {
+      intake.failures.append(failure)
     }
+    return intake
   }
 
   /// Reads a submission, and writes beside it what its job will have: the copy that is run and its status.
   ///
   /// The job is run from a copy, so that whoever still holds the submitted file open cannot change it under the daemon.
   private func prepare(
-    _ provisional: JobID, isFlushed: Bool, taken: JobIndex, refusal: (Submission) -> String?
+    _ provisional: JobID, isFlushed: Bool, taken: JobIndex, isComplete: Bool, refusal: (Submission) -> String?
   ) throws -> Settlement {
     let staging = self.staging(provisional)
     let submitted = "\(staging)/\(Name.submitted)"
     let copy = "\(staging)/\(Name.jobFile)"
     // Crash after the submitted file was removed: the copy is complete, and its status says whose it is.
     let entry = try files.entry(submitted)
-    let earlier =
-      entry == nil ? try? JobStatus(json: files.read("\(staging)/\(Name.status)", limitBytes: 1 << 20)) : nil
+    if let entry, entry.kind == .folder {
+      // Somebody has put it there in the place of a file, a moment before that was taken.
+      try setAside(submitted, provisional, owner: entry.owner)
+      return try prepare(
+        provisional, isFlushed: isFlushed, taken: taken, isComplete: isComplete, refusal: refusal)
+    }
+    let earlier = entry == nil ? try stagedStatus(provisional) : nil
     var status = freshStatus(provisional, .queue)
     status.uid = entry?.owner ?? earlier?.uid
     status.user = status.uid.map { Users.name($0) }
     var name = provisional.name
     var suffix = provisional.suffix
-    do {
-      if let entry, entry.kind == .file, entry.links > 1 {
-        throw Failure(.dataError, submitted, "has other names (hard links); copy it")
+    if let earlier, earlier.state == .failed {
+      // It was decided, and what it was decided of may be gone.
+      status = earlier
+      name = earlier.job
+    } else {
+      do {
+        let bytes = try content(entry, submitted: submitted, copy: copy)
+        if entry != nil {
+          // What the disk says of this is no fault of the submission.
+          do {
+            try files.write(copy, bytes, isFlushed: isFlushed)
+          } catch let failure as Failure {
+            throw Refused(failure: failure)
+          }
+        }
+        let job = try JobFile(bytes)
+        // `sidctl` names its file JOB-7f3a.yaml so that whoever submits knows the job's reference at once.
+        let end = provisional.name.dropFirst(job.name.utf8.count + 1)
+        // A reference that another job has already is not given twice.
+        if provisional.name.hasPrefix(job.name + "-"), JobID.isSuffix(end), taken[provisional.name] == nil {
+          suffix = String(end)
+        }
+        name = job.name
+        try job.checkInputs(roots, submitter: status.uid)
+        status.steps = job.steps.map(\.name)
+        status.records = true
+        status.nextStage = job.steps.first?.stage.stage
+        status.priority = job.priority == 0 ? nil : job.priority
+        status.after =
+          job.after.isEmpty
+          ? nil
+          : try job.after.map {
+            try dependency($0.job, line: $0.line, among: taken, isComplete: isComplete).description
+          }
+        let submission = Submission(user: status.uid ?? 0, bytes: bytes.count, priority: job.priority)
+        if let reason = entry == nil ? nil : refusal(submission) { (status.state, status.reason) = (.failed, reason) }
+      } catch let refused as Refused {
+        throw refused.failure
+      } catch let error as JobFileError {
+        (status.state, status.reason) = (.failed, "job file: \(error)")
+        (status.line, status.key) = (error.line, error.key)
+      } catch let failure as Failure where failure.status != .ioError && failure.status != .temporaryFailure {
+        (status.state, status.reason) = (.failed, "the job file cannot be read: it \(failure.problem)")
       }
-      guard try entry != nil || files.entry(copy) != nil else {
-        throw Failure(.dataError, submitted, "is not a plain file")
-      }
-      let bytes = try files.read(entry != nil ? submitted : copy, limitBytes: JobFile.largestBytes)
-      if entry != nil { try files.write(copy, bytes, isFlushed: isFlushed) }
-      let job = try JobFile(bytes)
-      // `sidctl` names its file JOB-7f3a.yaml so that whoever submits knows the job's reference at once.
-      let end = provisional.name.dropFirst(job.name.utf8.count + 1)
-      // A reference that another job has already is not given twice.
-      if provisional.name.hasPrefix(job.name + "-"), JobID.isSuffix(end), taken[provisional.name] == nil {
-        suffix = String(end)
-      }
-      name = job.name
-      try job.checkInputs(roots, submitter: status.uid)
-      status.steps = job.steps.map(\.name)
-      status.records = true
-      status.nextStage = job.steps.first?.stage.stage
-      status.priority = job.priority == 0 ? nil : job.priority
-      status.after =
-        job.after.isEmpty ? nil : try job.after.map { try dependency($0.job, line: $0.line, among: taken).description }
-      let known = entry == nil && earlier?.state == .failed ? earlier?.reason : nil
-      let submission = Submission(user: status.uid ?? 0, bytes: bytes.count, priority: job.priority)
-      if let reason = known ?? (entry == nil ? nil : refusal(submission)) {
-        (status.state, status.reason) = (.failed, reason)
-      }
-    } catch let error as JobFileError {
-      (status.state, status.reason) = (.failed, "job file: \(error)")
-      (status.line, status.key) = (error.line, error.key)
-    } catch let failure as Failure where failure.status != .ioError && failure.status != .temporaryFailure {
-      (status.state, status.reason) = (.failed, "the job file cannot be read: it \(failure.problem)")
     }
     let id = try unusedID(stamp: provisional.stamp, name: name, suffix: suffix, mayStage: provisional, taken: taken)
     status.job = id.name
     status.id = id.description
     if status.state == .failed {
-      status.finished = now()
+      status.finished = status.finished ?? now()
       // What was refused has no steps and cannot be retried.
       (status.steps, status.nextStage) = ([], nil)
     }
@@ -222,14 +305,38 @@ extension JobFolders {
     return Settlement(provisional: provisional, id: id, status: status, hasSubmitted: entry != nil)
   }
 
-  /// The job that another one waits for.
-  private func dependency(_ text: String, line: Int, among jobs: JobIndex) throws -> JobID {
-    guard let id = jobs[text] else {
-      throw JobFileError(
-        line: line, key: "after", "\"\(text)\" is no job of this spool",
-        remedy: "submit that one first; sidctl status lists them")
+  /// What the system has refused of a submission that has nothing to do with it.
+  private struct Refused: Error {
+    let failure: Failure
+  }
+
+  /// What a submission says.
+  private func content(_ entry: FileEntry?, submitted: String, copy: String) throws -> [UInt8] {
+    if let entry, entry.kind == .file, entry.links > 1 {
+      throw Failure(.dataError, submitted, "has other names (hard links); copy it")
     }
-    return id
+    do {
+      guard try entry != nil || files.entry(copy) != nil else {
+        throw Failure(.dataError, submitted, "is not a plain file")
+      }
+      return try files.read(entry != nil ? submitted : copy, limitBytes: JobFile.largestBytes)
+    } catch let failure as Failure where entry == nil && failure.status != .dataError {
+      // The copy is the daemon's own.
+      throw Refused(failure: failure)
+    }
+  }
+
+  /// The job that another one waits for.
+  private func dependency(_ text: String, line: Int, among jobs: JobIndex, isComplete: Bool) throws -> JobID {
+    if let id = jobs[text] { return id }
+    guard isComplete else {
+      throw Refused(
+        failure: Failure(
+          .temporaryFailure, text, "is waited for and not known yet: what came before could not all be read"))
+    }
+    throw JobFileError(
+      line: line, key: "after", "\"\(text)\" is no job of this spool",
+      remedy: "submit that one first; sidctl status lists them")
   }
 
   /// Removes the submitted file once it was copied; one that could not be is kept for a look, unless it is a link or
@@ -255,19 +362,28 @@ extension JobFolders {
     }
   }
 
-  /// Finishes what a crash cut short: files between `incoming/` and `queue/`.
-  package func recoverAcceptances(refusal: (Submission) -> String? = { _ in nil }) throws -> [Acceptance] {
-    var settled: [Acceptance] = []
-    for name in try files.names(in: folder(of: .queue)) where name.hasPrefix(".") {
-      guard let id = JobID(name.dropFirst()) else { continue }
-      let content = try files.names(in: staging(id))
-      if content.contains(Name.submitted) || content.contains(Name.jobFile) {
-        settled += try settle([id], refusal: refusal).map(\.acceptance)
-      } else {
-        for debris in content { try files.remove("\(staging(id))/\(debris)") }
-        try files.removeFolder(staging(id))
+  /// Finishes what a crash or the disk has cut short: files between `incoming/` and `queue/`.
+  /// - Throws: a `Failure` where the spool's folders cannot be read.
+  package func recoverAcceptances(refusal: (Submission) -> String? = { _ in nil }) throws -> Intake {
+    var intake = Intake()
+    for id in try halfAccepted() {
+      do {
+        let content = try files.names(in: staging(id))
+        if try content.contains(Name.submitted) || content.contains(Name.jobFile) || isRefused(id) {
+          intake = try settle([id], into: intake, isComplete: intake.isComplete, refusal: refusal)
+        } else {
+          try removeStaging(id)
+        }
+      } catch let failure as Failure {
+        intake.failures.append(failure)
       }
     }
-    return settled
+    if intake.isComplete { try removeEmptyFolders() }
+    return intake
+  }
+
+  /// Submissions that stand between `incoming/` and `queue/`.
+  package func halfAccepted() throws -> [JobID] {
+    try files.names(in: folder(of: .queue)).compactMap { $0.hasPrefix(".") ? JobID($0.dropFirst()) : nil }
   }
 }

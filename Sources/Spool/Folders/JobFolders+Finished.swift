@@ -10,7 +10,7 @@ extension JobFolders {
   package func nextStep(of job: JobFile, _ id: JobID, _ state: JobState = .active) throws -> JobStep? {
     let folder = folder(of: id, state)
     let names = Set(try files.names(in: folder))
-    let goesByRecords = status(of: id, state)?.records == true
+    let goesByRecords = try status(of: id, state).records == true
     return try (job.steps + [.checksums]).first {
       try problem(with: $0, in: folder, names, goesByRecords: goesByRecords) != nil
     }

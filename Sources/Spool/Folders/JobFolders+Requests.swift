@@ -8,22 +8,45 @@ extension JobFolders {
   static func cancelled(by user: String) -> String { "cancelled by \(user)" }
 
   /// Does what a user asks of a job that is not being run.
-  /// - Parameter step: the step to begin a retry with.
-  /// - Throws: a `Failure` where the job's state does not allow it.
-  package func answer(_ request: JobRequest, in state: JobState, user: String, step: String? = nil) throws {
+  ///
+  /// The request's mark is written with what it changes and before the job moves, so that a request whose file outlives its
+  /// effect is known again.
+  /// - Parameters:
+  ///   - mark: tells the request's file from all others; nil for one that cannot come again.
+  ///   - step: the step to begin a retry with.
+  /// - Throws: a `Failure`, `usage` where the job's state does not allow it.
+  package func answer(
+    _ request: JobRequest, in state: JobState, user: String, mark: String? = nil, step: String? = nil
+  ) throws {
+    let id = request.id
     switch (request.verb, state) {
-    case (.hold, .queue): try hold(request.id, from: .queue, user: user)
-    case (.cancel, .queue), (.cancel, .held): try cancel(request.id, from: state, user: user)
-    case (.release, .held): try release(request.id)
-    case (.retry, .failed), (.retry, .done), (.retry, .held): try retry(request.id, from: state, step: step)
-    case (.prune, .done), (.prune, .failed): try prune(request.id, state)
-    default: throw Failure(.usage, request.id.description, "the job stands in \(state.rawValue)/")
+    case (.hold, .queue): try hold(id, from: .queue, try marked(id, state, mark), user: user)
+    case (.cancel, .queue), (.cancel, .held): try cancel(id, from: state, try marked(id, state, mark), user: user)
+    case (.release, .held): try release(id, try marked(id, state, mark))
+    case (.retry, .failed), (.retry, .done), (.retry, .held):
+      try retry(id, from: state, try marked(id, state, mark), step: step)
+    case (.prune, .done), (.prune, .failed): try prune(id, state)
+    default: throw Failure(.usage, id.description, "the job stands in \(state.rawValue)/")
     }
   }
 
+  /// Whether a request was carried out: its mark was written, and the job stands where it was to go.
+  package func isAnswered(_ mark: String, of id: JobID, in state: JobState) throws -> Bool {
+    guard let status = try knownStatus(of: id, state), status.answered?.contains(mark) == true else { return false }
+    // Between the two it was cut short, and is carried out again; what stands in active/ `recover` puts where it says.
+    return status.state == state || state == .active
+  }
+
+  /// A job's status, or one like it where it is damaged, with the mark of a request.
+  private func marked(_ id: JobID, _ state: JobState, _ mark: String?) throws -> JobStatus {
+    var status = try knownStatus(of: id, state) ?? restoredStatus(id, state)
+    status.note(mark)
+    return status
+  }
+
   /// Puts a job aside that is not being run.
-  func hold(_ id: JobID, from state: JobState, _ status: JobStatus? = nil, user: String) throws {
-    var status = status ?? self.status(of: id, state) ?? freshStatus(id, .held)
+  func hold(_ id: JobID, from state: JobState, _ status: JobStatus, user: String) throws {
+    var status = status
     status.state = .held
     status.isRunning = false
     status.nextAttempt = nil
@@ -35,7 +58,7 @@ extension JobFolders {
 
   /// Puts a job aside because what it waits for will not come about.
   package func hold(_ id: JobID, reason: String) throws {
-    var status = status(of: id, .queue) ?? freshStatus(id, .held)
+    var status = try status(of: id, .queue)
     status.state = .held
     status.reason = reason.oneLine
     try write(status, of: id, .queue)
@@ -43,8 +66,8 @@ extension JobFolders {
   }
 
   /// Lets a held job go on; it waits for no other job any more.
-  func release(_ id: JobID) throws {
-    var status = status(of: id, .held) ?? freshStatus(id, .queue)
+  func release(_ id: JobID, _ status: JobStatus) throws {
+    var status = status
     status.state = .queue
     status.reason = nil
     status.after = nil
@@ -53,8 +76,8 @@ extension JobFolders {
   }
 
   /// Gives a job up that is not being run.
-  func cancel(_ id: JobID, from state: JobState, user: String) throws {
-    var status = status(of: id, state) ?? freshStatus(id, .failed)
+  func cancel(_ id: JobID, from state: JobState, _ status: JobStatus, user: String) throws {
+    var status = status
     status.state = .failed
     status.finished = now()
     status.isRunning = false
@@ -65,35 +88,55 @@ extension JobFolders {
   }
 
   /// Queues a failed job, or one that is done, once more.
-  /// - Parameter step: the step to begin with; its outputs and those of later steps are removed. Nil to go on where it
-  ///   stopped.
-  /// - Throws: a `Failure` where the job has no such step.
-  func retry(_ id: JobID, from state: JobState, step: String?) throws {
-    let folder = folder(of: id, state)
-    if self.status(of: id, state)?.steps.isEmpty == true {
+  ///
+  /// Nothing is removed before the job has left its place: one that cannot be moved stays the job that it was.
+  /// - Parameter step: the step to begin with; its outputs and those of later steps are removed before it is run. Nil to go
+  ///   on where it stopped.
+  /// - Throws: a `Failure`, `usage` where the job has no such step.
+  func retry(_ id: JobID, from state: JobState, _ status: JobStatus, step: String?) throws {
+    var status = status
+    if status.steps.isEmpty {
       throw Failure(.usage, id.description, "was refused when it was submitted", remedy: "submit it again")
     }
     let job = try jobFile(of: id, state)
-    let discarded = try step.map { try job.steps(from: $0, id) } ?? []
-    // What says that something is done goes first and for good. A crash here, or while the rest goes: the job stands where it
-    // stood, some steps of it not done; whoever asked for it asks again.
+    let names = job.steps.map(\.name)
+    if let step, !names.contains(step) {
+      throw Failure(
+        .usage, id.description, "has no step \"\(step)\"", remedy: "its steps are \(names.joined(separator: ", "))")
+    }
+    // Of two retries, the second before the job was run again, the earlier step counts.
+    status.discardsFrom = names.first { $0 == step || $0 == status.discardsFrom } ?? ""
+    status.clearStep()
+    status.state = .queue
+    status.finished = nil
+    (status.line, status.key) = (nil, nil)
+    let isKept = { (name: String) in
+      status.discardsFrom == "" ? status.finishedSteps.contains(name) : name != status.discardsFrom
+    }
+    status.finishedSteps = Array(names.prefix(while: isKept))
+    status.nextStage = job.steps.dropFirst(status.finishedSteps.count).first?.stage.stage
+    try write(status, of: id, state)
+    // Crash here: the job stands where it stood; whoever asked for it asks again.
+    try move(id, from: state, to: .queue)
+  }
+
+  /// Removes of a job of the queue what its retry is to make again, and what says of it that it is done.
+  func discardOutputs(of id: JobID) throws {
+    var status = try status(of: id, .queue)
+    guard let first = status.discardsFrom else { return }
+    let folder = folder(of: id, .queue)
+    let job = try jobFile(of: id, .queue)
+    let discarded = first.isEmpty ? [] : job.steps.drop { $0.name != first }
+    // What says that something is done goes first and for good. A crash or an error here, or while the rest goes: some steps
+    // of the job are not done, and the rest goes the next time.
     for name in [Name.summary, Name.checksums] + discarded.map(\.recordFile) { try files.remove("\(folder)/\(name)") }
     try files.synchronize(folder)
     if !discarded.isEmpty {
       try discard(Set(discarded.map(\.name)), among: job.steps.map(\.name), in: folder)
       try files.synchronize(folder)
     }
-    var status = status(of: id, state) ?? freshStatus(id, .queue)
-    status.clearStep()
-    status.state = .queue
-    status.finished = nil
-    (status.line, status.key) = (nil, nil)
-    status.finishedSteps = job.steps.prefix { step == nil ? status.finishedSteps.contains($0.name) : $0.name != step }
-      .map(\.name)
-    status.nextStage = try nextStep(of: job, id, state)?.stage.stage
-    try write(status, of: id, state)
-    // Crash here: the job stands where it stood; whoever asked for it asks again.
-    try move(id, from: state, to: .queue)
+    status.discardsFrom = nil
+    try write(status, of: id, .queue)
   }
 
   /// Removes everything of some steps, what is hidden included: parts, and drafts of records.
@@ -150,15 +193,13 @@ extension JobFolders {
   }
 }
 
-extension JobFile {
-  /// The steps from one of this name on.
-  /// - Throws: a `Failure` where there is none.
-  fileprivate func steps(from name: String, _ id: JobID) throws -> ArraySlice<JobStep> {
-    guard let first = steps.firstIndex(where: { $0.name == name }) else {
-      throw Failure(
-        .usage, id.description, "has no step \"\(name)\"",
-        remedy: "its steps are \(steps.map(\.name).joined(separator: ", "))")
-    }
-    return steps[first...]
+extension JobStatus {
+  /// So many requests are remembered.
+  private static let mostMarks = 8
+
+  /// Remembers that a request was carried out.
+  mutating func note(_ mark: String?) {
+    guard let mark, answered?.contains(mark) != true else { return }
+    answered = Array(((answered ?? []) + [mark]).suffix(Self.mostMarks))
   }
 }

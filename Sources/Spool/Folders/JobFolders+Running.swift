@@ -3,13 +3,14 @@ import Foundation
 
 /// Running: from `queue/` to `active/` and from there to where the job belongs.
 extension JobFolders {
-  /// Moves a job that stands in `active/` and is not being run to where it belongs: to `failed/` if it was given up, else to
-  /// the head of the queue.
+  /// Moves a job that stands in `active/` and is not being run to where it belongs: to `failed/` if it was given up, to
+  /// `held/` if it was put aside, else to the head of the queue.
   ///
   /// No process may be at work in its folder any more.
+  /// - Throws: a `Failure`, `dataError` where the job's status is missing or damaged.
   package func recover(_ id: JobID) throws {
-    var status = status(of: id, .active) ?? freshStatus(id, .queue)
-    if status.state == .failed { return try move(id, from: .active, to: .failed) }
+    var status = try status(of: id, .active)
+    if [.failed, .held].contains(status.state) { return try move(id, from: .active, to: status.state) }
     status.state = .queue
     if status.isRunning {
       // The machine stayed up, so the step did not take it down: this was the daemon's death, not the step's.
@@ -24,13 +25,18 @@ extension JobFolders {
   }
 
   /// What stands in the queue.
-  package func entries() throws -> [QueueEntry] { try jobs(.queue).map { entry($0) } }
+  package func entries() throws -> [QueueEntry] { try jobs(.queue).map { try entry($0) } }
 
   /// A job of the queue as the scheduler sees it.
-  package func entry(_ id: JobID) -> QueueEntry {
-    var status = status(of: id, .queue) ?? freshStatus(id, .queue)
-    if status.nextStage == nil, let job = try? jobFile(of: id, .queue) {
-      status.nextStage = try? nextStep(of: job, id, .queue)?.stage.stage
+  /// - Throws: a `Failure`, `dataError` where the job's status is missing or damaged.
+  package func entry(_ id: JobID) throws -> QueueEntry {
+    var status = try status(of: id, .queue)
+    if status.nextStage == nil {
+      do {
+        status.nextStage = try nextStep(of: jobFile(of: id, .queue), id, .queue)?.stage.stage
+      } catch let failure as Failure where failure.status == .dataError {
+        // A job file that is none: the job fails with the reason when its turn comes, for which it needs no slot.
+      }
     }
     return QueueEntry(id, status)
   }
@@ -38,9 +44,9 @@ extension JobFolders {
   /// The job whose turn it is where one step runs at a time.
   /// - Returns: the job, or how many seconds the first deferred one still waits (infinite where there is none).
   package func next(passingOver passedOver: Set<JobID> = []) throws -> (job: JobID?, waitSeconds: Double) {
-    let choice = Scheduler(slots: StageSlots(), longestPauseSeconds: policy.longestSeconds).next(
+    let choice = try Scheduler(slots: StageSlots(), longestPauseSeconds: policy.longestSeconds).next(
       try entries().filter { !passedOver.contains($0.id) }, running: [], share: FairShare(), now: now()
-    ) { isReady($0) == .ready }
+    ) { try isReady($0) == .ready }
     return (choice.entry?.id, choice.waitSeconds)
   }
 
@@ -54,28 +60,31 @@ extension JobFolders {
   }
 
   /// Looks at the jobs that one waits for.
-  package func isReady(_ entry: QueueEntry) -> Readiness {
+  /// - Throws: a `Failure` where it cannot be seen now where one of them stands.
+  package func isReady(_ entry: QueueEntry) throws -> Readiness {
     for id in entry.after {
-      if isThere(id, .done) { continue }
-      if [JobState.queue, .active, .held].contains(where: { isThere(id, $0) }) { return .waiting }
+      if try isThere(id, .done) { continue }
+      if try [JobState.queue, .active, .held].contains(where: { try isThere(id, $0) }) { return .waiting }
       return .impossible(
-        reason: isThere(id, .failed) ? "\(id), which it waits for, has failed" : "\(id), which it waits for, is gone")
+        reason: try isThere(id, .failed)
+          ? "\(id), which it waits for, has failed" : "\(id), which it waits for, is gone")
     }
     return .ready
   }
 
   /// Whether a job stands in a state's folder.
-  func isThere(_ id: JobID, _ state: JobState) -> Bool {
-    ((try? files.entry(folder(of: id, state))) ?? nil) != nil
-  }
+  func isThere(_ id: JobID, _ state: JobState) throws -> Bool { try files.entry(folder(of: id, state)) != nil }
 
-  /// Moves a job from the queue to the slot.
-  package func activate(_ id: JobID) throws { try move(id, from: .queue, to: .active) }
+  /// Moves a job from the queue to the slot, without what a retry is to make again.
+  package func activate(_ id: JobID) throws {
+    try discardOutputs(of: id)
+    try move(id, from: .queue, to: .active)
+  }
 
   /// Counts an attempt at a step, on disk, before it starts.
   /// - Returns: the status, or nil where the step has used up its attempts: the job stands in `failed/` then.
   package func beginAttempt(_ step: JobStep, of job: JobFile, _ id: JobID) throws -> JobStatus? {
-    var status = status(of: id, .active) ?? freshStatus(id, .active)
+    var status = try status(of: id, .active)
     if status.step != step.name {
       status.clearStep()
       status.step = step.name
@@ -213,7 +222,7 @@ extension JobFolders {
 
   /// Gives an active job up. The reason is on disk before the job moves.
   package func fail(_ id: JobID, _ status: JobStatus? = nil, reason: String) throws {
-    var status = status ?? self.status(of: id, .active) ?? freshStatus(id, .active)
+    var status = try status ?? knownStatus(of: id, .active) ?? restoredStatus(id, .active)
     status.state = .failed
     status.finished = now()
     status.isRunning = false
@@ -225,7 +234,7 @@ extension JobFolders {
 
   /// Merges the figures of a job whose steps are all finished, and moves it to `done/`.
   package func finish(_ job: JobFile, _ id: JobID) throws {
-    var status = status(of: id, .active) ?? freshStatus(id, .active)
+    var status = try status(of: id, .active)
     status.clearStep()
     status.state = .done
     status.steps = job.steps.map(\.name)

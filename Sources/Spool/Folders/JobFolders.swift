@@ -11,6 +11,8 @@ package struct JobFolders {
   package enum Name {
     static let jobFile = "job.yaml"
     static let status = "status.json"
+    /// What stood in the place of a status and was none.
+    static let damagedStatus = "status.json.damaged"
     static let summary = "summary.json"
     static let log = "log"
     static let submitted = "submitted"
@@ -62,7 +64,7 @@ package struct JobFolders {
   @discardableResult
   package func prepare() throws -> [String] {
     var problems: [String] = []
-    for name in ["incoming", "inputs"] + JobState.allCases.map(\.rawValue) { try files.createFolder("\(root)/\(name)") }
+    try createFolders()
     let temporary = "\(root)/\(Name.temporary(of: Name.usage))"
     if try files.entry(temporary) != nil { try files.remove(temporary) }
     try files.synchronize(root)
@@ -79,17 +81,14 @@ package struct JobFolders {
     return problems
   }
 
+  /// Creates those of the spool's folders that are missing.
+  package func createFolders() throws {
+    for name in ["incoming", "inputs"] + JobState.allCases.map(\.rawValue) { try files.createFolder("\(root)/\(name)") }
+  }
+
   /// The jobs of a state, oldest first.
   package func jobs(_ state: JobState) throws -> [JobID] {
     try files.names(in: folder(of: state)).compactMap { JobID($0) }
-  }
-
-  /// What a job's `status.json` says; nil where it is missing or unreadable, which a damaged disk alone can bring about.
-  package func status(of id: JobID, _ state: JobState) -> JobStatus? {
-    guard let bytes = try? files.read("\(folder(of: id, state))/\(Name.status)", limitBytes: 1 << 20) else {
-      return nil
-    }
-    return try? JobStatus(json: bytes)
   }
 
   /// A job's file as it was accepted.

@@ -66,6 +66,13 @@ public struct JobStatus: Sendable, Equatable, Codable {
   /// When a job that was deferred is tried again.
   public var nextAttempt: Date?
 
+  /// The first of the steps that are to be made again: what they have made goes before the job is run.
+  public var discardsFrom: String?
+  /// The requests that were carried out last, by what tells their files from others.
+  public var answered: [String]?
+  /// Of what was no file when it was submitted: its name in `incoming/` since.
+  public var setAside: String?
+
   /// Why the job failed or was deferred last.
   public var reason: String?
   /// The line of the job file that the reason is about.
@@ -84,7 +91,9 @@ public struct JobStatus: Sendable, Equatable, Codable {
     case isRunning = "is_running"
     case boot
     case nextAttempt = "next_attempt"
-    case reason, line, key
+    case discardsFrom = "discards_from"
+    case setAside = "set_aside"
+    case answered, reason, line, key
   }
 
   package init(job: String, id: String, state: JobState, accepted: Date) {

@@ -34,12 +34,16 @@ struct JobLock: ~Copyable {
   ///
   /// `/proc/locks` names the process that took the lock, a daemon that is gone by then; those that inherited it are found
   /// by their descriptors: the same file, and a lock on it.
-  static func holders(folder: String) -> [pid_t] {
+  /// - Throws: a `Failure` where the processes cannot be listed now.
+  static func holders(folder: String) throws -> [pid_t] {
     var lock = stat()
-    guard stat("\(folder)/\(name)", &lock) == 0 else { return [] }
+    guard stat("\(folder)/\(name)", &lock) == 0 else {
+      if errno == ENOENT { return [] }
+      throw Failure.system("\(folder)/\(name)", "look at it")
+    }
     let files = DiskFileSystem()
-    let processes = ((try? files.names(in: "/proc")) ?? []).compactMap { pid_t($0) }
-    return processes.filter { process in
+    // Processes of others, and those that end meanwhile, cannot be looked at; they do not hold it.
+    return try files.names(in: "/proc").compactMap { pid_t($0) }.filter { process in
       guard process != getpid(), let descriptors = try? files.names(in: "/proc/\(process)/fd") else { return false }
       return descriptors.contains { number in
         var entry = stat()
@@ -53,8 +57,8 @@ struct JobLock: ~Copyable {
 
   /// Tells the processes that hold the lock of a job's folder to end.
   /// - Parameter hard: by SIGKILL.
-  static func stopHolders(folder: String, hard: Bool) -> [pid_t] {
-    let processes = holders(folder: folder)
+  static func stopHolders(folder: String, hard: Bool) throws -> [pid_t] {
+    let processes = try holders(folder: folder)
     for process in processes { kill(process, hard ? SIGKILL : SIGTERM) }
     return processes
   }
@@ -76,7 +80,7 @@ struct Leftover {
     if let lock = try JobLock(folder: folder) { return lock }
     let isOver = (ContinuousClock.now - start) / .seconds(1) > graceSeconds
     if !isTold || isOver {
-      processes = Set(processes + JobLock.stopHolders(folder: folder, hard: isOver)).sorted()
+      processes = Set(processes + (try JobLock.stopHolders(folder: folder, hard: isOver))).sorted()
       isTold = true
     }
     return nil

@@ -21,6 +21,9 @@ package struct JobRequest: Sendable, Equatable {
     self.init(id, verb)
   }
 
+  /// Tells this request from another one of its name: which file it is, and when it was written.
+  package func mark(_ entry: FileEntry) -> String { "\(verb.rawValue) \(entry.inode) \(entry.modified)" }
+
   /// The name of its file.
   package var fileName: String { "\(id).\(verb.rawValue)" }
 }

@@ -55,8 +55,8 @@ package struct Scheduler: Sendable {
   ///   - isReady: whether what a job waits for (`after`) has come about; asked only of jobs that wait for some.
   package func next(
     _ waiting: some Sequence<QueueEntry>, running: [Running], share: FairShare, now: Date,
-    isReady: (QueueEntry) -> Bool = { _ in true }
-  ) -> Choice {
+    isReady: (QueueEntry) throws -> Bool = { _ in true }
+  ) rethrows -> Choice {
     var choice = Choice()
     var counts: [String: Int] = [:]
     var users: [UInt32: Int] = [:]
@@ -90,10 +90,10 @@ package struct Scheduler: Sendable {
         }
       }
       if isFree(entry) {
-        if choice.entry.map({ precedes(entry, $0) }) ?? true, entry.after.isEmpty || isReady(entry) {
+        if choice.entry.map({ precedes(entry, $0) }) ?? true, try entry.after.isEmpty || isReady(entry) {
           choice.entry = entry
         }
-      } else if choice.blocked.map({ precedes(entry, $0) }) ?? true, entry.after.isEmpty || isReady(entry) {
+      } else if choice.blocked.map({ precedes(entry, $0) }) ?? true, try entry.after.isEmpty || isReady(entry) {
         choice.blocked = entry
       }
     }
@@ -112,6 +112,11 @@ package struct FairShare: Sendable, Codable, Equatable {
 
   /// Seconds, as they count now.
   package func use(of user: UInt32) -> Double { seconds[user] ?? 0 }
+
+  /// Adds what was used meanwhile, counted by another one of these.
+  package mutating func add(_ other: FairShare, now: Date) {
+    for (user, used) in other.seconds { add(used, to: user, now: now) }
+  }
 
   /// Adds what a step took.
   package mutating func add(_ used: Double, to user: UInt32, now: Date) {

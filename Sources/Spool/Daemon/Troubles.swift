@@ -1,0 +1,21 @@
+import Diagnostics
+import Foundation
+
+/// What the disk or the machine refuses at present: told once, not as often as it is tried.
+struct Troubles {
+  private var told: [String: String] = [:]
+
+  /// Takes note of an error.
+  /// - Parameter subject: what it was tried for.
+  /// - Returns: whether it is another one than the last for this subject.
+  mutating func isNew(_ error: any Error, for subject: String) -> Bool {
+    // The paths in it may have another number each time; the system's words stand at the end.
+    let text = (error as? Failure).map(\.problem) ?? "\(error)"
+    let reason = text.range(of: ": ", options: .backwards).map { String(text[$0.upperBound...]) } ?? text
+    defer { told[subject] = reason }
+    return told[subject] != reason
+  }
+
+  /// Forgets a subject that nothing is refused for any more.
+  mutating func isOver(_ subject: String) { told[subject] = nil }
+}
