@@ -4,6 +4,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <linux/stat.h>
 #include <sched.h>
@@ -30,6 +31,26 @@ static inline int sid_flush_output(void) {
   errno = 0;
   if (fflush(stdout) == 0 && !was_lost) return 0;
   return errno != 0 ? errno : EIO;
+}
+
+/* Gives up the right to look into other processes, which root has: CAP_PERFMON and CAP_SYS_ADMIN let a process read the memory
+   map and the environment of others past Landlock. Returns 0, or -1 and errno. */
+static inline int sid_drop_tracing(void) {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+  if (syscall(SYS_capget, &header, sets) != 0) return -1;
+  const int dropped[] = {CAP_SYS_PTRACE, CAP_SYS_ADMIN, 38 /* CAP_PERFMON, of Linux 5.8 */};
+  unsigned int held = 0;
+  for (int i = 0; i < 3; i++) {
+    unsigned int bit = 1U << (dropped[i] & 31);
+    struct __user_cap_data_struct *set = &sets[dropped[i] >> 5];
+    held |= (set->effective | set->permitted | set->inheritable) & bit;
+    set->effective &= ~bit;
+    set->permitted &= ~bit;
+    set->inheritable &= ~bit;
+  }
+  /* Who has neither need not be allowed to call it. */
+  return held == 0 ? 0 : (int)syscall(SYS_capset, &header, sets);
 }
 
 /* Whether a signal is ignored. Its handler is a pointer that Swift cannot compare. */

@@ -1,3 +1,4 @@
+import CLinux
 import Diagnostics
 import Files
 import Foundation
@@ -13,7 +14,8 @@ enum StageConfinement {
   ///
   /// Of `/proc` all may be read, not this process's part alone: libdispatch looks at its threads under `/proc/TID/stat` while
   /// they wait, and ends the process by a trap where it cannot. What is another process's own there (memory, environment,
-  /// descriptors) stays closed: who is under Landlock may not trace a process outside, and reading it counts as that.
+  /// descriptors) stays closed: who is under Landlock may not trace a process outside, and reading it counts as that. Root's
+  /// leave to do so all the same is given up.
   private static let system = [
     "/usr/lib", "/usr/share/zoneinfo", "/lib", "/lib64", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
     "/etc/localtime", "/etc/ssl/openssl.cnf", "/proc", "/sys/devices/system", "/sys/kernel/mm", "/sys/fs/cgroup",
@@ -35,6 +37,9 @@ enum StageConfinement {
     if !FileConfinement.isOnlyThread, environment[blasThreads] != "1" { try startAgain() }
     // Files without a name go to the job's folder, too.
     setenv("TMPDIR", FileManager.default.currentDirectoryPath, 1)
+    guard sid_drop_tracing() == 0 else {
+      throw Failure(.unavailable, "capabilities", "cannot be given up: \(String(cString: strerror(errno)))")
+    }
     try FileConfinement(readable: system + roots, changeable: [".", "/dev/null"]).enforce()
   }
 

@@ -20,7 +20,13 @@ struct SidControl: CommandLineProgram {
   static func run(_ body: () throws -> Void) throws {
     do {
       try ProgramArguments.requireText()
-      try body()
+      do {
+        try body()
+      } catch let status as ExitCode {
+        // What was found counts where it was told.
+        try StandardOutput.check()
+        throw status
+      }
       try StandardOutput.check()
     } catch let failure as Failure {
       StandardError.write("sidctl: \(failure)\n")

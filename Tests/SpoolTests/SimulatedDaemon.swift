@@ -39,6 +39,8 @@ final class SimulatedDaemon {
 
   /// Whether the disk has refused something in this round.
   private var hasTrouble = false
+  /// Whether a file could not be taken.
+  private var hasPostponed = false
   /// Whether the requests are heard of later.
   var isDeaf = false
 
@@ -53,7 +55,7 @@ final class SimulatedDaemon {
     var isComplete = true
     try attempt {
       isComplete = false
-      isComplete = try folders.recoverAcceptances().isComplete
+      isComplete = try folders.recoverAcceptances(isComplete: !hasPostponed).isComplete
     }
     try attempt { for id in try folders.jobs(.active) { try attempt { try recover(id) } } }
     try attempt {
@@ -63,7 +65,9 @@ final class SimulatedDaemon {
     }
     try attempt {
       let names = try files.names(in: "/spool/incoming").filter { JobRequest($0) == nil && !$0.hasPrefix(".") }
-      if try !folders.accept(names, isComplete: isComplete).isComplete { isComplete = false }
+      let intake = try folders.accept(names, isComplete: isComplete)
+      hasPostponed = !intake.postponed.isEmpty
+      if !intake.isComplete { isComplete = false }
     }
     if !isComplete { hasTrouble = true }
   }

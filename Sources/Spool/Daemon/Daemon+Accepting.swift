@@ -66,7 +66,7 @@ extension Daemon {
         // So that an error on the way leaves it so.
         halfAcceptedDue = .now + .seconds(Self.troubleSeconds)
         var admission = try admission()
-        let intake = try folders.recoverAcceptances { admission.refusal($0) }
+        let intake = try folders.recoverAcceptances(isComplete: postponed.isEmpty) { admission.refusal($0) }
         mayHaveHalfAccepted = false
         take(intake)
       }

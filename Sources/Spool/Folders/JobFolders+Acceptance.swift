@@ -209,7 +209,8 @@ extension JobFolders {
         if let name = settlement.status.setAside { try? files.removeFolder("\(incoming)/\(name)") }
       } catch let failure as Failure {
         intake.failures.append(failure)
-        continue
+        // Those behind it may wait for this one, which stands nowhere yet.
+        break
       }
       let isQueued = settlement.status.state == .queue
       intake.settled.append(
@@ -363,14 +364,19 @@ extension JobFolders {
   }
 
   /// Finishes what a crash or the disk has cut short: files between `incoming/` and `queue/`.
+  /// - Parameters:
+  ///   - isComplete: whether nothing that came before waits in `incoming/` because it could not be taken.
+  ///   - refusal: why a submission cannot be accepted, or nil.
   /// - Throws: a `Failure` where the spool's folders cannot be read.
-  package func recoverAcceptances(refusal: (Submission) -> String? = { _ in nil }) throws -> Intake {
+  package func recoverAcceptances(
+    isComplete: Bool = true, refusal: (Submission) -> String? = { _ in nil }
+  ) throws -> Intake {
     var intake = Intake()
     for id in try halfAccepted() {
       do {
         let content = try files.names(in: staging(id))
         if try content.contains(Name.submitted) || content.contains(Name.jobFile) || isRefused(id) {
-          intake = try settle([id], into: intake, isComplete: intake.isComplete, refusal: refusal)
+          intake = try settle([id], into: intake, isComplete: isComplete && intake.isComplete, refusal: refusal)
         } else {
           try removeStaging(id)
         }

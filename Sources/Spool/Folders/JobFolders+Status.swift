@@ -51,7 +51,8 @@ extension JobFolders {
   /// - Returns: why, for the log.
   package func holdDamaged(_ id: JobID, from state: JobState, _ failure: Failure) throws -> String {
     let folder = folder(of: id, state)
-    var status = try restoredStatus(id, .held)
+    var status = try restoredStatus(id, state)
+    status.state = .held
     status.reason =
       "its status.json \(failure.problem): what it waits for and how often it was tried is not known any more"
     if try files.entry("\(folder)/\(Name.status)")?.kind == .file {

@@ -94,6 +94,7 @@ package struct JobFolders {
   /// A job's file as it was accepted.
   package func jobFile(of id: JobID, _ state: JobState) throws -> JobFile {
     let path = "\(folder(of: id, state))/\(Name.jobFile)"
+    guard try files.entry(path) != nil else { throw Failure(.dataError, Name.jobFile, "is missing") }
     do {
       return try JobFile(try files.read(path, limitBytes: JobFile.largestBytes))
     } catch let error as JobFileError {
