@@ -49,6 +49,36 @@ struct SpoolFaultTests {
     #expect(second.terminationStatus == 0 && spool.jobs("done").count == 2, "\(spool.log)")
   }
 
+  @Test(
+    "a submission that its owner keeps the daemon from reading waits by itself: others are taken, and one line says so")
+  func leasedSubmission() throws {
+    let spool = try SpoolFixture(secondsPerUnit: 0.001)
+    let daemon = try spool.startDaemon()
+    try spool.wait("the daemon") { spool.log.contains("started on") }
+    // Whoever has a file of his own alone may ask the kernel to let him finish before another opens it: SIGIO tells him.
+    signal(SIGIO, SIG_IGN)
+    let path = spool.spool + "/incoming/.held"
+    let held = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+    try #require(held >= 0)
+    defer { close(held) }
+    let text = Array(job.replacingOccurrences(of: "one", with: "held").utf8)
+    #expect(write(held, text, text.count) == text.count)
+    let setLease: Int32 = 1024
+    try #require(fcntl(held, setLease, F_WRLCK) == 0)
+    rename(path, spool.spool + "/incoming/held.yaml")
+    try spool.wait("the refusal") { spool.log.contains("cannot open: Resource temporarily unavailable") }
+    try spool.drop(job)
+    try spool.wait("the other's job", seconds: 8) { spool.jobs("done").count == 1 }
+    // One more try of the first.
+    usleep(10_500_000)
+    #expect(spool.log.components(separatedBy: "Resource temporarily unavailable").count == 2, "\(spool.log)")
+    #expect(fcntl(held, setLease, F_UNLCK) == 0)
+    try spool.wait("the first") { spool.jobs("done").count == 2 }
+    #expect(spool.jobs("failed").isEmpty && spool.jobs("queue").isEmpty)
+    kill(daemon.processIdentifier, SIGTERM)
+    daemon.waitUntilExit()
+  }
+
   @Test("queue/ that was removed is made again, and what was dropped is taken")
   func removedQueue() throws {
     let spool = try SpoolFixture(secondsPerUnit: 0.001)

@@ -4,6 +4,7 @@ import Foundation
 
 /// What stands in `incoming/`: jobs and requests.
 extension Daemon {
+  private static let intakeSubject = "intake "
   /// How many files are taken between two looks at everything else.
   private static let batch = 200
 
@@ -118,8 +119,12 @@ extension Daemon {
       mayHaveHalfAccepted = true
       halfAcceptedDue = .now + .seconds(Self.troubleSeconds)
       doubtQueue()
-      tell(failure, of: folders.folder(of: .queue))
+      // Each by itself: that the folder can be read says nothing of them.
+      if troubles.isNew(failure, for: Self.intakeSubject + failure.subject) {
+        log("\(failure); trying again in \(Int(Self.troubleSeconds)) s", .error)
+      }
     }
+    if !mayHaveHalfAccepted { troubles.areOver(beginningWith: Self.intakeSubject) }
     guard !intake.isComplete else { return }
     // Somebody may have removed one of them.
     do { try folders.createFolders() } catch { tell(error, of: folders.root) }

@@ -18,4 +18,7 @@ struct Troubles {
 
   /// Forgets a subject that nothing is refused for any more.
   mutating func isOver(_ subject: String) { told[subject] = nil }
+
+  /// Forgets all subjects of a kind, for none of which anything is refused any more.
+  mutating func areOver(beginningWith kind: String) { told = told.filter { !$0.key.hasPrefix(kind) } }
 }
