@@ -62,13 +62,8 @@ public struct FileGuess: Sendable, Equatable {
 
   /// What the file at `path` begins like; nil where it cannot be read or says nothing.
   public init?(ofFile path: String) {
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    var beginning = [UInt8](repeating: 0, count: Self.neededBytes)
-    let count = pread(descriptor, &beginning, beginning.count, 0)
-    guard count >= 0 else { return nil }
-    self.init(Array(beginning.prefix(count)))
+    guard let beginning = try? InputFile.beginning(of: path, count: Self.neededBytes) else { return nil }
+    self.init(beginning)
   }
 
   /// The failure of a file that is not what is expected, with what it looks like instead.

@@ -15,9 +15,9 @@ final class TarReader {
     let sizeBytes: Int
   }
 
-  private let path: String
+  private var path: String { file.path }
   private let archive: OpaquePointer
-  private let descriptor: Int32
+  private let file: InputFile
   private let start: Int
   /// Where the next entry that `next()` gives lies at the earliest.
   private(set) var position: Int
@@ -27,21 +27,17 @@ final class TarReader {
   ///   - start: where an entry's header begins.
   /// - Throws: a `Failure`: `noInput` where there is no such file, `dataError` where it is no such archive.
   init(_ path: String, from start: Int = 0) throws {
-    let descriptor = try Self.open(path)
-    guard lseek(descriptor, off_t(start), SEEK_SET) == off_t(start), let archive = archive_read_new() else {
-      close(descriptor)
+    let file = try InputFile(path, expected: "a tar archive")
+    guard lseek(file.descriptor, off_t(start), SEEK_SET) == off_t(start), let archive = archive_read_new() else {
       throw Failure(.unavailable, "libarchive", "out of memory")
     }
-    (self.path, self.archive, self.descriptor, self.start, position) = (path, archive, descriptor, start, start)
+    (self.archive, self.file, self.start, position) = (archive, file, start, start)
     guard archive_read_support_format_tar(archive) == ARCHIVE_OK,
-      archive_read_open_fd(archive, descriptor, 1 << 16) == ARCHIVE_OK
+      archive_read_open_fd(archive, file.descriptor, 1 << 16) == ARCHIVE_OK
     else { throw damaged("not an intact tar archive") }
   }
 
-  deinit {
-    archive_read_free(archive)
-    close(descriptor)
-  }
+  deinit { archive_read_free(archive) }
 
   /// Whether a file begins like a tar archive: with a header of the format `ustar`, or one of the older format, which has
   /// nothing but its sum to know it by.
@@ -134,18 +130,6 @@ final class TarReader {
 
   private static func bytes(_ text: UnsafePointer<CChar>) -> ByteName {
     ByteName(UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) })
-  }
-
-  private static func open(_ path: String) throws -> Int32 {
-    // Non-blocking, or opening a pipe would wait for its writer.
-    let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw Failure.input(path) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      throw Failure(.dataError, path, "a tar archive is expected, this is not a regular file")
-    }
-    return descriptor
   }
 
   private func damaged(_ problem: String) -> Failure {
