@@ -113,7 +113,7 @@ public final class ImageCollection {
     let beginning = try InputFile.beginning(of: path, expected: expected, count: FileGuess.neededBytes)
     if beginning.starts(with: [0x50, 0x4B]) { return (try? NumpyFile.isArchive(path)) == true ? .numpy : .dataset }
     if StoredImages.isTar(beginning) { return .tar }
-    guard let guess = FileGuess(beginning), guess.kind != "an HDF5 file" else { return .samples }
+    guard FileGuess(beginning)?.kind != "an HDF5 file", let guess = FileGuess(ofFile: path) else { return .samples }
     let isPicture = StoredImages.isPicture(beginning)
     throw Failure(
       .dataError, path, "\(expected) is expected; this is \(guess.kind)",

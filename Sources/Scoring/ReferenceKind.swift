@@ -36,6 +36,9 @@ public enum ReferenceKind: Sendable, Equatable {
       }
       let hasImages = file.names.contains("arr_0")
       let hasStatistics = file.names.contains("mu") || file.names.contains("sigma")
+      guard hasImages || hasStatistics else {
+        throw NumpyImages.refusal(path, names: file.names, expected: "images `arr_0`, or statistics `mu` and `sigma`,")
+      }
       self = hasStatistics && !(needsFeatures && hasImages) || !hasImages ? .statistics : .images
       return
     }

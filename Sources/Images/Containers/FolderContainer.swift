@@ -35,7 +35,7 @@ final class FolderContainer: ImageContainer {
       switch status.st_mode & S_IFMT {
       case S_IFREG: try body(stored) { try self.open(name).bytes(from: 0, count: EntryKind.neededBytes) }
       // What is hidden counts as one, and is not looked into.
-      case _ where Sidecar.reason(name) != nil: try body(stored) { [] }
+      case let form where Sidecar(name, isFolder: form == S_IFDIR)?.root == name: try body(stored) { [] }
       case S_IFDIR: try list(prefix: name.bytes + [UInt8(ascii: "/")], depth: depth + 1, body)
       default:
         throw Failure(

@@ -13,6 +13,8 @@ final class TarReader {
     let stored: StoredEntry
     /// Its declared size in bytes.
     let sizeBytes: Int
+    /// Whether it is stored without its holes, of which the last is not read.
+    let isSparse: Bool
   }
 
   private var path: String { file.path }
@@ -69,7 +71,13 @@ final class TarReader {
         throw Failure(.dataError, path, "the entry at byte \(position) of the tar archive has no name")
       }
       let name = Self.bytes(text)
-      if name.bytes.last == UInt8(ascii: "/") { continue }
+      let sizeBytes = Int(archive_entry_size(entry))
+      if name.bytes.last == UInt8(ascii: "/") {
+        guard sizeBytes == 0 || archive_entry_filetype(entry) & S_IFMT != S_IFREG else {
+          throw ContainerFailure.folderWithContent(name, sizeBytes, in: path)
+        }
+        continue
+      }
       let form: StoredEntry.Form
       if let target = archive_entry_hardlink(entry) {
         form = .hardLink(Self.bytes(target))
@@ -85,7 +93,8 @@ final class TarReader {
       }
       defer { position += 1 }
       return Entry(
-        stored: StoredEntry(name: name, form: form, place: position), sizeBytes: Int(archive_entry_size(entry)))
+        stored: StoredEntry(name: name, form: form, place: position), sizeBytes: sizeBytes,
+        isSparse: archive_entry_sparse_count(entry) > 0)
     }
   }
 
@@ -122,7 +131,12 @@ final class TarReader {
         buffer.baseAddress.map { archive_read_data(archive, $0, min(buffer.count, count - content.count)) } ?? -1
       }
       guard result >= 0 else { throw damaged("entry \(entry.stored.name) is damaged") }
-      if result == 0 { return true }
+      if result == 0 {
+        guard entry.isSparse, content.count < entry.sizeBytes else { return true }
+        let hole = min(count, entry.sizeBytes) - content.count
+        content += [UInt8](repeating: 0, count: hole)
+        return content.count < count
+      }
       content.append(contentsOf: block.prefix(result))
     }
     return false
