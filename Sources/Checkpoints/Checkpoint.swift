@@ -57,17 +57,21 @@ public final class Checkpoint: Sendable {
     if beginning.starts(with: TorchLegacyArchive.magic) {
       return try Checkpoint(file: file, kind: .torchLegacy, document: TorchLegacyArchive.read(file, file.everything))
     }
+    guard !isOldPickle(beginning) else {
+      throw file.refuse("a pickle of protocol 0 or 1; protocols 2 to 5 are read", remedy: PickleMachine.protocolRemedy)
+    }
     let guess = beginning.first == 0x80 ? nil : FileGuess(beginning)
     if guess == nil, Safetensors.matches(beginning) {
-      let (tensors, metadata) = try Safetensors.read(file)
+      let content = try Safetensors.read(file)
       return Checkpoint(
-        file: file, kind: .safetensors, metadata: metadata,
-        content: .tensors(try CheckpointTensors(tensors, file: file)))
+        file: file, kind: .safetensors, metadata: content.metadata,
+        content: .tensors(try CheckpointTensors(content.tensors, leftOut: content.leftOut, file: file)))
     }
     guard beginning.first == 0x80 else {
+      let known = FileGuess(ofFile: path) ?? guess
       throw file.refuse(
         "neither a pickle, a torch archive, a safetensors file nor a numpy array"
-          + (guess.map { ": it is \($0.kind)" } ?? ""), remedy: guess?.remedy)
+          + (known.map { ": it is \($0.kind)" } ?? ""), remedy: known?.remedy)
     }
     var machine = PickleMachine(ByteCursor(file, file.everything), storages: .nested)
     let document = try machine.run()
@@ -75,6 +79,14 @@ public final class Checkpoint: Sendable {
       throw machine.refuse("\(machine.cursor.remaining) bytes follow the pickle")
     }
     return try Checkpoint(file: file, kind: .pickle, document: document)
+  }
+
+  /// Whether a file begins as a dictionary, a list or torch.save's magic number in the protocols of pickle that have no
+  /// header: `(dp0`, `}q`, `L1195...L`.
+  private static func isOldPickle(_ beginning: [UInt8]) -> Bool {
+    ["(dp", "(lp", "}q\u{0}", "]q\u{0}", "ccollections\n", "L119547037146038801333356L"].contains {
+      beginning.starts(with: $0.utf8)
+    }
   }
 
   private static func openZip(_ file: CheckpointFile) throws -> Checkpoint {

@@ -19,8 +19,16 @@ public struct CheckpointItem: Sendable {
   public let key: String
   /// What stands under it.
   public let kind: Kind
+  /// The keys that lead to it, as Python writes them: `["model"]["ema"]`, `[0]`.
+  public let place: String
+  /// Whether the key leads to it and to nothing else: not where a key on the way is neither text nor a whole number, nor
+  /// where it reads the same as another, `{"0": ..., 0: ...}`.
+  public internal(set) var isReachable = true
   /// The object or dictionary itself, whatever other key reads the same.
   var index = -1
+
+  /// The key as it is shown: with the keys that lead to the item where it cannot be given.
+  public var shownKey: String { isReachable ? key : "\(key) (\(place))" }
 }
 
 extension Checkpoint {
@@ -34,12 +42,18 @@ extension Checkpoint {
   public var items: [CheckpointItem] {
     guard case .objects(let document, let survey, let root) = content else { return [] }
     var items: [CheckpointItem] = []
-    append(root, of: document, survey, prefix: "", open: [root], to: &items)
+    append(root, of: document, survey, at: ("", "", true), open: [root], to: &items)
+    var counts: [String: Int] = [:]
+    for item in items { counts[item.key, default: 0] += 1 }
+    for index in items.indices where counts[items[index].key, default: 0] > 1 { items[index].isReachable = false }
     return items
   }
 
   /// Keys under which there is something to convert: a network as an object, or a state_dict.
-  public var candidates: [CheckpointItem] {
+  public var candidates: [CheckpointItem] { parts.filter(\.isReachable) }
+
+  /// The same with those that no key leads to.
+  private var parts: [CheckpointItem] {
     items.filter {
       switch $0.kind {
       case .module, .stateDictionary: true
@@ -49,40 +63,39 @@ extension Checkpoint {
   }
 
   private func append(
-    _ place: Int, of document: PickleDocument, _ survey: PickleSurvey, prefix: String, open: Set<Int>,
-    to items: inout [CheckpointItem]
+    _ place: Int, of document: PickleDocument, _ survey: PickleSurvey,
+    at way: (prefix: String, place: String, isReachable: Bool), open: Set<Int>, to items: inout [CheckpointItem]
   ) {
     let dictionary = document.dictionaries[place]
     for (key, value) in zip(dictionary.keys, dictionary.values) where items.count < Self.itemLimit {
-      let path = prefix + (key.title ?? "?")
+      let path = way.prefix + (key.title ?? "?")
+      let here = way.place + "[" + key.python + "]"
+      let isReachable = way.isReachable && key.title != nil
+      func add(_ kind: CheckpointItem.Kind, _ index: Int = -1) {
+        items.append(CheckpointItem(key: path, kind: kind, place: here, isReachable: isReachable, index: index))
+      }
       switch value {
       case .object(let index) where document.isModule(value):
-        items.append(
-          CheckpointItem(key: path, kind: .module(className: document.objects[index].className), index: index))
+        add(.module(className: document.objects[index].className), index)
       case .dictionary(let index) where !open.contains(index) && open.count < 16:
         if document.isOptimizerState(index) {
-          items.append(CheckpointItem(key: path, kind: .value(optimizer(path) ?? "the state of an optimizer")))
+          add(.value(optimizer(path) ?? "the state of an optimizer"))
         } else if survey.isStateDictionary(index) {
           let count = survey.tensorCounts[index]
-          items.append(
-            CheckpointItem(
-              key: path,
-              kind: .stateDictionary(tensors: count, others: document.dictionaries[index].keys.count - count),
-              index: index))
+          add(.stateDictionary(tensors: count, others: document.dictionaries[index].keys.count - count), index)
         } else if !survey.holdsParts[index], let plain = document.plain(value, budget: Self.shownValues) {
-          items.append(CheckpointItem(key: path, kind: .value(Self.shown(plain))))
+          add(.value(Self.shown(plain)))
         } else {
-          items.append(
-            CheckpointItem(key: path, kind: .dictionary(count: document.dictionaries[index].keys.count)))
-          append(index, of: document, survey, prefix: path + ".", open: open.union([index]), to: &items)
+          add(.dictionary(count: document.dictionaries[index].keys.count))
+          append(
+            index, of: document, survey, at: (path + ".", here, isReachable), open: open.union([index]), to: &items)
         }
       case .tensor(let index):
         let tensor = document.tensor(index)
-        items.append(
-          CheckpointItem(key: path, kind: .value("a tensor \(tensor.shape) of \(tensor.storage.type.rawValue)")))
+        add(.value("a tensor \(tensor.shape) of \(tensor.storage.type.rawValue)"))
       default:
         let text = document.plain(value, budget: Self.shownValues).map(Self.shown) ?? document.description(of: value)
-        items.append(CheckpointItem(key: path, kind: .value(text)))
+        add(.value(text))
       }
     }
   }
@@ -102,8 +115,9 @@ extension Checkpoint {
   ///   - wanted: what was looked for: "network", "state_dict".
   func refusal(_ key: String?, wanted: String) -> Failure {
     let candidates = candidates
+    let hidden = parts.filter { !$0.isReachable }
     func shown(_ items: [CheckpointItem]) -> String {
-      items.prefix(8).map { "\($0.key) (\($0.words))" }.joined(separator: ", ") + (items.count > 8 ? ", ..." : "")
+      items.prefix(8).map { "\($0.shownKey) (\($0.words))" }.joined(separator: ", ") + (items.count > 8 ? ", ..." : "")
     }
     var problem: String
     switch (key, content) {
@@ -115,6 +129,9 @@ extension Checkpoint {
         let what = items.first { $0.key == key }?.words ?? document.description(of: value)
         problem = "the value of key \"\(key)\" is \(what) and no \(wanted)"
         if case .opaque = value { problem += ": nothing of a pickle is executed" }
+      } else if document.values(at: key, in: root).count > 1 {
+        let places = items.filter { $0.key == key }.map(\.place)
+        problem = "the key \"\(key)\" is ambiguous: it reads as \(places.joined(separator: " and as "))"
       } else {
         problem = "there is no key \"\(key)\""
       }
@@ -122,13 +139,16 @@ extension Checkpoint {
     if !problem.isEmpty { problem += "; " }
     switch content {
     case .tensors: problem += "it holds \(list(keys))"
+    case .objects where candidates.isEmpty && !hidden.isEmpty:
+      problem += "it holds \(shown(hidden)), which no key leads to"
     case .objects where candidates.isEmpty:
       problem += "it holds no network and no state_dict, but \(items.isEmpty ? "nothing" : shown(items))"
-    case .objects: problem += "it holds \(shown(candidates))"
+    case .objects: problem += "it holds \(shown(candidates + hidden))"
     }
     let remedy =
       switch (content, candidates.count) {
       case (.tensors, _): "leave the key out: the file is one state_dict"
+      case (_, 0) where !hidden.isEmpty: "save it under a key of its own that is text"
       case (_, 0): "save a state_dict: torch.save(network.state_dict(), FILE)"
       case (_, 1): "give \(candidates[0].key) as the key"
       default: "name one of them as the key"
@@ -164,28 +184,49 @@ extension PickleDictionary.Key {
     case .other: nil
     }
   }
+
+  /// The key as Python writes it.
+  var python: String {
+    switch self {
+    case .text(let text): "\"\(text)\""
+    case .integer(let number): String(number)
+    case .other: "a key that is neither text nor a whole number"
+    }
+  }
 }
 
 extension PickleDocument {
-  /// The value under a key, which may reach into nested dictionaries by dots; where keys hold dots themselves, the
-  /// longest that fits is taken.
+  /// The value under a key, which may reach into nested dictionaries by dots.
+  /// - Returns: nil where there is none, or where keys hold dots themselves, or numbers stand beside texts, so that the key
+  ///   reads as several.
   func value(at key: String, in place: Int) -> PickleValue? {
-    var budget = 10_000
-    return value(at: key[...], in: place, &budget)
+    let values = values(at: key, in: place)
+    return values.count == 1 ? values[0] : nil
   }
 
-  private func value(at key: Substring, in place: Int, _ budget: inout Int) -> PickleValue? {
+  /// All values that a key can mean.
+  func values(at key: String, in place: Int) -> [PickleValue] {
+    var budget = 10_000
+    var values: [PickleValue] = []
+    find(key[...], in: place, &budget, &values)
+    return values
+  }
+
+  private func find(_ key: Substring, in place: Int, _ budget: inout Int, _ values: inout [PickleValue]) {
     budget -= 1
-    guard budget > 0 else { return nil }
+    guard budget > 0 else { return }
     let dictionary = dictionaries[place]
-    if let value = dictionary[String(key)] ?? Int(key).flatMap({ dictionary[$0] }) { return value }
-    // The longest first part that is a key.
-    for dot in key.indices.reversed() where key[dot] == "." {
-      let first = String(key[..<dot])
-      guard case .dictionary(let inner)? = dictionary[first] ?? Int(first).flatMap({ dictionary[$0] }) else { continue }
-      if let value = value(at: key[key.index(after: dot)...], in: inner, &budget) { return value }
+    func all(_ key: Substring) -> [PickleValue] {
+      // Text that only reads as a number, "007", is none.
+      let number = Int(key).flatMap { String($0) == key ? dictionary[$0] : nil }
+      return [dictionary[String(key)], number].compactMap { $0 }
     }
-    return nil
+    values += all(key)
+    for dot in key.indices where key[dot] == "." {
+      for case .dictionary(let inner) in all(key[..<dot]) {
+        find(key[key.index(after: dot)...], in: inner, &budget, &values)
+      }
+    }
   }
 
   /// Whether a value is a network that was saved as an object.

@@ -23,24 +23,15 @@ package final class CheckpointFile: Sendable {
   package let path: String
   package let size: Int
   private let descriptor: Int32
+  /// Holds the descriptor, unless the file is a temporary one of this object's own.
+  private let input: InputFile?
   /// Starts of the zip entries whose checksum was found right.
   private let verified = Mutex<Set<Int>>([])
 
   /// - Throws: `noInput` where there is no such file, `dataError` where it is not a regular file.
   package init(_ path: String) throws {
-    // Non-blocking, or opening a pipe would wait for its writer.
-    let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else {
-      throw Failure.input(path)
-    }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      throw Failure(.dataError, path, "not a regular file")
-    }
-    self.path = path
-    self.descriptor = descriptor
-    size = Int(status.st_size)
+    let file = try InputFile(path, expected: "a checkpoint")
+    (self.path, input, descriptor, size) = (path, file, file.descriptor, file.size)
   }
 
   /// A new file without a name, in the folder for temporary files.
@@ -75,10 +66,10 @@ package final class CheckpointFile: Sendable {
       close(descriptor)
       throw error
     }
-    (self.path, self.descriptor, size) = (path, descriptor, written)
+    (self.path, self.descriptor, input, size) = (path, descriptor, nil, written)
   }
 
-  deinit { close(descriptor) }
+  deinit { if input == nil { close(descriptor) } }
 
   /// All bytes of the file.
   package var everything: ByteRange { ByteRange(start: 0, count: size) }

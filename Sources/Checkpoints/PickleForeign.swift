@@ -25,7 +25,9 @@ enum PickleForeign {
       // Not what such a module has imported for itself.
       return !valueModules.contains(module) || name.hasPrefix("_") || PythonLibrary.has(name)
     }
-    if loaders.contains("\(module).\(name)") { return true }
+    let path = "\(module).\(name)"
+    if valuesOfLoadingPackages.contains(path) { return false }
+    if loaders.contains(path) { return true }
     return loadingPackages.contains { module == $0 || module.hasPrefix($0 + ".") }
   }
 
@@ -71,6 +73,13 @@ enum PickleForeign {
     "torch.load", "torch.save", "torch.compile", "torch.classes", "torch.ops", "numpy.load", "numpy.fromfile",
     "numpy.loadtxt", "numpy.genfromtxt", "numpy.memmap", "numpy.DataSource", "numpy.save", "numpy.savez",
     "numpy.lib.npyio.load", "pandas.read_pickle", "pandas.eval", "pandas.io.pickle.read_pickle",
+  ]
+
+  /// What of such packages makes a value, and stands in checkpoints: the layout of sparse tensors, lists and dictionaries
+  /// that cannot change.
+  private static let valuesOfLoadingPackages: Set = [
+    "torch.serialization._get_layout", "torch.fx.immutable_collections.immutable_list",
+    "torch.fx.immutable_collections.immutable_dict",
   ]
 
   /// Packages that install, load, compile or run code.

@@ -39,10 +39,16 @@ struct PickleMachine {
   /// Reads one pickle and leaves the cursor behind it.
   mutating func run() throws -> PickleDocument {
     guard cursor.remaining > 0 else { throw refuse("empty where a pickle is expected") }
-    guard try cursor.byte() == 0x80 else { throw refuse("not a pickle of protocol 2 to 5") }
+    // Protocols 0 and 1 do not say which they are.
+    guard try cursor.byte() == 0x80 else {
+      throw refuse("not a pickle of protocol 2 to 5", remedy: Self.protocolRemedy)
+    }
     let version = try cursor.byte()
-    guard (2...5).contains(version) else { throw refuse("pickle protocol \(version); protocols 2 to 5 are read") }
+    guard (2...5).contains(version) else {
+      throw refuse("pickle protocol \(version); protocols 2 to 5 are read", remedy: Self.protocolRemedy)
+    }
     while true {
+      try Interruption.check()
       let opcode = try cursor.byte()
       if opcode == 0x2E { break }
       try execute(opcode)
@@ -53,6 +59,9 @@ struct PickleMachine {
     document.root = stack[0]
     return document
   }
+
+  static let protocolRemedy =
+    "save it with PyTorch's own protocol: torch.save(torch.load(FILE), OUT), without pickle_protocol"
 
   private mutating func execute(_ opcode: UInt8) throws {
     switch opcode {

@@ -34,10 +34,16 @@ enum Safetensors {
   /// Whether the file begins like one: a plausible length, then an opening brace.
   static func matches(_ beginning: [UInt8]) -> Bool { beginning.count >= 9 && beginning[8] == UInt8(ascii: "{") }
 
-  /// The tensors in the order of their data, and the texts that the writer added.
-  static func read(_ file: CheckpointFile) throws -> (
-    tensors: [(name: String, tensor: StoredTensor)], metadata: [String: String]
-  ) {
+  /// What a file holds: tensors in the order of their data; those of types that are not read, with what each is; and the
+  /// texts that the writer added.
+  struct Content {
+    var tensors: [(name: String, tensor: StoredTensor)] = []
+    var leftOut: [(name: String, what: String)] = []
+    let metadata: [String: String]
+  }
+
+  /// - Throws: `dataError` where the header is none, or does not account for every byte of the data.
+  static func read(_ file: CheckpointFile) throws -> Content {
     var cursor = ByteCursor(file, file.everything)
     let length = try cursor.number(UInt64.self)
     // The format's own limit is 100 MB; a network of a hundred thousand tensors needs a sixth of that.
@@ -51,19 +57,23 @@ enum Safetensors {
     do {
       header = try JSONDecoder().decode(Header.self, from: Data(bytes))
     } catch {
-      throw file.refuse("the safetensors header is not a JSON object of tensors with dtype, shape and data_offsets")
+      throw file.refuse(
+        "the safetensors header is not a JSON object of tensors with dtype, shape and data_offsets, and of texts in "
+          + "__metadata__")
+    }
+    // Readers differ in which of the two they take.
+    if let twice = JSONKeys.firstRepeated(in: bytes) {
+      throw file.refuse(
+        "the safetensors header has the key \"\(twice)\" twice in one object", remedy: "save the file again")
     }
     let data = ByteRange(start: cursor.position, count: cursor.remaining)
-    var result: [(name: String, tensor: StoredTensor)] = []
+    var result = Content(metadata: header.metadata)
     var position = 0
     let order = header.tensors.sorted {
       ($0.tensor.data_offsets.first ?? 0, $0.tensor.data_offsets.last ?? 0, $0.name)
         < ($1.tensor.data_offsets.first ?? 0, $1.tensor.data_offsets.last ?? 0, $1.name)
     }
     for (name, entry) in order {
-      guard let type = ElementType(rawValue: entry.dtype) else {
-        throw file.refuse("tensor \(name) has type \(entry.dtype), which is not read")
-      }
       guard entry.data_offsets.count == 2, entry.data_offsets[0] == position, entry.data_offsets[1] >= position,
         entry.data_offsets[1] <= data.count
       else {
@@ -71,6 +81,11 @@ enum Safetensors {
           "tensor \(name) has data_offsets \(entry.data_offsets); expected to begin at \(position) and to end within "
             + "\(data.count)"
         )
+      }
+      guard let type = ElementType(rawValue: entry.dtype) else {
+        result.leftOut.append((name, "a tensor \(entry.shape) of type \(entry.dtype), which is not read"))
+        position = entry.data_offsets[1]
+        continue
       }
       let count = (entry.data_offsets[1] - position) / type.byteCount
       guard let strides = StoredTensor.rowMajorStrides(entry.shape),
@@ -82,12 +97,12 @@ enum Safetensors {
       let storage = Storage(
         key: name, type: type, count: count,
         bytes: ByteRange(start: data.start + position, count: count * type.byteCount))
-      result.append((name, StoredTensor(storage: storage, offset: 0, shape: entry.shape, strides: strides)))
+      result.tensors.append((name, StoredTensor(storage: storage, offset: 0, shape: entry.shape, strides: strides)))
       position = entry.data_offsets[1]
     }
     guard position == data.count else {
       throw file.refuse("\(data.count - position) bytes of data belong to no tensor")
     }
-    return (result, header.metadata)
+    return result
   }
 }

@@ -10,6 +10,13 @@ enum TorchZipArchive {
   /// The entries by their names inside the archive's folder.
   static func contents(of directory: ZipDirectory, in file: CheckpointFile) throws -> [String: ZipDirectory.Entry] {
     let pickles = directory.entries.filter(isPickle)
+    // Beside the pickle of the tensors there are those of constants, and source text.
+    let isProgram = directory.entries.contains { $0.name == "constants.pkl" || $0.name.hasSuffix("/constants.pkl") }
+    guard !isProgram else {
+      throw file.refuse(
+        "a TorchScript archive (torch.jit.save), which holds a program beside its tensors",
+        remedy: "save its state_dict: torch.save(torch.jit.load(FILE).state_dict(), OUT)")
+    }
     guard pickles.count == 1, let pickle = pickles.first else {
       throw file.refuse(
         "a zip archive with \(pickles.count) entries data.pkl; a file of torch.save has one",

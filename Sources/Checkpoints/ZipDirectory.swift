@@ -25,13 +25,13 @@ struct ZipDirectory: Sendable {
   static let signature: [UInt8] = [0x50, 0x4B, 3, 4]
 
   init(_ file: CheckpointFile) throws {
-    let end = try Self.findEnd(file)
-    var cursor = ByteCursor(file, ByteRange(start: end.offset, count: end.size))
+    let end = try ZipEnd(file.path, size: file.size) { try file.bytes(ByteRange(start: $0, count: $1)) }
+    var cursor = ByteCursor(file, ByteRange(start: end.directory.lowerBound, count: end.directory.count))
     var entries: [Entry] = []
     var names: Set<ByteName> = []
     for _ in 0..<end.count {
       try Interruption.check()
-      let entry = try Self.entry(&cursor, file: file, dataEnd: end.offset)
+      let entry = try Self.entry(&cursor, file: file, dataEnd: end.directory.lowerBound)
       guard names.insert(entry.storedName).inserted else {
         throw file.refuse("the zip archive has two entries named \(entry.name)")
       }
@@ -43,53 +43,6 @@ struct ZipDirectory: Sendable {
       throw file.refuse("the zip entries \(a.name) and \(b.name) overlap")
     }
     self.entries = entries
-  }
-
-  /// The directory's place and number of entries, from the end record or its 64-bit twin.
-  private static func findEnd(_ file: CheckpointFile) throws -> (offset: Int, size: Int, count: Int) {
-    let missing = file.refuse(
-      "a zip archive without its central directory", remedy: "the file is truncated; fetch it again")
-    // The end record is 22 bytes and a comment of up to 65,535.
-    guard file.size >= 22 else { throw missing }
-    let tailStart = max(0, file.size - 22 - 0xFFFF)
-    let tail = try file.bytes(ByteRange(start: tailStart, count: file.size - tailStart))
-    let ends = (0...(tail.count - 22)).reversed().filter { tail[$0..<($0 + 4)].elementsEqual([0x50, 0x4B, 5, 6]) }
-    func end(_ i: Int) -> Int { i + 22 + (Int(tail[i + 20]) | Int(tail[i + 21]) << 8) }
-    // Bytes behind the archive are passed over, as unzip and numpy do; one that ends with the file is preferred.
-    guard let place = ends.first(where: { end($0) == tail.count }) ?? ends.first(where: { end($0) < tail.count }) else {
-      throw missing
-    }
-    let endRecord = tailStart + place
-    var cursor = ByteCursor(file, ByteRange(start: endRecord + 4, count: 18))
-    guard try cursor.number(UInt16.self) == 0, try cursor.number(UInt16.self) == 0 else {
-      throw file.refuse("a zip archive in several parts")
-    }
-    var countHere = UInt64(try cursor.number(UInt16.self))
-    var count = UInt64(try cursor.number(UInt16.self))
-    var size = UInt64(try cursor.number(UInt32.self))
-    var offset = UInt64(try cursor.number(UInt32.self))
-    var limit = endRecord
-
-    if endRecord >= 20 {
-      var locator = ByteCursor(file, ByteRange(start: endRecord - 20, count: 20))
-      if try locator.number(UInt32.self) == 0x0706_4B50 {
-        _ = try locator.number(UInt32.self)
-        let start = try locator.number(UInt64.self)
-        guard endRecord - 20 >= 56, start <= UInt64(endRecord - 20 - 56) else { throw missing }
-        limit = Int(start)
-        var record = ByteCursor(file, ByteRange(start: limit, count: 56))
-        guard try record.number(UInt32.self) == 0x0606_4B50 else { throw missing }
-        _ = try record.skip(20, what: "the zip64 end record")
-        countHere = try record.number(UInt64.self)
-        count = try record.number(UInt64.self)
-        size = try record.number(UInt64.self)
-        offset = try record.number(UInt64.self)
-      }
-    }
-    guard offset <= UInt64(limit), size <= UInt64(limit) - offset, count == countHere, count <= size / 46 else {
-      throw file.refuse("the zip directory lies outside the file")
-    }
-    return (Int(offset), Int(size), Int(count))
   }
 
   /// One entry of the directory, compared with the entry's own header.

@@ -31,8 +31,8 @@ public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
 }
 
 extension String {
-  /// The same text with control characters replaced, so that nothing from a file can break a log line.
+  /// The same text with invisible characters replaced, so that nothing from a file can break a log line or turn it around.
   public var oneLine: String {
-    String(String.UnicodeScalarView(unicodeScalars.map { $0.properties.generalCategory == .control ? "\u{FFFD}" : $0 }))
+    String(String.UnicodeScalarView(unicodeScalars.map { $0.isInvisible ? "\u{FFFD}" : $0 }))
   }
 }

@@ -20,7 +20,8 @@ public struct ByteName: Hashable, Comparable, Sendable {
   public var pathExtension: String {
     let last = bytes[(bytes.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0)...]
     guard let dot = last.lastIndex(of: UInt8(ascii: ".")) else { return "" }
-    return String(decoding: last[(dot + 1)...], as: UTF8.self).lowercased()
+    let lower = last[(dot + 1)...].map { (0x41...0x5A).contains($0) ? $0 + 0x20 : $0 }
+    return String(decoding: lower, as: UTF8.self)
   }
 
   /// The last component of a path.
@@ -86,7 +87,7 @@ public struct ByteName: Hashable, Comparable, Sendable {
 }
 
 extension ByteName: CustomStringConvertible {
-  /// The name for people: UTF-8 as it reads, every other byte and every control character as `\xNN`.
+  /// The name for people: UTF-8 as it reads, every other byte and every invisible character as `\xNN`.
   public var description: String {
     var shown = ""
     var rest = bytes[...]
@@ -94,7 +95,7 @@ extension ByteName: CustomStringConvertible {
       let count = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4
       let part = rest.prefix(count)
       if let text = String(validating: part, as: UTF8.self), let scalar = text.unicodeScalars.first,
-        scalar.properties.generalCategory != .control
+        !scalar.isInvisible
       {
         shown += text
         rest = rest.dropFirst(count)

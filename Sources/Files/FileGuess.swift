@@ -11,37 +11,10 @@ public struct FileGuess: Sendable, Equatable {
   /// How many bytes of the beginning `init` looks at.
   public static let neededBytes = 512
 
-  private static let signatures: [(bytes: [UInt8], offset: Int, kind: String, remedy: String)] = [
-    ([0x1F, 0x8B], 0, "a gzip-compressed file", "unpack it first: gunzip (tar archives: tar xzf)"),
-    (Array("BZh".utf8), 0, "a bzip2-compressed file", "unpack it first: bunzip2"),
-    ([0xFD, 0x37, 0x7A, 0x58, 0x5A], 0, "an xz-compressed file", "unpack it first: unxz"),
-    ([0x28, 0xB5, 0x2F, 0xFD], 0, "a zstd-compressed file", "unpack it first: unzstd"),
-    ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], 0, "a 7z archive", "unpack it first"),
-    (Array("Rar!".utf8), 0, "a RAR archive", "unpack it first"),
-    (
-      Array("version https://git-lfs".utf8), 0, "a Git LFS pointer, which stands for a file that was not fetched",
-      "fetch the file itself: git lfs pull"
-    ),
-    ([0x89, 0x48, 0x44, 0x46, 0x0D, 0x0A, 0x1A, 0x0A], 0, "an HDF5 file", "give the file that is expected here"),
-    ([0x50, 0x4B, 3, 4], 0, "a zip archive", "give the file that is expected here"),
-    ([0x50, 0x4B, 5, 6], 0, "an empty zip archive", "give the file that is expected here"),
-    ([0x93] + Array("NUMPY".utf8), 0, "an array of numpy (npy)", "give the file that is expected here"),
-    ([0x89, 0x50, 0x4E, 0x47], 0, "a PNG image", "give the file that is expected here"),
-    ([0xFF, 0xD8, 0xFF], 0, "a JPEG image", "give the file that is expected here"),
-    (Array("GIF8".utf8), 0, "a GIF image", "give the file that is expected here"),
-    (Array("%PDF".utf8), 0, "a PDF document", "give the file that is expected here"),
-    (Array("ustar".utf8), 257, "a tar archive", "give the file that is expected here"),
-    ([0x80, 2], 0, "a pickle of Python", "a network is converted first: sid-convert"),
-    ([0x80, 3], 0, "a pickle of Python", "a network is converted first: sid-convert"),
-    ([0x80, 4], 0, "a pickle of Python", "a network is converted first: sid-convert"),
-    ([0x80, 5], 0, "a pickle of Python", "a network is converted first: sid-convert"),
-  ]
-
   /// - Parameter beginning: the file's first bytes, `neededBytes` of them where it has so many.
   /// - Returns: nil where they say nothing.
   public init?(_ beginning: [UInt8]) {
-    let found = Self.signatures.first { beginning.dropFirst($0.offset).starts(with: $0.bytes) }
-    if let found {
+    if let found = FileSignature(beginning) {
       (kind, remedy) = (found.kind, found.remedy)
       return
     }
@@ -60,15 +33,20 @@ public struct FileGuess: Sendable, Equatable {
     remedy = "give the file that is expected here"
   }
 
+  private init(kind: String, remedy: String) { (self.kind, self.remedy) = (kind, remedy) }
+
   /// What the file at `path` begins like; nil where it cannot be read or says nothing.
   public init?(ofFile path: String) {
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    var beginning = [UInt8](repeating: 0, count: Self.neededBytes)
-    let count = pread(descriptor, &beginning, beginning.count, 0)
-    guard count >= 0 else { return nil }
-    self.init(Array(beginning.prefix(count)))
+    guard let file = try? InputFile(path), let beginning = try? file.bytes(from: 0, count: Self.neededBytes) else {
+      return nil
+    }
+    if ZipEnd.isBehindOtherBytes(file) {
+      self.init(
+        kind: "a zip archive behind other bytes, such as one that unpacks itself",
+        remedy: "strip what stands before it: zip -J")
+      return
+    }
+    self.init(beginning)
   }
 
   /// The failure of a file that is not what is expected, with what it looks like instead.

@@ -5,30 +5,22 @@ import Foundation
 /// SHA-256 of files and bytes, in lower-case hexadecimal.
 public enum SHA256 {
   /// The digest of a file's content, read in blocks of 1 MiB.
-  /// - Throws: a `Failure` naming the file where it cannot be read, or is none; `Interrupted` where the process was asked to stop.
+  /// - Throws: a `Failure` naming the file where it cannot be read, or is no regular file; `Interrupted` where the process was
+  ///   asked to stop.
   public static func hexDigest(ofFile path: String) throws -> String { try hexDigest(ofFile: ByteName(path)) }
 
   /// The same for a path that need not be text.
   public static func hexDigest(ofFile name: ByteName) throws -> String {
-    let path = name.description
-    // Opening a pipe would wait for somebody who writes to it, for ever.
-    let descriptor = name.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY) }
-    guard descriptor >= 0 else { throw Failure.input(path) }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw Failure.system(path, "look at it") }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw Failure(.dataError, path, "is not a plain file", remedy: "name the file itself")
-    }
+    let file = try InputFile(name)
     var buffer = [UInt8](repeating: 0, count: 1 << 20)
     return try digest { update in
+      var place = 0
       while true {
         try Interruption.check()
-        let n = read(descriptor, &buffer, buffer.count)
-        if n < 0 && errno == EINTR { continue }
-        guard n >= 0 else { throw Failure.system(path, "read") }
-        if n == 0 { return }
-        buffer.withUnsafeBytes { update(UnsafeRawBufferPointer(rebasing: $0[..<n])) }
+        let count = try buffer.withUnsafeMutableBytes { try file.read(into: $0, from: place) }
+        buffer.withUnsafeBytes { update(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        if count < buffer.count { return }
+        place += count
       }
     }
   }

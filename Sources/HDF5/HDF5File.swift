@@ -29,15 +29,8 @@ public final class HDF5File {
   /// Opens a file for reading.
   /// - Throws: a `Failure`: `noInput` where there is no such file, `dataError` where it is no intact HDF5 file.
   public static func open(_ path: String) throws -> HDF5File {
-    var status = stat()
-    guard stat(path, &status) == 0 else { throw Failure(readError: path) }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw Failure(.dataError, path, "an HDF5 file is expected, this is not a regular file")
-    }
-    // The library says of one that it may not open that it is no HDF5 file; access(2) does not know every reason.
-    let descriptor = Foundation.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Failure(readError: path) }
-    Foundation.close(descriptor)
+    // The library says of one that it may not open that it is no HDF5 file, and waits for a pipe.
+    let sizeBytes = try InputFile(path, expected: "an HDF5 file").size
     return try Library.locked {
       guard H5Fis_hdf5(path) > 0 else { throw FileGuess.refuse(path, expected: "an HDF5 file") }
       if try !StructureCheck.run(path) { try FileTrial.run(path) }
@@ -45,7 +38,7 @@ public final class HDF5File {
       guard let handle = Handle(H5Fopen(path, sid_h5f_read_only(), access.id), release: H5Fclose) else {
         throw Library.failure(.dataError, path, "damaged or truncated HDF5 file")
       }
-      return HDF5File(path: path, handle: handle, sizeBytes: Int(status.st_size))
+      return HDF5File(path: path, handle: handle, sizeBytes: sizeBytes)
     }
   }
 
@@ -139,15 +132,5 @@ public final class HDF5File {
     try Library.locked {
       guard handle.release() >= 0 else { throw Library.failure(.ioError, path, "cannot write the file") }
     }
-  }
-}
-
-extension Failure {
-  /// The failure of opening an input, from `errno`.
-  init(readError path: String) {
-    let code = errno
-    let isMissing = code == ENOENT || code == ENOTDIR
-    self.init(
-      .noInput, path, isMissing ? "no such file" : "cannot open for reading: \(String(cString: strerror(code)))")
   }
 }

@@ -80,8 +80,11 @@ public enum PNGDecoder {
   /// Compares the lengths that chunks declare with the bytes that are there: libpng allocates before it reads.
   ///
   /// What stands behind the last chunk belongs to nobody: sites and editors append to files, and every viewer shows them.
+  /// An animation is several images, of which one would be taken unseen. (PNG Specification, Third Edition, 11.3.6.)
   private static func checkChunks(_ data: [UInt8], subject: String) throws {
     var place = 8
+    var frames = 0
+    var isFrame = false
     while place + 8 <= data.count {
       let length = data[place..<(place + 4)].reduce(0) { $0 << 8 | Int($1) }
       guard length <= data.count - place - 8 else {
@@ -89,9 +92,41 @@ public enum PNGDecoder {
           .dataError, subject,
           "not an intact PNG image: a chunk of \(length) bytes where only \(data.count - place - 8) are left")
       }
-      if data[(place + 4)..<(place + 8)].elementsEqual("IEND".utf8) { return }
+      let content = data[(place + 8)...].prefix(length)
+      switch String(decoding: data[(place + 4)..<(place + 8)], as: UTF8.self) {
+      case "IHDR" where length >= 8 && place == 8: try checkSides(content, subject)
+      case "acTL" where length >= 4: frames = content.prefix(4).reduce(0) { $0 << 8 | Int($1) }
+      case "fcTL": isFrame = true
+      case "IDAT" where frames > 0:
+        // A picture that no frame control precedes is shown where animations are not, and is none of the frames.
+        let count = frames + (isFrame ? 0 : 1)
+        guard count == 1 else {
+          throw Failure(
+            .dataError, subject, "an animated PNG (APNG): \(count) frames in one file; one image is expected",
+            remedy: "split it into images, or take it out")
+        }
+      case "IEND": return
+      default: break
+      }
       // Type and checksum stand around the data.
       place += 12 + length
+    }
+  }
+
+  private static func checkSides(_ header: ArraySlice<UInt8>, _ subject: String) throws {
+    let sides = [header.prefix(4), header.dropFirst(4).prefix(4)].map { $0.reduce(0) { $0 << 8 | Int($1) } }
+    // What libpng refuses anyway is damage.
+    guard sides.allSatisfy({ (1..<1 << 31).contains($0) }) else { return }
+    try requireSides(width: sides[0], height: sides[1], kind: "PNG", subject: subject)
+  }
+
+  /// - Throws: a `Failure` with status `dataError` where an image is larger than those that are read.
+  static func requireSides(width: Int, height: Int, kind: String, subject: String) throws {
+    guard width <= maximumSide, height <= maximumSide else {
+      throw Failure(
+        .dataError, subject,
+        "a \(kind) image of \(height)x\(width) pixels; images of at most \(maximumSide)x\(maximumSide) are read",
+        remedy: "scale it down or cut it, or take it out")
     }
   }
 

@@ -19,12 +19,13 @@ public enum PNMDecoder {
     guard header.leastBytes <= data.count - header.end else {
       throw damaged(subject, "it declares \(shape), and \(data.count - header.end) bytes are left for them")
     }
-    if header.isPlain { return (shape, try plain(data, header, subject)) }
-    let end = header.end + header.leastBytes
-    if hasSignature(data.dropFirst(end)) {
-      throw Failure(
-        .dataError, subject, "several images in one file; one is expected", remedy: "split it (pamsplit of netpbm)")
+    if header.isPlain {
+      let (pixels, end) = try plain(data, header, subject)
+      try requireOne(data, end, subject)
+      return (shape, pixels)
     }
+    let end = header.end + header.leastBytes
+    try requireOne(data, end, subject)
     let raster = data[header.end..<end]
     guard header.isBitmap else { return (shape, Array(raster)) }
     let rowBytes = (shape.width + 7) / 8
@@ -38,6 +39,14 @@ public enum PNMDecoder {
     return (shape, pixels)
   }
 
+  /// Refuses a second image behind the first, with or without white space between them, as the tools of netpbm read it.
+  private static func requireOne(_ data: [UInt8], _ end: Int, _ subject: String) throws {
+    guard !hasSignature(data[end...].drop(while: isSpace)) else {
+      throw Failure(
+        .dataError, subject, "several images in one file; one is expected", remedy: "split it (pamsplit of netpbm)")
+    }
+  }
+
   /// The shape that an image declares.
   /// - Throws: as `decode`.
   public static func shape(of data: [UInt8], subject: String) throws -> ImageShape {
@@ -46,7 +55,7 @@ public enum PNMDecoder {
 
   /// Whether a file begins with a whole header: what is not named as an image has to prove it, for "P1 " begins texts too.
   static func matches(_ beginning: [UInt8]) -> Bool {
-    hasSignature(beginning) && (try? header(of: beginning, subject: "", anyMaximum: true)) != nil
+    hasSignature(beginning) && (try? header(of: beginning, subject: "", isComplete: false)) != nil
   }
 
   /// Whether a file begins with `P1` to `P6` and what may stand behind them.
@@ -69,7 +78,8 @@ public enum PNMDecoder {
     }
   }
 
-  private static func header(of data: [UInt8], subject: String, anyMaximum: Bool = false) throws -> Header {
+  /// - Parameter isComplete: false to know an image also where it is none that is read.
+  private static func header(of data: [UInt8], subject: String, isComplete: Bool = true) throws -> Header {
     guard hasSignature(data) else { throw damaged(subject, "no header") }
     let kind = data[1] - 0x30
     var place = 2
@@ -78,14 +88,12 @@ public enum PNMDecoder {
       return value
     }
     let (width, height) = (try field("width"), try field("height"))
-    let limit = 1...PNGDecoder.maximumSide
-    guard limit.contains(width), limit.contains(height) else {
-      throw damaged(subject, "\(height)x\(width) pixels; sides of 1 to \(limit.upperBound) are expected")
-    }
+    guard width > 0, height > 0 else { throw damaged(subject, "\(height)x\(width) pixels") }
+    if isComplete { try PNGDecoder.requireSides(width: width, height: height, kind: "netpbm", subject: subject) }
     let isBitmap = kind == 1 || kind == 4
     if !isBitmap {
       let maximum = try field("largest value")
-      guard maximum == 255 || anyMaximum && (1...65535).contains(maximum) else {
+      guard maximum == 255 || !isComplete && (1...65535).contains(maximum) else {
         throw Failure(
           .dataError, subject, "a netpbm image of samples up to \(maximum); 255 (8 bits) is expected",
           remedy: "convert the images when the data set is made (pamdepth 255)")
@@ -99,7 +107,9 @@ public enum PNMDecoder {
   }
 
   /// The samples of a plain raster: numbers in ASCII, or single digits of a bitmap.
-  private static func plain(_ data: [UInt8], _ header: Header, _ subject: String) throws -> [UInt8] {
+  private static func plain(_ data: [UInt8], _ header: Header, _ subject: String) throws -> (
+    pixels: [UInt8], end: Int
+  ) {
     var place = header.end
     var pixels: [UInt8] = []
     pixels.reserveCapacity(header.shape.count)
@@ -111,7 +121,7 @@ public enum PNMDecoder {
       }
       pixels.append(header.isBitmap ? (value == 1 ? 0 : 255) : UInt8(value))
     }
-    return pixels
+    return (pixels, place)
   }
 
   /// The number behind white space and comments; nil where there is none, or none below 2^31.

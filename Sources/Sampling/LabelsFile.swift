@@ -1,6 +1,5 @@
 import Diagnostics
 import Files
-import Foundation
 
 /// A text file of class numbers, one a line, in the order of the images.
 ///
@@ -73,17 +72,13 @@ public final class LabelsFile: Sendable, Equatable {
   private static func forEachBlock(_ path: String, from start: Int, _ body: (ArraySlice<UInt8>) throws -> Bool) throws
     -> Int
   {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Failure.input(path) }
-    defer { close(descriptor) }
-    var block = [UInt8](repeating: 0, count: 1 << 16)
+    let file = try InputFile(path, expected: "a text file of class numbers")
     var place = start
     while true {
-      let n = pread(descriptor, &block, block.count, off_t(place))
-      if n < 0 && errno == EINTR { continue }
-      guard n >= 0 else { throw Failure.system(path, "read") }
-      place += n
-      if try n == 0 || !body(block.prefix(n)) { return place }
+      try Interruption.check()
+      let block = try file.bytes(from: place, count: 1 << 16)
+      place += block.count
+      if try block.isEmpty || !body(block[...]) { return place }
     }
   }
 }

@@ -84,9 +84,10 @@ public struct SampleManifest: Codable, Sendable, Equatable {
   /// - Throws: a `Failure`: `noInput` where there is none, `dataError` where it is none of ours.
   public init(of archive: String) throws {
     let path = Self.path(of: archive)
-    guard let data = FileManager.default.contents(atPath: path) else {
+    guard access(path, F_OK) == 0 else {
       throw Failure(.noInput, path, "no such file: the manifest stands beside its archive", remedy: "copy it too")
     }
+    let data = try InputFile.content(of: path, expected: "the manifest of an archive", limitBytes: 1 << 28)
     guard let manifest = try? JSONDecoder().decode(Self.self, from: data), manifest.format == Self.formatName,
       manifest.formatVersion == 1
     else { throw Failure(.dataError, path, "not the manifest of an archive") }

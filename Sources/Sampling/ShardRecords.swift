@@ -32,7 +32,7 @@ struct ShardRecords: Sendable {
 
   /// The digest of a shard: as it was recorded, if the file is still that one, else from its content.
   func sha256(_ path: String) throws -> String {
-    if let data = FileManager.default.contents(atPath: recordPath(path)),
+    if let data = try? InputFile.content(of: recordPath(path), limitBytes: 1 << 16),
       let record = try? JSONDecoder().decode(Record.self, from: data), let stamp = Self.stamp(path),
       stamp == (record.bytes, record.modified)
     {

@@ -16,11 +16,12 @@ enum FolderOfImages {
   init(_ path: String) throws {
     let folder = try StoredImages.Folder(path)
     let shards = folder.archives.filter { Self.shardSuffixes.contains($0.pathExtension) }
-    let kinds = Set(shards.map(\.pathExtension)).sorted()
+    let kinds = Dictionary(grouping: shards.sorted(), by: \.pathExtension).compactMap { $0.value.first }.sorted()
     guard kinds.count <= 1 else {
       throw Failure(
         .dataError, path,
-        "the folder holds files of the kinds \(kinds.joined(separator: " and ")); shards of one kind are expected")
+        "the folder holds shards of several kinds: \(kinds.map(\.description).joined(separator: ", ")); shards of one kind "
+          + "are expected", remedy: "put each kind into a folder of its own, or take the others out")
     }
     // Shards lie flat; archives in other forms or places, and images beside them, are for `images()` to refuse.
     let isFlat = folder.archives.allSatisfy { $0 == $0.lastComponent }

@@ -109,16 +109,14 @@ public final class ImageCollection {
   }
 
   private static func kind(_ path: String) throws -> Kind {
-    guard let file = FileHandle(forReadingAtPath: path) else { return .samples }
-    defer { try? file.close() }
-    let beginning = [UInt8]((try? file.read(upToCount: FileGuess.neededBytes)) ?? Data())
+    let expected = "a file of images (samples in HDF5, zip, npz, tar) or a folder"
+    let beginning = try InputFile.beginning(of: path, expected: expected, count: FileGuess.neededBytes)
     if beginning.starts(with: [0x50, 0x4B]) { return (try? NumpyFile.isArchive(path)) == true ? .numpy : .dataset }
     if StoredImages.isTar(beginning) { return .tar }
-    guard let guess = FileGuess(beginning), guess.kind != "an HDF5 file" else { return .samples }
+    guard FileGuess(beginning)?.kind != "an HDF5 file", let guess = FileGuess(ofFile: path) else { return .samples }
     let isPicture = StoredImages.isPicture(beginning)
     throw Failure(
-      .dataError, path,
-      "a file of images is expected (samples in HDF5, zip, npz, tar) or a folder; this is \(guess.kind)",
+      .dataError, path, "\(expected) is expected; this is \(guess.kind)",
       remedy: isPicture ? "give the folder that holds the images" : guess.remedy)
   }
 }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Diagnostics
+import Files
 import Foundation
 import HDF5
 import Models
@@ -23,13 +24,11 @@ public enum ReferenceKind: Sendable, Equatable {
       throw Failure(
         .noInput, path, errno == ENOENT ? "no such file" : "cannot open: \(String(cString: strerror(errno)))")
     }
-    guard status.st_mode & S_IFMT == S_IFREG else {
+    guard status.st_mode & S_IFMT != S_IFDIR else {
       self = .images
       return
     }
-    let handle = FileHandle(forReadingAtPath: path)
-    defer { try? handle?.close() }
-    let beginning = [UInt8]((try? handle?.read(upToCount: 8)) ?? Data())
+    let beginning = try InputFile.beginning(of: path, expected: "a file of statistics or images", count: 8)
     if beginning.starts(with: [0x50, 0x4B]) {
       guard (try? NumpyFile.isArchive(path)) == true, let file = try? NumpyFile(path) else {
         self = .images
@@ -37,6 +36,9 @@ public enum ReferenceKind: Sendable, Equatable {
       }
       let hasImages = file.names.contains("arr_0")
       let hasStatistics = file.names.contains("mu") || file.names.contains("sigma")
+      guard hasImages || hasStatistics else {
+        throw NumpyImages.refusal(path, names: file.names, expected: "images `arr_0`, or statistics `mu` and `sigma`,")
+      }
       self = hasStatistics && !(needsFeatures && hasImages) || !hasImages ? .statistics : .images
       return
     }

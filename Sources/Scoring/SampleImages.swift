@@ -47,8 +47,7 @@ final class NumpyImages: ImageSource {
   init(_ path: String) throws {
     let file = try NumpyFile(path)
     guard file.names.contains("arr_0") else {
-      throw Failure(
-        .dataError, path, "an npz of \(file.names.joined(separator: ", ")); the images `arr_0` are expected")
+      throw Self.refusal(path, names: file.names, expected: "the images `arr_0`")
     }
     let extents = try file.requiredShape(of: "arr_0")
     guard extents.count == 4, !extents.dropFirst().contains(0), extents.dropFirst().allSatisfy({ $0 <= 1 << 16 }) else {
@@ -70,6 +69,14 @@ final class NumpyImages: ImageSource {
   }
 
   func images(_ range: Range<Int>) throws -> [UInt8] { try rows.rows(range) }
+
+  /// The failure of an npz that lacks what is expected, with the names that are there.
+  static func refusal(_ path: String, names: [String], expected: String) -> Failure {
+    let shown = names.prefix(8).map { "`\($0.oneLine)`" }.joined(separator: ", ") + (names.count > 8 ? ", ..." : "")
+    return Failure(
+      .dataError, path, "an npz of \(shown); \(expected) are expected",
+      remedy: "save images as bytes [N, H, W, C] under that name: np.savez(FILE, arr_0=images)")
+  }
 }
 
 /// Files of images one after another.

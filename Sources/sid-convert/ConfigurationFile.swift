@@ -1,6 +1,5 @@
 import Diagnostics
 import Files
-import Foundation
 import Models
 import Yams
 
@@ -9,20 +8,17 @@ enum ConfigurationFile {
   private static let valueLimit = 10_000
 
   /// Reads a mapping of plain values.
-  /// - Throws: `noInput` where it is missing, `configuration` naming line and reason where it is no such mapping.
+  /// - Throws: `noInput` where it is missing, `dataError` where it is no regular file, `configuration` naming line and reason where it is no such mapping.
   static func read(_ path: String) throws -> [String: PlainValue] {
-    guard let attributes = try? FileManager.default.attributesOfItem(atPath: (path as NSString).resolvingSymlinksInPath)
-    else { throw Failure(.noInput, path, "no such file") }
-    guard attributes[.type] as? FileAttributeType == .typeRegular, (attributes[.size] as? Int ?? .max) <= 1 << 20 else {
-      throw Failure(.configuration, path, "not a YAML file of at most 1 MiB")
-    }
-    guard let data = FileManager.default.contents(atPath: path) else { throw Failure(.noInput, path, "cannot be read") }
-    let beginning = [UInt8](data.prefix(FileGuess.neededBytes))
+    let file = try InputFile(path, expected: "a YAML file")
+    guard file.size <= 1 << 20 else { throw Failure(.configuration, path, "not a YAML file of at most 1 MiB") }
+    let data = try file.bytes(from: 0, count: file.size)
+    let beginning = Array(data.prefix(FileGuess.neededBytes))
     if let guess = FileGuess(beginning), guess.kind != "text" {
       throw Failure(.configuration, path, "a YAML file is expected, this is \(guess.kind)", remedy: guess.remedy)
     }
     // Editors of other systems begin a text with a byte order mark.
-    guard let text = String(validating: ByteOrderMark.removed(from: Array(data)), as: UTF8.self) else {
+    guard let text = String(validating: ByteOrderMark.removed(from: data), as: UTF8.self) else {
       throw Failure(.configuration, path, "not a UTF-8 text", remedy: "save it as UTF-8")
     }
     do {

@@ -67,7 +67,7 @@ struct List: ParsableCommand {
     }
     var parts: [Part] = []
     for item in items {
-      let key = "key \(item.key.oneLine)"
+      let key = "key \(item.shownKey.oneLine)"
       switch item.kind {
       case .module:
         let module = try checkpoint.module(of: item)

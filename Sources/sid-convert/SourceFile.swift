@@ -2,7 +2,6 @@ import Checkpoints
 import Compute
 import Diagnostics
 import Files
-import Foundation
 import HDF5
 import Models
 
@@ -25,14 +24,8 @@ enum SourceFile {
   /// - Throws: `noInput` where it does not exist, `dataError` where it is malformed.
   static func open(_ path: String) throws -> SourceFile {
     let signature: [UInt8] = [0x89] + Array("HDF\r\n".utf8) + [0x1A, 0x0A]
-    var status = stat()
-    // A pipe is left to the reader of checkpoints, which refuses it without waiting for its writer.
-    if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, let handle = FileHandle(forReadingAtPath: path),
-      let beginning = try? handle.read(upToCount: signature.count), Array(beginning) == signature
-    {
-      return .package(try HDF5File.open(path))
-    }
-    return .checkpoint(try Checkpoint.open(path))
+    let beginning = try InputFile.beginning(of: path, expected: "a checkpoint", count: signature.count)
+    return beginning == signature ? .package(try HDF5File.open(path)) : .checkpoint(try Checkpoint.open(path))
   }
 
   /// The content in words, for `list` and messages.

@@ -48,14 +48,41 @@ struct CheckpointKeyTests {
     #expect(try open("nested.pt").optimizerState("opt").parameterCount == 3)
   }
 
-  @Test("A dictionary with a dot in its key is preferred to one that the dot reaches into")
-  func longestMatch() throws {
+  @Test("A key that reads as two is refused, whichever way it could be taken, and both are listed apart")
+  func ambiguous() throws {
+    let checkpoint = try open("keys.pt")
+    for (key, places) in [("0", [#"["0"]"#, "[0]"]), ("a.b", [#"["a"]["b"]"#, #"["a.b"]"#])] {
+      let failure = #expect(throws: Failure.self) { try checkpoint.stateDictionary(key: key) }
+      #expect(failure?.status == .dataError)
+      for place in ["the key \"\(key)\" is ambiguous"] + places {
+        #expect(failure?.description.contains(place) == true, "\(String(describing: failure))")
+      }
+      let listed = checkpoint.items.filter { $0.key == key }
+      #expect(listed.map(\.place).sorted() == places.sorted())
+      #expect(Set(listed.map(\.shownKey)).count == 2 && listed.allSatisfy { !$0.isReachable })
+    }
+    #expect(try checkpoint.stateDictionary(key: "plain").tensorNames == ["a", "b"])
+  }
+
+  @Test("What stands under keys that are neither text nor whole numbers is listed, and never offered as a key")
+  func otherKeys() throws {
+    let checkpoint = try open("keys.pt")
+    #expect(checkpoint.candidates.map(\.key) == ["plain"])
+    #expect(checkpoint.items.filter { $0.place.contains("neither text nor") }.count == 4)
+    let failure = #expect(throws: Failure.self) { try checkpoint.stateDictionary() }
+    #expect(failure?.remedy?.contains("plain") == true && failure?.remedy?.contains("?") == false)
+    let asked = #expect(throws: Failure.self) { try checkpoint.stateDictionary(key: "?") }
+    #expect(asked?.description.contains("no key \"?\"") == true)
+  }
+
+  @Test("A key with a dot and one that the dot reaches into are told apart where they differ, and refused where not")
+  func dots() throws {
     func text(_ text: String) -> [UInt8] { Array("X".utf8) + [UInt8(text.utf8.count), 0, 0, 0] + Array(text.utf8) }
     // {"k": {"a": {"b": 1}, "a.b": 2, "a.c": {"d": 3}}}
     let inner = Array("}(".utf8) + text("a") + Array("}".utf8) + text("b") + Array("K".utf8) + [1] + Array("s".utf8)
     let more = text("a.b") + Array("K".utf8) + [2] + text("a.c") + Array("}".utf8) + text("d") + Array("K".utf8) + [3]
     let checkpoint = try PickleTests().open(PickleTests.wrap(inner + more + Array("su".utf8)))
-    #expect(checkpoint.plainValue("k.a.b") == .integer(2))
+    #expect(checkpoint.plainValue("k.a.b") == nil)
     #expect(checkpoint.plainValue("k.a.c.d") == .integer(3))
     #expect(checkpoint.plainValue("k.a") == .dictionary(["b": .integer(1)]))
   }

@@ -1,3 +1,4 @@
+import Diagnostics
 import Files
 import Foundation
 import TestSupport
@@ -12,6 +13,12 @@ struct ByteNameTests {
     #expect(ByteName([0xC3]).description == "\\xc3")
     #expect(ByteName([0xC3, 0x28]).description == "\\xc3(")
     #expect(ByteName([0x61, 0x0A, 0x1B]).description == "a\\x0a\\x1b")
+    // Characters that turn or hide what stands around them, and separators of lines.
+    #expect(ByteName("a\u{202E}gnp").description == "a\\xe2\\x80\\xaegnp")
+    #expect(ByteName("\u{AD}\u{200B}\u{FEFF}").description == "\\xc2\\xad\\xe2\\x80\\x8b\\xef\\xbb\\xbf")
+    #expect(ByteName("\u{2028}\u{2029}").description == "\\xe2\\x80\\xa8\\xe2\\x80\\xa9")
+    #expect("a\u{202E}b\u{2028}\n\u{E0041}c".oneLine == "a\u{FFFD}b\u{FFFD}\u{FFFD}\u{FFFD}c")
+    #expect(ByteName("日本語 e\u{301}").description == "日本語 e\u{301}" && "日本語 e\u{301}".oneLine == "日本語 e\u{301}")
     #expect(ByteName([0x62, 0xFF]).text == nil && ByteName("ö").text == "ö")
   }
 
@@ -19,6 +26,8 @@ struct ByteNameTests {
   func order() {
     #expect([ByteName([0xFF]), ByteName("b"), ByteName("B")].sorted().map(\.bytes) == [[0x42], [0x62], [0xFF]])
     #expect(ByteName([0xFF] + Array(".PNG".utf8)).pathExtension == "png")
+    // Letters beyond ASCII stay: the Kelvin sign is no "k".
+    #expect(ByteName("a.\u{212A}\u{C4}Z").pathExtension == "\u{212A}\u{C4}z")
     #expect(ByteName("a.b/c").pathExtension == "" && ByteName("a.b/c").lastComponent == ByteName("c"))
   }
 
@@ -52,7 +61,29 @@ struct FileGuessTests {
       (Array("hello\n".utf8), "text"), ([], "empty"),
     ]
     for (bytes, kind) in cases { #expect(FileGuess(bytes)?.kind == kind) }
+    for level in UInt8(ascii: "1")...UInt8(ascii: "9") {
+      let file = Array("BZh".utf8) + [level]
+      #expect(FileGuess(file + [0x31, 0x41, 0x59, 0x26, 0x53, 0x59])?.kind == "a bzip2-compressed file")
+      #expect(FileSignature(file + [0x17, 0x72, 0x45, 0x38, 0x50, 0x90])?.category == .archive)
+    }
+    #expect(FileGuess(Array("BZhang's notes\n".utf8))?.kind == "text")
+    #expect(FileSignature([0x49, 0x49, 0x2A, 0])?.category == .picture)
     #expect(FileGuess([1, 2, 3]) == nil)
+  }
+
+  @Test("A zip archive behind other bytes is told from what it begins with")
+  func unpacking() throws {
+    let folder = try TemporaryFolder()
+    let zip = MadeArchive.zip([MadeArchive.Entry("a", [1, 2, 3])])
+    for (start, word) in [
+      (Array("#!/bin/sh\n".utf8), "zip -J"), ([0x7F, 0x45, 0x4C, 0x46], "zip -J"), (Array("MZ".utf8), "zip -J"),
+      ([], "a zip archive"),
+    ] {
+      try folder.write(start + zip, to: "x")
+      #expect("\(FileGuess.refuse(folder.file("x"), expected: "a list"))".contains(word))
+    }
+    try folder.write(Array("text PK, and \(String(repeating: "more ", count: 10))".utf8), to: "x")
+    #expect(FileGuess(ofFile: folder.file("x"))?.kind == "text")
   }
 
   @Test("The refusal says what was expected, what is there, and what to do")

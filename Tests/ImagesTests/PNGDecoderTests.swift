@@ -55,6 +55,41 @@ import TestSupport
     #expect(throws: Failure.self) { try PNGDecoder.decode(Array(whole.dropLast(13)) + tail, subject: "a") }
   }
 
+  /// The image with chunks behind its header; libpng passes over those of an animation.
+  private func withChunks(_ chunks: [(String, [UInt8])]) throws -> [UInt8] {
+    func big(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
+    var data = try MadeImage.png(1)
+    for (name, content) in chunks.reversed() {
+      let body = Array(name.utf8) + content
+      data.insert(contentsOf: big(UInt32(content.count)) + body + big(NpzStandIn.checksum(body)), at: 33)
+    }
+    return data
+  }
+
+  @Test("An animation is refused with its number of frames; one frame that is the image itself is read")
+  func animation() throws {
+    let control = ("fcTL", [UInt8](repeating: 0, count: 26))
+    func frames(_ count: UInt8) -> (String, [UInt8]) { ("acTL", [0, 0, 0, count, 0, 0, 0, 0]) }
+    for (chunks, words) in [
+      ([frames(2), control], "(APNG): 2 frames"), ([frames(7), control], "7 frames"), ([frames(1)], "2 frames"),
+    ] {
+      let failure = try #require(throws: Failure.self) { try PNGDecoder.decode(withChunks(chunks), subject: "x.png") }
+      #expect(failure.status == .dataError && failure.description.contains(words), "\(failure)")
+    }
+    #expect(try PNGDecoder.decode(withChunks([frames(1), control]), subject: "a").pixels == MadeImage.pixels(1))
+    #expect(try PNGDecoder.decode(withChunks([]), subject: "a").pixels == MadeImage.pixels(1))
+  }
+
+  @Test("An image that is larger than those that are read is told from a damaged one, with the limit")
+  func large() throws {
+    var data = try MadeImage.png(1)
+    for side: UInt16 in [8193, 20_000] {
+      data.replaceSubrange(16..<24, with: [0, 0, UInt8(side >> 8), UInt8(side & 255), 0, 0, 0, 8])
+      let failure = try #require(throws: Failure.self) { try PNGDecoder.decode(data, subject: "x.png") }
+      #expect(failure.problem == "a PNG image of 8x\(side) pixels; images of at most 8192x8192 are read")
+    }
+  }
+
   @Test("An image that is cut or changed anywhere is refused")
   func damaged() throws {
     let whole = try file("interlaced_rgb_11x13")

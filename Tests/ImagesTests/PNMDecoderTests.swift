@@ -36,13 +36,23 @@ import Testing
     #expect(try decode("P5\n1 1\n255\n", [7, 10, 0, 66]).pixels == [7])
     let two = #expect(throws: Failure.self) { try decode("P5\n1 1\n255\n", [7] + Array("P5\n1 1\n255\n".utf8) + [8]) }
     #expect(two?.description.contains("several images") == true)
+    // As pamfile counts them: with white space between them, and in plain form.
+    for text in [
+      "P5\n1 1\n255\n7\n\nP4\n1 1\n1",
+      "P2\n1 1\n255\n7\nP2\n1 1\n255\n8\n",
+      "P1\n1 1\n1\nP1\n1 1\n0",
+    ] {
+      let failure = #expect(throws: Failure.self) { try decode(text) }
+      #expect(failure?.description.contains("several images") == true, "\(String(describing: failure))")
+    }
   }
 
   @Test(
     "Other depths, damaged headers and missing samples are refused with the reason",
     arguments: [
       ("P5\n2 1\n65535\n\0\0\0\0", "65535"), ("P2\n1 1\n15\n7\n", "up to 15"), ("P5\n0 1\n255\n", "0 pixels"),
-      ("P5\n99999 1\n255\n", "99999 pixels"), ("P5\n99999999999999999999 1\n255\n", "width"), ("P5\n2\n", "height"),
+      ("P5\n99999 1\n255\n", "1x99999 pixels; images of at most 8192x8192"),
+      ("P5\n99999999999999999999 1\n255\n", "width"), ("P5\n2\n", "height"),
       ("P5\n2 1\n", "largest value"), ("P5\n2 1\n255", "end"), ("P5\n2 1\n255\n\u{1}", "1 bytes are left"),
       ("P2\n2 1\n255\n1", "bytes are left"), ("P2\n2 1\n255\n1 x", "sample 2"), ("P2\n1 1\n255\n256", "is 256"),
       ("P1\n2 1\n1 2", "is 2"), ("P3\n1 1\n255\n1 2 -3", "sample 3"), ("P6\n8192 8192\n255\nabc", "3 bytes are left"),

@@ -256,4 +256,18 @@ struct ConvertHabitsTests {
       "sid-sample", ["--network", network, "--seeds", "0-3", "--output", folder.file("s.h5")])
     #expect(sampled.status == 0, "\(sampled.errors)")
   }
+
+  @Test("A request to stop is heeded while a pickle is read")
+  func stopped() throws {
+    let folder = try TemporaryFolder()
+    // Nothing, and nothing again, many times; a dictionary in the end.
+    let steps = [[UInt8]](repeating: Array("N0".utf8), count: 1 << 23).flatMap { $0 }
+    let dictionary: [UInt8] = Array("}X".utf8) + [1, 0, 0, 0] + Array("kK".utf8) + [7] + Array("s.".utf8)
+    try folder.write([0x80, 2] + steps + dictionary, to: "x.pkl")
+    let started = try StartedProgram("sid-convert", ["list", folder.file("x.pkl")], pending: SIGTERM)
+    let outcome = started.end()
+    #expect(outcome.status == 75 && outcome.output.isEmpty, "\(outcome.output) \(outcome.errors)")
+    let whole = try Programs.run("sid-convert", ["list", folder.file("x.pkl")])
+    #expect(whole.status == 0 && whole.output.contains("key k: 7"), "\(whole.errors)")
+  }
 }

@@ -125,6 +125,49 @@ struct ImageInputTests {
     try expectRefusal(folder.file("x.tar"), "x.tar/y.png", "a link to ../1.png", "outside")
   }
 
+  @Test("A tar that is cut between entries, and names that stand twice, are said on stderr and in the summary")
+  func tars() throws {
+    try folder.write(MadeArchive.tar(try Self.pngs(9), hasEnd: false), to: "x.tar")
+    let (cut, summary) = try reference(folder.file("x.tar"))
+    #expect(cut.status == 0 && cut.errors.contains("x.tar: 9 images; a tar archive without an end"), "\(cut.errors)")
+    #expect(summary["left_out"] as? [String: Int] == ["tar archive without an end, which may be cut off": 1])
+    try folder.write(MadeArchive.tar(try Self.pngs(9) + Self.pngs(2)), to: "x.tar")
+    try expect(folder.file("x.tar"), 9, ["replaced by a later entry": 2])
+    try folder.write(MadeArchive.tar(try Self.pngs(9)) + Array("<!-- the site -->".utf8), to: "x.tar")
+    try expectRefusal(folder.file("x.tar"), "belongs to no entry", "head -c")
+  }
+
+  @Test("An npz without the array that is expected is refused with the names that it has, by every option")
+  func otherNames() throws {
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (9, 8, 8, 1), }\n"
+    let array = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(header.utf8.count), 0] + Array(header.utf8)
+    let entry = Entry("images.npy", array + (0..<9).flatMap(MadeImage.pixels))
+    try folder.write(MadeArchive.zip([entry]), to: "x.npz")
+    try expectRefusal(folder.file("x.npz"), "`images`", "`arr_0`", "np.savez(FILE, arr_0=images)")
+    try folder.write(MadeArchive.zip(try Self.pngs(9)), to: "good.zip")
+    for (samples, reference) in [("x.npz", "good.zip"), ("good.zip", "x.npz")] {
+      let outcome = try Programs.run(
+        "sid-score",
+        [
+          "--samples", folder.file(samples), "--reference", folder.file(reference), "--features", features, "--output",
+          folder.file("s.h5"),
+        ])
+      #expect(outcome.status == 65, "\(outcome.errors)")
+      for word in ["x.npz: ", "`images`", "`arr_0`"] { #expect(outcome.errors.contains(word), "\(outcome.errors)") }
+    }
+  }
+
+  @Test("Shards of several kinds and an archive that unpacks itself are refused with what to do")
+  func mixedShards() throws {
+    let zip = MadeArchive.zip(try Self.pngs(3))
+    let shards = [Entry("a.zip", zip), Entry("b.tar", MadeArchive.tar(try Self.pngs(3))), Entry("c.zip", zip)]
+    try expectRefusal(try fill("mixed", shards), "a.zip, b.tar", "a folder of its own")
+    for start in [Array("#!/bin/sh\n".utf8), [0x7F, 0x45, 0x4C, 0x46, 2, 1, 1, 0]] {
+      try folder.write(start + zip, to: "x.zip")
+      try expectRefusal(folder.file("x.zip"), "a zip archive behind other bytes", "zip -J")
+    }
+  }
+
   @Test("Bytes behind a PNG's end are read over in a folder and in archives")
   func bytesBehind() throws {
     var entries = try Self.pngs(9)

@@ -36,7 +36,8 @@ public enum NpzStandIn {
   }
 
   /// CRC-32 as zip files have it.
-  static func checksum(_ bytes: [UInt8]) -> UInt32 {
+  /// The CRC-32 of zip and PNG.
+  public static func checksum(_ bytes: [UInt8]) -> UInt32 {
     var table: [UInt32] = []
     for start in 0..<256 as Range<UInt32> {
       var entry = start

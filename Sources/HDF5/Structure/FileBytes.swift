@@ -1,35 +1,27 @@
 import Diagnostics
-import Foundation
+import Files
 
 /// The bytes of a file, read by ranges that are checked against its size.
 final class FileBytes {
-  let path: String
+  private let file: InputFile
+  var path: String { file.path }
   /// Bytes of the file; once the superblock is read, those that it counts.
   private(set) var size: Int
-  private let descriptor: Int32
 
   init(_ path: String) throws {
-    descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Failure(readError: path) }
-    var status = stat()
-    fstat(descriptor, &status)
-    self.path = path
-    size = Int(status.st_size)
+    file = try InputFile(path, expected: "an HDF5 file")
+    size = file.size
   }
 
   /// Takes the bytes from `end` on as outside the file, as libhdf5 does.
   func end(at end: UInt64) { size = min(size, Int(clamping: end)) }
-
-  deinit { close(descriptor) }
 
   /// `count` bytes from `start` on, all of them inside the file.
   func fields(_ start: UInt64, _ count: Int, _ what: String) throws -> FieldReader {
     guard count >= 0, let first = Int(exactly: start), first <= size, count <= size - first else {
       throw refuse("\(what) of \(count) bytes at byte \(start) lies outside the file")
     }
-    var bytes = [UInt8](repeating: 0, count: count)
-    let read = pread(descriptor, &bytes, count, off_t(first))
-    guard read == count else { throw Failure(.ioError, path, "cannot be read: \(String(cString: strerror(errno)))") }
+    let bytes = try file.allBytes(from: first, count: count)
     return FieldReader(bytes[...], file: self, what: "\(what) at byte \(start)")
   }
 

@@ -25,13 +25,27 @@ struct EntryCensus {
       try Interruption.check()
       entries.append(entry)
       switch entry.form {
+      case _ where Sidecar(entry.name) != nil: kinds.append(.leftOut("sidecar"))
       case .file: kinds.append(try EntryKind(name: entry.name, beginning: beginning))
-      case .symbolicLink, .hardLink: kinds.append(Sidecar.reason(entry.name).map { .leftOut($0) })
+      case .symbolicLink, .hardLink: kinds.append(nil)
       }
     }
+    for remark in container.remarks { leftOut.remark(remark) }
     let links = kinds.contains { $0 == nil } ? LinkTable(entries) : nil
+    // Unpacking a tar archive puts a later entry in the place of an earlier one of its name.
+    let replaced = container.isSorted ? [] : LinkTable.replaced(entries)
+    var sidecars: Set<ByteName> = []
     for (index, entry) in entries.enumerated() {
       try Interruption.check()
+      if let sidecar = Sidecar(entry.name) {
+        // A folder of them counts as one, as where it is not looked into.
+        if sidecars.insert(sidecar.root).inserted { leftOut.add(sidecar.root, reason: sidecar.reason) }
+        continue
+      }
+      if replaced.contains(index) {
+        leftOut.add(entry.name, reason: "replaced by a later entry")
+        continue
+      }
       guard kinds[index] == nil, let links else {
         try take(entry.name, kinds[index] ?? .leftOut("link"), of: entry, container)
         continue
@@ -74,7 +88,7 @@ struct EntryCensus {
   private static func kind(
     of target: (index: Int, entry: StoredEntry), _ known: EntryKind?, _ container: any ImageContainer
   ) throws -> EntryKind {
-    if let known, Sidecar.reason(target.entry.name) == nil { return known }
+    if let known, Sidecar(target.entry.name) == nil { return known }
     let content = try container.content(
       of: (target.entry.name, target.entry.place), maximumBytes: StoredImages.maximumImageBytes)
     return EntryKind(

@@ -33,9 +33,9 @@ final class FolderContainer: ImageContainer {
       }
       let stored = StoredEntry(name: name, form: .file, place: 0)
       switch status.st_mode & S_IFMT {
-      case S_IFREG: try body(stored) { try self.read(name, atMost: EntryKind.neededBytes).bytes }
+      case S_IFREG: try body(stored) { try self.open(name).bytes(from: 0, count: EntryKind.neededBytes) }
       // What is hidden counts as one, and is not looked into.
-      case _ where Sidecar.reason(name) != nil: try body(stored) { [] }
+      case let form where Sidecar(name, isFolder: form == S_IFDIR)?.root == name: try body(stored) { [] }
       case S_IFDIR: try list(prefix: name.bytes + [UInt8(ascii: "/")], depth: depth + 1, body)
       default:
         throw Failure(
@@ -46,36 +46,15 @@ final class FolderContainer: ImageContainer {
   }
 
   func content(of entry: (name: ByteName, place: Int), maximumBytes: Int) throws -> [UInt8] {
-    let (bytes, size) = try read(entry.name, atMost: maximumBytes)
-    guard size <= maximumBytes else {
+    let file = try open(entry.name)
+    guard file.size <= maximumBytes else {
       throw Failure(
-        .dataError, subject(entry.name), "the file has \(size) bytes, at most \(maximumBytes) are expected of an image")
+        .dataError, file.path, "the file has \(file.size) bytes, at most \(maximumBytes) are expected of an image")
     }
-    return bytes
+    return try file.allBytes(from: 0, count: file.size)
   }
 
-  /// The first bytes of a file, and how many it has.
-  private func read(_ name: ByteName, atMost limit: Int) throws -> (bytes: [UInt8], size: Int) {
-    let shown = subject(name)
-    let descriptor = path(of: name).withCString { open($0, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW) }
-    guard descriptor >= 0 else { throw Failure.input(shown) }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      throw Failure(.dataError, shown, "it was a file and is none any more")
-    }
-    var bytes = [UInt8](repeating: 0, count: min(limit, Int(status.st_size)))
-    var done = 0
-    while done < bytes.count {
-      let n = bytes.withUnsafeMutableBytes {
-        Foundation.read(descriptor, $0.baseAddress.map { $0 + done }, $0.count - done)
-      }
-      if n < 0 && errno == EINTR { continue }
-      guard n > 0 else {
-        throw n < 0 ? Failure.system(shown, "read") : Failure(.ioError, shown, "the file shrank while it was read")
-      }
-      done += n
-    }
-    return (bytes, Int(status.st_size))
+  private func open(_ name: ByteName) throws -> InputFile {
+    try InputFile(path(of: name), shownAs: subject(name), expected: "an image", followsLinks: false)
   }
 }

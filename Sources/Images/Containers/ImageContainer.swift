@@ -1,3 +1,4 @@
+import Diagnostics
 import Files
 
 /// An entry of a folder or an archive.
@@ -26,6 +27,8 @@ protocol ImageContainer: AnyObject {
   var word: String { get }
   /// Whether the images come in the order of their names' bytes; otherwise in the order in which they lie in it.
   var isSorted: Bool { get }
+  /// What is to be said of the container beside what it holds; complete when every entry was given.
+  var remarks: Set<String> { get }
   /// Calls `body` with every entry, folders excepted, and a function that reads the first bytes of its content.
   /// - Throws: a `Failure` where the container is damaged or has an entry that is neither file nor link, or what `body`
   ///   throws.
@@ -36,6 +39,17 @@ protocol ImageContainer: AnyObject {
 }
 
 extension ImageContainer {
+  var remarks: Set<String> { [] }
   /// Names an entry in messages: the path through the container.
   func subject(_ name: ByteName) -> String { path + "/" + name.description }
+}
+
+/// Failures that archives of several kinds share.
+enum ContainerFailure {
+  /// An entry that its name makes a folder, and its content a file: unpacking would drop the content.
+  static func folderWithContent(_ name: ByteName, _ sizeBytes: Int, in path: String) -> Failure {
+    Failure(
+      .dataError, "\(path)/\(name)", "it is named as a folder and holds \(sizeBytes) bytes",
+      remedy: "make the archive again with a name that does not end in \"/\"")
+  }
 }

@@ -50,6 +50,17 @@ struct LinkTable {
     throw .circle
   }
 
+  /// The entries of whose path there is a later one.
+  static func replaced(_ entries: [StoredEntry]) -> Set<Int> {
+    var last: [[UInt8]: Int] = [:]
+    var replaced: Set<Int> = []
+    for (index, entry) in entries.enumerated() {
+      guard let path = normal(entry.name.bytes[...]) else { continue }
+      if let earlier = last.updateValue(index, forKey: path) { replaced.insert(earlier) }
+    }
+    return replaced
+  }
+
   /// A path without `.`, `..` and doubled slashes; nil where it leaves the archive.
   private static func normal(_ path: ArraySlice<UInt8>) -> [UInt8]? {
     var components: [ArraySlice<UInt8>] = []

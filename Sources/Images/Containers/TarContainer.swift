@@ -7,6 +7,7 @@ final class TarContainer: ImageContainer {
   let path: String
   let word = "tar archive"
   let isSorted = false
+  private(set) var remarks: Set<String> = []
   /// Read forward; a new one begins where this one cannot go.
   private var reader: TarReader?
 
@@ -26,12 +27,13 @@ final class TarContainer: ImageContainer {
       while let entry = try reader.next() {
         try body(entry.stored) { try reader.beginning(entry, count: EntryKind.neededBytes) }
       }
-      let next = try headerBehind(reader.position)
+      let end = try TarEnd(of: path, at: reader.position)
+      if end.isMissing { remarks.insert("tar archive without an end, which may be cut off") }
       // A header that belongs to no entry is where the reader began: it would be found again for ever.
-      if let next, next <= from {
+      if let next = end.nextArchive, next <= from {
         throw Failure(.dataError, path, "not an intact tar archive: the header at byte \(next) belongs to no entry")
       }
-      start = next
+      start = end.nextArchive
     }
   }
 
@@ -60,25 +62,5 @@ final class TarContainer: ImageContainer {
       return found.stored.name == entry.name ? try reader.content(of: found, maximumBytes: maximumBytes) : nil
     }
     return nil
-  }
-
-  /// Where another archive begins behind the end of one: empty blocks and then a header. Anything else is no archive.
-  private func headerBehind(_ end: Int) throws -> Int? {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw Failure.input(path) }
-    defer { close(descriptor) }
-    var place = end
-    var blocks = [UInt8](repeating: 0, count: 512 * 128)
-    while true {
-      let count = pread(descriptor, &blocks, blocks.count, off_t(place))
-      if count < 0 && errno == EINTR { continue }
-      guard count >= 0 else { throw Failure.system(path, "read") }
-      guard count >= 512 else { return nil }
-      for start in stride(from: 0, through: count - 512, by: 512) {
-        let block = Array(blocks[start..<start + 512])
-        if block.contains(where: { $0 != 0 }) { return TarReader.matches(block) ? place + start : nil }
-      }
-      place += count / 512 * 512
-    }
   }
 }

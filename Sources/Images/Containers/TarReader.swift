@@ -13,11 +13,13 @@ final class TarReader {
     let stored: StoredEntry
     /// Its declared size in bytes.
     let sizeBytes: Int
+    /// Whether it is stored without its holes, of which the last is not read.
+    let isSparse: Bool
   }
 
-  private let path: String
+  private var path: String { file.path }
   private let archive: OpaquePointer
-  private let descriptor: Int32
+  private let file: InputFile
   private let start: Int
   /// Where the next entry that `next()` gives lies at the earliest.
   private(set) var position: Int
@@ -27,21 +29,17 @@ final class TarReader {
   ///   - start: where an entry's header begins.
   /// - Throws: a `Failure`: `noInput` where there is no such file, `dataError` where it is no such archive.
   init(_ path: String, from start: Int = 0) throws {
-    let descriptor = try Self.open(path)
-    guard lseek(descriptor, off_t(start), SEEK_SET) == off_t(start), let archive = archive_read_new() else {
-      close(descriptor)
+    let file = try InputFile(path, expected: "a tar archive")
+    guard lseek(file.descriptor, off_t(start), SEEK_SET) == off_t(start), let archive = archive_read_new() else {
       throw Failure(.unavailable, "libarchive", "out of memory")
     }
-    (self.path, self.archive, self.descriptor, self.start, position) = (path, archive, descriptor, start, start)
+    (self.archive, self.file, self.start, position) = (archive, file, start, start)
     guard archive_read_support_format_tar(archive) == ARCHIVE_OK,
-      archive_read_open_fd(archive, descriptor, 1 << 16) == ARCHIVE_OK
+      archive_read_open_fd(archive, file.descriptor, 1 << 16) == ARCHIVE_OK
     else { throw damaged("not an intact tar archive") }
   }
 
-  deinit {
-    archive_read_free(archive)
-    close(descriptor)
-  }
+  deinit { archive_read_free(archive) }
 
   /// Whether a file begins like a tar archive: with a header of the format `ustar`, or one of the older format, which has
   /// nothing but its sum to know it by.
@@ -73,7 +71,13 @@ final class TarReader {
         throw Failure(.dataError, path, "the entry at byte \(position) of the tar archive has no name")
       }
       let name = Self.bytes(text)
-      if name.bytes.last == UInt8(ascii: "/") { continue }
+      let sizeBytes = Int(archive_entry_size(entry))
+      if name.bytes.last == UInt8(ascii: "/") {
+        guard sizeBytes == 0 || archive_entry_filetype(entry) & S_IFMT != S_IFREG else {
+          throw ContainerFailure.folderWithContent(name, sizeBytes, in: path)
+        }
+        continue
+      }
       let form: StoredEntry.Form
       if let target = archive_entry_hardlink(entry) {
         form = .hardLink(Self.bytes(target))
@@ -89,7 +93,8 @@ final class TarReader {
       }
       defer { position += 1 }
       return Entry(
-        stored: StoredEntry(name: name, form: form, place: position), sizeBytes: Int(archive_entry_size(entry)))
+        stored: StoredEntry(name: name, form: form, place: position), sizeBytes: sizeBytes,
+        isSparse: archive_entry_sparse_count(entry) > 0)
     }
   }
 
@@ -126,7 +131,12 @@ final class TarReader {
         buffer.baseAddress.map { archive_read_data(archive, $0, min(buffer.count, count - content.count)) } ?? -1
       }
       guard result >= 0 else { throw damaged("entry \(entry.stored.name) is damaged") }
-      if result == 0 { return true }
+      if result == 0 {
+        guard entry.isSparse, content.count < entry.sizeBytes else { return true }
+        let hole = min(count, entry.sizeBytes) - content.count
+        content += [UInt8](repeating: 0, count: hole)
+        return content.count < count
+      }
       content.append(contentsOf: block.prefix(result))
     }
     return false
@@ -134,18 +144,6 @@ final class TarReader {
 
   private static func bytes(_ text: UnsafePointer<CChar>) -> ByteName {
     ByteName(UnsafeBufferPointer(start: text, count: strlen(text)).map { UInt8(bitPattern: $0) })
-  }
-
-  private static func open(_ path: String) throws -> Int32 {
-    // Non-blocking, or opening a pipe would wait for its writer.
-    let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard descriptor >= 0 else { throw Failure.input(path) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      throw Failure(.dataError, path, "a tar archive is expected, this is not a regular file")
-    }
-    return descriptor
   }
 
   private func damaged(_ problem: String) -> Failure {

@@ -25,7 +25,11 @@ final class ZipContainer: ImageContainer {
   }
 
   func forEachEntry(_ body: (StoredEntry, () throws -> [UInt8]) throws -> Void) throws {
-    for (place, entry) in entries.enumerated() where entry.name.bytes.last != UInt8(ascii: "/") {
+    for (place, entry) in entries.enumerated() {
+      if entry.name.bytes.last == UInt8(ascii: "/") {
+        guard entry.size == 0 else { throw ContainerFailure.folderWithContent(entry.name, entry.size, in: path) }
+        continue
+      }
       guard !entry.isEncrypted else {
         throw file.refuse("entry \(entry.name) is encrypted", remedy: "decrypt it first")
       }

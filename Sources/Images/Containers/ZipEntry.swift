@@ -1,6 +1,5 @@
 import Diagnostics
 import Files
-import Foundation
 
 /// An entry of a zip archive as the central directory has it. (APPNOTE.TXT 6.3.10.)
 struct ZipEntry {
@@ -31,24 +30,26 @@ struct ZipEntry {
   /// All entries in the order of the central directory.
   /// - Throws: a `Failure` with status `dataError` where the file is no intact zip archive.
   static func all(in file: ByteWindow) throws -> [ZipEntry] {
-    let directory = try ZipDirectoryPlace(file)
+    guard try file.bytes(at: 0, count: min(2, file.size)) == [0x50, 0x4B] else { throw file.refuseKind() }
+    let end = try ZipEnd(file.path, size: file.size) { try file.bytes(at: $0, count: $1) }
+    let directory = end.directory
     var entries: [ZipEntry] = []
-    var place = directory.range.lowerBound
-    while place < directory.range.upperBound {
+    var place = directory.lowerBound
+    while place < directory.upperBound {
       try Interruption.check()
       // What follows the entries, a signature for example, is none.
-      guard directory.range.upperBound - place >= 46 else { break }
+      guard directory.upperBound - place >= 46 else { break }
       let fixed = try file.bytes(at: place, count: 46)
       guard fixed.starts(with: [0x50, 0x4B, 1, 2]) else { break }
       let counts = [28, 30, 32].map { Int(fixed.number(at: $0, 2)) }
-      guard counts.reduce(46, +) <= directory.range.upperBound - place else { throw damaged(file) }
+      guard counts.reduce(46, +) <= directory.upperBound - place else { throw damaged(file) }
       let name = ByteName(try file.bytes(at: place + 46, count: counts[0]))
       let extra = try file.bytes(at: place + 46 + counts[0], count: counts[1])
       entries.append(try entry(name, fixed, extra, file))
       place += counts.reduce(46, +)
     }
     // The number has 16 bits, or 64 where it does not fit.
-    guard entries.count == directory.count || !directory.isWide && entries.count & 0xFFFF == directory.count else {
+    guard entries.count == end.count || !end.isWide && entries.count & 0xFFFF == end.count else {
       throw damaged(file)
     }
     return entries
@@ -90,65 +91,5 @@ struct ZipEntry {
 
   private static func damaged(_ file: ByteWindow) -> Failure {
     file.refuse("not an intact zip archive: its central directory is damaged", remedy: "fetch the file again")
-  }
-}
-
-/// Where the central directory of a zip archive lies.
-struct ZipDirectoryPlace {
-  /// Its bytes.
-  let range: Range<Int>
-  /// The number of entries; its lowest 16 bits where it is not wide.
-  let count: Int
-  let isWide: Bool
-
-  /// - Throws: a `Failure` with status `dataError` where there is none.
-  init(_ file: ByteWindow) throws {
-    guard try file.bytes(at: 0, count: min(2, file.size)) == [0x50, 0x4B] else {
-      throw file.refuseKind()
-    }
-    let missing = file.refuse(
-      "not an intact zip archive: there is no central directory at its end", remedy: "it is truncated; fetch it again")
-    guard file.size >= 22 else { throw missing }
-    // 22 bytes and a comment of up to 65,535; whatever was appended to the archive may stand behind it.
-    let tailStart = max(0, file.size - 22 - 0xFFFF)
-    let tail = try file.bytes(at: tailStart, count: file.size - tailStart)
-    let places = (0...tail.count - 22).filter { tail[$0..<$0 + 4].elementsEqual([0x50, 0x4B, 5, 6]) }
-    let exact = places.last { $0 + 22 + Int(tail.number(at: $0 + 20, 2)) == tail.count }
-    guard let place = exact ?? places.last else { throw missing }
-    let end = tailStart + place
-    let record = Array(tail[place..<place + 22])
-    guard record.number(at: 4, 2) == 0 || record.number(at: 4, 2) == 0xFFFF else {
-      throw file.refuse("a zip archive in several parts", remedy: "put the parts together first (zip -s 0)")
-    }
-    var (count, size, start) = (record.number(at: 10, 2), record.number(at: 12, 4), record.number(at: 16, 4))
-    var limit = end
-    var isWide = false
-    if end >= 20 + 56 {
-      let locator = try file.bytes(at: end - 20, count: 20)
-      if locator.starts(with: [0x50, 0x4B, 6, 7]) {
-        let place = locator.number(at: 8, 8)
-        guard place <= UInt64(end - 20 - 56) else { throw missing }
-        let wide = try file.bytes(at: Int(place), count: 56)
-        guard wide.starts(with: [0x50, 0x4B, 6, 6]) else { throw missing }
-        (count, size, start) = (wide.number(at: 32, 8), wide.number(at: 40, 8), wide.number(at: 48, 8))
-        (limit, isWide) = (Int(place), true)
-      }
-    }
-    // With anything between the directory and its end record, an archive was put before or behind another, whose
-    // entries nobody would see.
-    guard size <= UInt64(limit), start == UInt64(limit) - size, count <= size / 46 else {
-      throw file.refuse(
-        "not an intact zip archive: its central directory is not where it says",
-        remedy: "give one archive in one file, or fetch it again")
-    }
-    range = Int(start)..<limit
-    (self.count, self.isWide) = (Int(count), isWide)
-  }
-}
-
-extension [UInt8] {
-  /// A number of so many bytes, the lowest first; the bytes are there.
-  fileprivate func number(at place: Int, _ count: Int) -> UInt64 {
-    self[place..<place + count].reversed().reduce(0) { $0 << 8 | UInt64($1) }
   }
 }

@@ -19,25 +19,8 @@ enum BoundedFile {
 
   /// The beginning of a plain file, and its size.
   static func head(_ path: String, limitBytes: Int) throws -> (data: Data, sizeBytes: Int) {
-    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw Failure.input(path) }
-    defer { close(descriptor) }
-    var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      throw Failure(.dataError, path, "it is not a plain file")
-    }
-    let size = Int(status.st_size)
-    var bytes = [UInt8](repeating: 0, count: min(size, limitBytes))
-    var done = 0
-    while done < bytes.count {
-      let room = bytes.count - done
-      let n = bytes.withUnsafeMutableBytes { Foundation.read(descriptor, $0.baseAddress?.advanced(by: done), room) }
-      if n < 0 && errno == EINTR { continue }
-      guard n >= 0 else { throw Failure.system(path, "read") }
-      if n == 0 { break }
-      done += n
-    }
-    return (Data(bytes.prefix(done)), size)
+    let file = try InputFile(path)
+    return (Data(try file.bytes(from: 0, count: limitBytes)), file.size)
   }
 
   /// When a file was last written; nil where it is no plain file.
