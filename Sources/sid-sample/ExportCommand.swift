@@ -81,11 +81,11 @@ struct ExportStage {
     let nextPath = recordPath + ".next"
     func announcement(_ inode: UInt64) -> Data { Data("\(record)inode \(inode)\n".utf8) }
     if access(path, F_OK) == 0, !overwrites {
-      let files = FileManager.default
-      if files.contents(atPath: nextPath) == announcement(try AtomicFile.inode(of: path)) {
+      func content(_ path: String) -> Data? { try? InputFile.content(of: path, limitBytes: 1 << 20) }
+      if content(nextPath) == announcement(try AtomicFile.inode(of: path)) {
         try AtomicFile.publish(recordPath, data: Data(record.utf8))
       }
-      guard files.contents(atPath: recordPath) == Data(record.utf8) else {
+      guard content(recordPath) == Data(record.utf8) else {
         throw Failure(
           .cannotCreate, path, "exists, and is no such export of \(archive)",
           remedy: "choose another --output, or give --overwrite")

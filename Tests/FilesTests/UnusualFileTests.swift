@@ -12,7 +12,8 @@ struct UnusualFileTests {
     #expect(mkfifo(folder.file("pipe"), 0o600) == 0)
     for path in [folder.file("pipe"), folder.path, "/dev/zero"] {
       let failure = #expect(throws: Failure.self) { try SHA256.hexDigest(ofFile: path) }
-      #expect(failure?.status == .dataError && failure?.problem == "is not a plain file", "\(path)")
+      #expect(failure?.status == .dataError, "\(path)")
+      #expect(failure?.problem.hasPrefix("not a regular file but a") == true, "\(path)")
     }
   }
 
