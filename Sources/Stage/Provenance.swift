@@ -103,9 +103,19 @@ public enum FinishedOutput: Sendable, Equatable {
   public static func check(
     _ path: String, wanted: Provenance, overwrite: Bool, existingProvenance: (String) throws -> String?
   ) throws -> FinishedOutput {
-    guard access(path, F_OK) == 0, !overwrite else { return .missing }
+    if overwrite { return .missing }
+    guard access(path, F_OK) == 0 else {
+      if errno == ENOENT || errno == ENOTDIR { return .missing }
+      throw Failure.system(path, "look at it")
+    }
     let remedy = "choose another --output, or give --overwrite"
-    guard let text = try? existingProvenance(path), let existing = Provenance(json: text) else {
+    let text: String?
+    do {
+      text = try existingProvenance(path)
+    } catch let failure as Failure where ![.ioError, .temporaryFailure].contains(failure.status) {
+      text = nil
+    }
+    guard let existing = text.flatMap({ Provenance(json: $0) }) else {
       throw Failure(.cannotCreate, path, "exists and is no output of \(wanted.program)", remedy: remedy)
     }
     if let difference = wanted.difference(from: existing) {

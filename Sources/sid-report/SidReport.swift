@@ -15,7 +15,7 @@ struct SidReport: CommandLineProgram {
     usage: "sid-report --job <folder> --output <file> [<options>]",
     discussion: """
       The folder is one of the spool's jobs, or any folder with the outputs of the stage programs and the NAME.json beside \
-      them. What it lacks, the page says; only a folder or an archive that cannot be read is an error.
+      them. What it lacks, the page says; a folder, a file or an archive that cannot be read is an error.
 
       The page loads nothing and runs nothing. It shows the samples, those of each class, strips between two seeds \
       (spherical interpolation of the latents), the nearest pairs among at most 10,000 images, the distance during the \

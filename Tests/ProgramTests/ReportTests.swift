@@ -121,6 +121,34 @@ struct ReportTests {
     #expect(!names.contains { $0.hasPrefix("report") })
   }
 
+  @Test("makes no page without what the system does not let it read: later the same command would make another")
+  func unreadable() throws {
+    let job = try ReportFixture()
+    let place = try TemporaryFolder()
+    let page = place.file("report.html")
+    chmod(job.folder.path, 0o755)
+    #expect(chown(place.path, 65534, 65534) == 0, "these tests run as root")
+    // As somebody who is not root, whom permissions concern.
+    func report() throws -> Programs.Outcome {
+      try Programs.run(
+        "/usr/bin/setpriv",
+        [
+          "--reuid", "65534", "--regid", "65534", "--clear-groups", Programs.path("sid-report"), "--job",
+          job.folder.path, "--output", page,
+        ])
+    }
+    for name in ["samples.json", "samples.h5", "job.yaml", "status.json"] {
+      if name == "job.yaml" { try job.write("job: other\n", to: name) }
+      if name == "status.json" { try job.write("{}", to: name) }
+      chmod(job.folder.file(name), 0o600)
+      let outcome = try report()
+      #expect(outcome.status == 66 && outcome.errors.contains("\(name): cannot open: Permission denied"), "\(outcome)")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: place.path).isEmpty)
+      chmod(job.folder.file(name), 0o644)
+    }
+    #expect(try report().status == 0)
+  }
+
   @Test("makes a page of hostile files, as text")
   func hostileFiles() throws {
     let job = try ReportFixture()

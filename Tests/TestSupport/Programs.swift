@@ -17,8 +17,9 @@ public enum Programs {
     }
   }
 
-  /// The path of a built program: beside the running tests.
+  /// The path of a built program: beside the running tests. An absolute path is itself.
   public static func path(_ name: String) -> String {
+    if name.hasPrefix("/") { return name }
     let tests =
       (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     let beside = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent(name).path
@@ -30,7 +31,7 @@ public enum Programs {
   /// Runs a program to its end.
   ///
   /// - Parameters:
-  ///   - name: the program's name, `sid-convert` for example.
+  ///   - name: the program's name, `sid-convert` for example, or the path of another one.
   ///   - arguments: without the program's name.
   ///   - environment: added to this process's environment.
   ///   - folder: its working folder; this process's unless given.

@@ -23,10 +23,26 @@ enum BoundedFile {
     return (Data(try file.bytes(from: 0, count: limitBytes)), file.size)
   }
 
-  /// When a file was last written; nil where it is no plain file.
-  static func modified(_ path: String) -> Date? {
+  /// Size and time of a plain file; nil where there is none.
+  /// - Throws: a `Failure` where it cannot be looked at now.
+  static func facts(_ path: String) throws -> (sizeBytes: Int, modified: Date)? {
     var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
-    return Date(timeIntervalSince1970: Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9)
+    guard stat(path, &status) == 0 else {
+      if [ENOENT, ENOTDIR, ELOOP].contains(errno) { return nil }
+      throw Failure.system(path, "look at it")
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else { return nil }
+    let seconds = Double(status.st_mtim.tv_sec) + Double(status.st_mtim.tv_nsec) / 1e9
+    return (Int(status.st_size), Date(timeIntervalSince1970: seconds))
+  }
+
+  /// Whether an error tells what the file is, or that it is not there: the page says so. Anything else may pass, and the page
+  /// would lack what the same command finds later.
+  static func isFinding(_ failure: Failure, about path: String) -> Bool {
+    switch failure.status {
+    case .dataError: return true
+    case .noInput: return access(path, F_OK) != 0 && [ENOENT, ENOTDIR, ELOOP].contains(errno)
+    default: return false
+    }
   }
 }

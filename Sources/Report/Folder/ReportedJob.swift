@@ -33,18 +33,17 @@ public struct ReportedJob: Sendable {
   /// Reads a folder: `NAME.json` of every step, `job.yaml`, `status.json`, the headings of `log/`, and what the outputs say
   /// of themselves.
   ///
-  /// A step that cannot be read is a problem of the page, not an error.
+  /// A step that is not there or is damaged is a problem of the page, not an error.
   /// - Parameters:
   ///   - folder: the job's folder.
   ///   - progressed: called before each step is read, with how many are done and how many there are.
-  /// - Throws: a `Failure` where the folder cannot be read, or what `progressed` throws.
+  /// - Throws: a `Failure` where the folder or a file of it cannot be read now, or what `progressed` throws.
   public init(_ folder: String, progressed: (_ done: Int, _ total: Int) throws -> Void = { _, _ in }) throws {
     self.folder = folder
     let (names, problem) = try Self.names(folder)
     var problems = [problem].compactMap { $0 }
-    let status = Self.value(folder + "/status.json", &problems, isExpected: false)
-    let jobFile = try? BoundedFile.read(folder + "/job.yaml", limitBytes: Self.largestJobFileBytes)
-    if jobFile == nil, names.contains("job.yaml") { problems.append("job.yaml cannot be read") }
+    let status = try Self.value(folder + "/status.json", &problems)
+    let jobFile = try Self.content(folder + "/job.yaml", limitBytes: Self.largestJobFileBytes, &problems)
     self.jobFile = jobFile.map { String(decoding: $0, as: UTF8.self) }
     jobFileSHA256 = try jobFile.map { try SHA256.hexDigest(of: $0) }
     name = status?["job"]?.textValue ?? Self.jobName(self.jobFile) ?? Self.lastComponent(of: folder)
@@ -62,7 +61,7 @@ public struct ReportedJob: Sendable {
     var bytes = 0
     for (number, file) in candidates.enumerated() {
       try progressed(number, candidates.count)
-      bytes += (try? FileManager.default.attributesOfItem(atPath: folder + "/" + file))?[.size] as? Int ?? 0
+      bytes += try BoundedFile.facts(folder + "/" + file)?.sizeBytes ?? 0
       if bytes > Self.mostSummaryBytes {
         problems.append("\(file) and what follows it: more than \(Self.mostSummaryBytes >> 20) MiB of JSON")
         break
@@ -105,30 +104,27 @@ public struct ReportedJob: Sendable {
       && !["status.json", "summary.json"].contains(name)
   }
 
-  private static func value(_ path: String, _ problems: inout [String], isExpected: Bool = true) -> JSONValue? {
-    let name = lastComponent(of: path)
+  /// What a file holds; nil where there is none, or what it is makes it a problem of the page.
+  private static func content(_ path: String, limitBytes: Int, _ problems: inout [String]) throws -> Data? {
     do {
-      let data = try BoundedFile.read(path, limitBytes: largestSummaryBytes)
-      if let value = JSONValue(json: Array(data)) { return value }
-      problems.append("\(name) is no JSON")
-    } catch let failure as Failure {
-      if isExpected || failure.status != .noInput { problems.append("\(name): \(failure.problem)") }
-    } catch {
-      problems.append("\(name) cannot be read")
+      return try BoundedFile.read(path, limitBytes: limitBytes)
+    } catch let failure as Failure where BoundedFile.isFinding(failure, about: path) {
+      if failure.status != .noInput { problems.append("\(lastComponent(of: path)): \(failure.problem)") }
+      return nil
     }
+  }
+
+  private static func value(_ path: String, _ problems: inout [String]) throws -> JSONValue? {
+    guard let data = try content(path, limitBytes: largestSummaryBytes, &problems) else { return nil }
+    if let value = JSONValue(json: Array(data)) { return value }
+    problems.append("\(lastComponent(of: path)) is no JSON")
     return nil
   }
 
   /// Reads one step; nil for JSON of something else, and for reports.
   private static func step(_ file: String, in folder: String, _ problems: inout [String]) throws -> ReportedStep? {
     let path = folder + "/" + file
-    let data: Data
-    do {
-      data = try BoundedFile.read(path, limitBytes: StepRecord.largestBytes)
-    } catch let failure as Failure {
-      problems.append("\(file): \(failure.problem)")
-      return nil
-    }
+    guard let data = try content(path, limitBytes: StepRecord.largestBytes, &problems) else { return nil }
     guard let record = StepRecord(json: Array(data), keepsFiles: false) else {
       problems.append("\(file) is no JSON object of a step")
       return nil
@@ -142,7 +138,7 @@ public struct ReportedJob: Sendable {
     }
     let outputPath = folder + "/" + output
     var stepProblems: [String] = []
-    let published = BoundedFile.modified(outputPath)
+    let published = try BoundedFile.facts(outputPath)?.modified
     var about = OutputFacts()
     if published == nil {
       stepProblems.append("\(output), the output of the step \(name), is not there")
@@ -150,13 +146,22 @@ public struct ReportedJob: Sendable {
       about = try OutputFacts(outputPath)
       if let problem = about.problem { stepProblems.append("\(output): \(problem)") }
     }
-    let log = try? BoundedFile.head("\(folder)/log/\(name).log", limitBytes: largestLogBytes).data
+    let log = try Self.log("\(folder)/log/\(name).log")
     return ReportedStep(
       name: name, stage: stage, output: output, record: record, summarySHA256: try SHA256.hexDigest(of: data),
       outputSHA256: about.sha256, outputBytes: about.bytes, createdBy: about.createdBy,
       origin: about.origin ?? record.provenance.flatMap { SampleOrigin(json: $0) },
       timing: StepTiming(log: log.map { String(decoding: $0, as: UTF8.self) }, published: published),
       problems: stepProblems)
+  }
+
+  /// The beginning of a step's log; nil where there is none.
+  private static func log(_ path: String) throws -> Data? {
+    do {
+      return try BoundedFile.head(path, limitBytes: largestLogBytes).data
+    } catch let failure as Failure where BoundedFile.isFinding(failure, about: path) {
+      return nil
+    }
   }
 
   /// By the order of the job where it is known, else by the time of the output.
@@ -205,13 +210,13 @@ struct OutputFacts {
   /// - Throws: a `Failure` where the file cannot be read at all.
   init(_ path: String) throws {
     sha256 = try SHA256.hexDigest(ofFile: path)
-    bytes = (try? FileManager.default.attributesOfItem(atPath: path))?[.size] as? Int
+    bytes = try BoundedFile.facts(path)?.sizeBytes
     guard path.hasSuffix(".h5") else { return }
     do {
       let root = try HDF5File.open(path).root
       createdBy = Self.text("created_by", of: root)
       origin = Self.text("provenance", of: root).flatMap { SampleOrigin(json: $0) }
-    } catch let failure as Failure {
+    } catch let failure as Failure where BoundedFile.isFinding(failure, about: path) {
       problem = failure.problem
     }
   }
