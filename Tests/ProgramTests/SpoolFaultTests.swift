@@ -79,6 +79,32 @@ struct SpoolFaultTests {
     daemon.waitUntilExit()
   }
 
+  @Test("a job that a crash left half accepted waits for one that still stands in incoming/")
+  func halfAccepted() throws {
+    let spool = try SpoolFixture(secondsPerUnit: 0.001)
+    let staged = spool.spool + "/queue/.20270101T000000Z-third-7f3b"
+    try FileManager.default.createDirectory(atPath: staged, withIntermediateDirectories: true)
+    let third = job.replacingOccurrences(of: "job: one", with: "job: third\nafter: first-7f3a")
+    try Data(third.utf8).write(to: URL(fileURLWithPath: staged + "/submitted"))
+    try spool.drop(job.replacingOccurrences(of: "one", with: "first"), as: "first-7f3a.yaml")
+    let daemon = try spool.startDaemon(["--exit-when-idle"])
+    try spool.wait("its end") { !daemon.isRunning }
+    #expect(
+      daemon.terminationStatus == 0 && spool.jobs("failed").isEmpty && spool.jobs("done").count == 2, "\(spool.log)")
+  }
+
+  @Test("a job that waits for none that there is, is refused after a crash, too")
+  func halfAcceptedForNothing() throws {
+    let spool = try SpoolFixture(secondsPerUnit: 0.001)
+    let staged = spool.spool + "/queue/.20270101T000000Z-third-7f3b"
+    try FileManager.default.createDirectory(atPath: staged, withIntermediateDirectories: true)
+    let third = job.replacingOccurrences(of: "job: one", with: "job: third\nafter: first-7f3a")
+    try Data(third.utf8).write(to: URL(fileURLWithPath: staged + "/submitted"))
+    let daemon = try spool.startDaemon(["--exit-when-idle"])
+    try spool.wait("its end", seconds: 8) { !daemon.isRunning }
+    #expect(daemon.terminationStatus == 0 && spool.jobs("failed").count == 1, "\(spool.log)")
+  }
+
   @Test("queue/ that was removed is made again, and what was dropped is taken")
   func removedQueue() throws {
     let spool = try SpoolFixture(secondsPerUnit: 0.001)

@@ -1,3 +1,4 @@
+import Diagnostics
 import Spool
 import Testing
 
@@ -91,6 +92,20 @@ struct IncomingFilesTests {
     }
     #expect(folder.hear(.closedAfterWriting))
     #expect(folder.read().ready == ["a.yaml"])
+  }
+
+  @Test("What cannot be looked at now is neither taken nor given up, whatever was heard of it")
+  func refusedLook() {
+    let failure = Failure(.ioError, "a.yaml", "cannot open: Too many open files")
+    for kinds in [[], Self.closed] {
+      let folder = Folder()
+      folder.place(1)
+      folder.writers["a.yaml"] = .refused(failure)
+      for kind in kinds { _ = folder.hear(kind) }
+      for second in [0.0, 100, 200] { #expect(folder.read(at: second) == IncomingFiles.Reading()) }
+      folder.writers["a.yaml"] = .nobody
+      #expect(folder.read(at: 300).ready == ["a.yaml"])
+    }
   }
 
   @Test("A reader who looks at it meanwhile changes nothing")

@@ -67,13 +67,11 @@ final class MemoryFileSystem: FileSystem {
     return try body()
   }
 
-  private func check(_ path: String, isReading: Bool = false) throws {
+  private func check(_ path: String) throws {
     if isDown { throw Crash() }
     calls += 1
     guard let fault, fault.call == calls else { return }
     isFaulty = true
-    // That a submitted file may not be read is its own property, and a reason to refuse it.
-    if isReading, fault.status == .cannotCreate, path.hasSuffix("/submitted") { return }
     throw Failure(fault.status, path, "cannot be used: as the test wants it")
   }
 
@@ -121,8 +119,10 @@ final class MemoryFileSystem: FileSystem {
     }
   }
 
+  func isReadable(_ path: String) -> Bool { true }
+
   func read(_ path: String, limitBytes: Int) throws -> [UInt8] {
-    try check(path, isReading: true)
+    try check(path)
     guard case .file(let bytes) = try require(path) else { throw Failure(.dataError, path, "is not a plain file") }
     guard bytes.count <= limitBytes else {
       throw Failure(.dataError, path, "is \(bytes.count) bytes; the limit is \(limitBytes)")
@@ -131,11 +131,18 @@ final class MemoryFileSystem: FileSystem {
   }
 
   func write(_ path: String, _ bytes: [UInt8], isFlushed: Bool) throws {
-    try change(path) {
-      _ = try require(parent(path))
-      nodes[path] = .file(bytes)
-      create(path)
-      if isFlushed { unflushed.remove(path) } else { unflushed.insert(path) }
+    if isDown { throw Crash() }
+    do {
+      try change(path) {
+        _ = try require(parent(path))
+        nodes[path] = .file(bytes)
+        create(path)
+        if isFlushed { unflushed.remove(path) } else { unflushed.insert(path) }
+      }
+    } catch {
+      // It was opened, which takes the old content away, and nothing was written.
+      if nodes[parent(path)] == .folder { nodes[path] = .file([]) }
+      throw error
     }
   }
 

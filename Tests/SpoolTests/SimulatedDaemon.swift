@@ -41,6 +41,8 @@ final class SimulatedDaemon {
   private var hasTrouble = false
   /// Whether a file could not be taken.
   private var hasPostponed = false
+  /// Whether it has seen once what was dropped.
+  private var hasReadIncoming = false
   /// Whether the requests are heard of later.
   var isDeaf = false
 
@@ -55,7 +57,7 @@ final class SimulatedDaemon {
     var isComplete = true
     try attempt {
       isComplete = false
-      isComplete = try folders.recoverAcceptances(isComplete: !hasPostponed).isComplete
+      isComplete = try folders.recoverAcceptances(isComplete: hasReadIncoming && !hasPostponed).isComplete
     }
     try attempt { for id in try folders.jobs(.active) { try attempt { try recover(id) } } }
     try attempt {
@@ -67,6 +69,7 @@ final class SimulatedDaemon {
       let names = try files.names(in: "/spool/incoming").filter { JobRequest($0) == nil && !$0.hasPrefix(".") }
       let intake = try folders.accept(names, isComplete: isComplete)
       hasPostponed = !intake.postponed.isEmpty
+      hasReadIncoming = true
       if !intake.isComplete { isComplete = false }
     }
     if !isComplete { hasTrouble = true }

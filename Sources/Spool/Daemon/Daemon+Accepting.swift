@@ -67,7 +67,9 @@ extension Daemon {
         // So that an error on the way leaves it so.
         halfAcceptedDue = .now + .seconds(Self.troubleSeconds)
         var admission = try admission()
-        let intake = try folders.recoverAcceptances(isComplete: postponed.isEmpty) { admission.refusal($0) }
+        let intake = try folders.recoverAcceptances(isComplete: hasReadIncoming && postponed.isEmpty) {
+          admission.refusal($0)
+        }
         mayHaveHalfAccepted = false
         take(intake)
       }
@@ -76,14 +78,23 @@ extension Daemon {
       let now = (ContinuousClock.now - start) / .seconds(1)
       let reading = try incoming.read(nowSeconds: now, most: Self.batch, passingOver: Set(postponed.keys))
       report(others: reading.others)
-      for failure in reading.failures { tell(failure, of: folders.incoming) }
+      for (name, failure) in reading.failures.sorted(by: { $0.key < $1.key }) {
+        postpone(name, failure, "cannot be looked at now, and stays there")
+      }
       let requests = reading.ready.compactMap { name in JobRequest(name).map { (name, $0) } }
       for (name, request) in requests { answer(request, name) }
       try accept(reading.ready.filter { JobRequest($0) == nil })
       if isComplete { troubles.isOver(folders.incoming) }
       if reading.ready.count >= Self.batch { return 0 }
+      if !hasReadIncoming, !reading.hasMore {
+        hasReadIncoming = true
+        if mayHaveHalfAccepted {
+          halfAcceptedDue = .now
+          return 0
+        }
+      }
       let again = reading.hasMore ? Self.floodSeconds : reading.ready.isEmpty ? .infinity : Self.againSeconds
-      let trouble = isComplete && reading.failures.isEmpty ? .infinity : Self.troubleSeconds
+      let trouble = isComplete ? .infinity : Self.troubleSeconds
       return min(again, trouble, reading.waitSeconds ?? .infinity)
     } catch {
       mayHaveHalfAccepted = true

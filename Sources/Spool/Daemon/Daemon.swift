@@ -34,6 +34,8 @@ public final class Daemon {
   var mayHaveHalfAccepted = true
   /// When that is looked at.
   var halfAcceptedDue = ContinuousClock.now
+  /// Whether `incoming/` was read to its end: until then a job that is waited for and not known may stand there.
+  var hasReadIncoming = false
   /// What stands in `queue/`, as far as is known.
   var queue: [JobID: QueueEntry] = [:]
   /// When the folder was read; long ago where the disk has refused something since.

@@ -78,6 +78,10 @@ package struct DiskFileSystem: FileSystem, Sendable {
     return Array(bytes.prefix(filled))
   }
 
+  package func isReadable(_ path: String) -> Bool {
+    faccessat(AT_FDCWD, path, R_OK, AT_EACCESS | AT_SYMLINK_NOFOLLOW) == 0
+  }
+
   package func write(_ path: String, _ bytes: [UInt8], isFlushed: Bool) throws {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
     guard descriptor >= 0 else { throw Failure.system(path, "create") }

@@ -38,6 +38,8 @@ package protocol FileSystem {
   func createFolder(_ path: String) throws
   /// The content of a plain file of at most `limitBytes`; a link, a pipe or a device is not opened.
   func read(_ path: String, limitBytes: Int) throws -> [UInt8]
+  /// Whether the permissions of a file let it be read.
+  func isReadable(_ path: String) -> Bool
   /// Creates or replaces a file and flushes its content, unless `synchronizeAll` will.
   func write(_ path: String, _ bytes: [UInt8], isFlushed: Bool) throws
   /// Renames; what stands under the new name is replaced if it is a file.

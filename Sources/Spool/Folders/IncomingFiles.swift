@@ -178,6 +178,8 @@ package struct IncomingFiles {
     case .somebody:
       accounts[name, default: Account(time: time)].isWritten = true
       return .open(forSeconds: nil)
+    case .refused:
+      return .open(forSeconds: nil)
     case .unknown:
       guard let account = accounts[name] else { return .after(Self.stillSeconds - still) }
       if account.isComplete { return closed }

@@ -11,7 +11,7 @@ package final class IncomingFolder {
     /// Names that are neither job files nor on their way, each told once.
     package let others: [ByteName]
     /// What kept names from being looked at; they are looked at again.
-    package let failures: [Failure]
+    package let failures: [String: Failure]
     /// How many seconds until another reading may find more; nil where only a notice will tell.
     package let waitSeconds: Double?
     /// Whether another reading finds more now.
@@ -74,7 +74,7 @@ package final class IncomingFolder {
     let hasNews = hear()
     var entries: [String: FileEntry] = [:]
     var others: [ByteName] = []
-    var failures: [Failure] = []
+    var failures: [String: Failure] = [:]
     // What is known of these is kept.
     var unseen = postponed
     for name in names {
@@ -85,7 +85,7 @@ package final class IncomingFolder {
         do {
           entries[text] = try files.entry("\(path)/\(text)")
         } catch let failure as Failure {
-          failures.append(failure)
+          failures[text] = failure
           unseen.insert(text)
         }
       default: others.append(name)
@@ -93,7 +93,9 @@ package final class IncomingFolder {
     }
     let reading = incoming.read(entries, unseen: unseen, listed: listed, nowSeconds: nowSeconds, most: most) {
       name, entry in
-      check.writers(of: "\(path)/\(name)", owner: entry.owner)
+      let answer = check.writers(of: "\(path)/\(name)", owner: entry.owner)
+      if case .refused(let failure) = answer { failures[name] = failure }
+      return answer
     }
     let told = otherNames.read(others, nowSeconds: nowSeconds)
     return Reading(

@@ -302,7 +302,12 @@ extension JobFolders {
       // What was refused has no steps and cannot be retried.
       (status.steps, status.nextStage) = ([], nil)
     }
-    try files.write("\(staging)/\(Name.status)", try status.json(), isFlushed: isFlushed)
+    if entry == nil {
+      // It may be all that is left of the submission's owner, or of what was set aside.
+      try files.publish(Name.status, in: staging, try status.json())
+    } else {
+      try files.write("\(staging)/\(Name.status)", try status.json(), isFlushed: isFlushed)
+    }
     return Settlement(provisional: provisional, id: id, status: status, hasSubmitted: entry != nil)
   }
 
@@ -323,6 +328,9 @@ extension JobFolders {
       return try files.read(entry != nil ? submitted : copy, limitBytes: JobFile.largestBytes)
     } catch let failure as Failure where entry == nil && failure.status != .dataError {
       // The copy is the daemon's own.
+      throw Refused(failure: failure)
+    } catch let failure as Failure where failure.status == .cannotCreate && files.isReadable(submitted) {
+      // The permissions are no reason: this passes.
       throw Refused(failure: failure)
     }
   }

@@ -1,4 +1,5 @@
 import CLinux
+import Diagnostics
 import Files
 import Foundation
 
@@ -8,10 +9,12 @@ import Foundation
 /// writing meanwhile waits for that, and the kernel sends this process SIGIO, which it has to ignore. Only a file's owner and who
 /// has CAP_LEASE may ask.
 package struct WriterCheck {
-  package enum Answer: Sendable {
+  package enum Answer: Sendable, Equatable {
     case nobody, somebody
     /// It may not be asked, or the file system knows no leases.
     case unknown
+    /// The machine or the disk refuses to look at present.
+    case refused(Failure)
   }
 
   /// A folder where files of one's own can be made, to find out what a refusal means there.
@@ -41,7 +44,9 @@ package struct WriterCheck {
   package mutating func writers(of path: String, owner: UInt32) -> Answer {
     guard owner == user || mayAskOfOthers else { return .unknown }
     let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-    guard descriptor >= 0 else { return .unknown }
+    guard descriptor >= 0 else {
+      return [EIO, EMFILE, ENFILE, ENOMEM].contains(errno) ? .refused(.system(path, "open")) : .unknown
+    }
     defer { close(descriptor) }
     switch ask(descriptor) {
     case 0: return .nobody
