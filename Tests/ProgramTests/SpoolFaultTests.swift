@@ -79,13 +79,19 @@ struct SpoolFaultTests {
     daemon.waitUntilExit()
   }
 
-  @Test("a job that a crash left half accepted waits for one that still stands in incoming/")
-  func halfAccepted() throws {
+  /// A spool in which a crash left a job between incoming/ and queue/, that waits for `first-7f3a`.
+  private func spoolWithHalfAccepted() throws -> SpoolFixture {
     let spool = try SpoolFixture(secondsPerUnit: 0.001)
     let staged = spool.spool + "/queue/.20270101T000000Z-third-7f3b"
     try FileManager.default.createDirectory(atPath: staged, withIntermediateDirectories: true)
     let third = job.replacingOccurrences(of: "job: one", with: "job: third\nafter: first-7f3a")
     try Data(third.utf8).write(to: URL(fileURLWithPath: staged + "/submitted"))
+    return spool
+  }
+
+  @Test("a job that a crash left half accepted waits for one that still stands in incoming/")
+  func halfAccepted() throws {
+    let spool = try spoolWithHalfAccepted()
     try spool.drop(job.replacingOccurrences(of: "one", with: "first"), as: "first-7f3a.yaml")
     let daemon = try spool.startDaemon(["--exit-when-idle"])
     try spool.wait("its end") { !daemon.isRunning }
@@ -95,11 +101,7 @@ struct SpoolFaultTests {
 
   @Test("a job that waits for none that there is, is refused after a crash, too")
   func halfAcceptedForNothing() throws {
-    let spool = try SpoolFixture(secondsPerUnit: 0.001)
-    let staged = spool.spool + "/queue/.20270101T000000Z-third-7f3b"
-    try FileManager.default.createDirectory(atPath: staged, withIntermediateDirectories: true)
-    let third = job.replacingOccurrences(of: "job: one", with: "job: third\nafter: first-7f3a")
-    try Data(third.utf8).write(to: URL(fileURLWithPath: staged + "/submitted"))
+    let spool = try spoolWithHalfAccepted()
     let daemon = try spool.startDaemon(["--exit-when-idle"])
     try spool.wait("its end", seconds: 8) { !daemon.isRunning }
     #expect(daemon.terminationStatus == 0 && spool.jobs("failed").count == 1, "\(spool.log)")
