@@ -1,21 +1,36 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// Kernel files are compiled for one instruction set, chosen at build time: x86-64-v3 unless SID_MARCH says
-// otherwise. They are the only code built without overflow checks and preconditions; everything above them
-// validates its arguments.
-let march = Context.environment["SID_MARCH"] ?? "x86-64-v3"
+// Kernel files are the only code built for an instruction set and without overflow checks and preconditions; everything
+// above them validates its arguments. One set of sources is built once for each set: `KernelsV4` is a symbolic link to
+// `Kernels`. Which set computes is chosen when a program starts.
+//
+// Without optimisation the compiler makes copies of the standard library's generic functions that the linker shares between
+// modules, so AVX-512 is for release builds alone; the larger set's vectors take two registers each then.
+func kernelSettings(march: String, lanes: Int) -> [SwiftSetting] {
+  #if arch(x86_64)
+    let (release, debug) = (["-Xcc", "-march=\(march)"], ["-Xcc", "-march=x86-64-v3"])
+  #else
+    let (release, debug): ([String], [String]) = ([], [])
+  #endif
+  let width = ["-Xcc", "-DSID_LANES=\(lanes)"]
+  return [
+    .unsafeFlags(["-Ounchecked", "-wmo"] + release + width, .when(configuration: .release)),
+    .unsafeFlags(debug + width, .when(configuration: .debug)),
+  ] + (lanes == 16 ? [.define("SID_WIDE")] : [])
+}
+func kernels(_ name: String, path: String? = nil, march: String, lanes: Int) -> Target {
+  .target(
+    name: name, dependencies: ["CVector", "KernelInterface"], path: path,
+    swiftSettings: kernelSettings(march: march, lanes: lanes))
+}
 #if arch(x86_64)
-  let instructionSet = ["-Xcc", "-march=\(march)"]
+  let kernelSets = [
+    kernels("Kernels", march: "x86-64-v3", lanes: 8), kernels("KernelsV4", march: "x86-64-v4", lanes: 16),
+  ]
 #else
-  let instructionSet: [String] = []
+  let kernelSets = [kernels("Kernels", march: "", lanes: 8)]
 #endif
-let marchSettings: [SwiftSetting] = march == "x86-64-v4" ? [.define("SID_MARCH_V4")] : []
-let kernelSettings: [SwiftSetting] =
-  [
-    .unsafeFlags(["-Ounchecked", "-wmo"] + instructionSet, .when(configuration: .release)),
-    .unsafeFlags(instructionSet, .when(configuration: .debug)),
-  ] + marchSettings
 
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -50,6 +65,7 @@ let package = Package(
 
     // What everything stands on: the error type, exit statuses, atomic publishing, digests.
     .target(name: "Diagnostics", dependencies: ["CLinux"]),
+    .target(name: "Processor", dependencies: ["CLinux", "Diagnostics"]),
     .target(name: "Files", dependencies: ["CLinux", "COpenSSL", "Diagnostics"]),
     // What values the options of stages take, as data: the stages' parsers and the spool read the same declarations.
     .target(name: "OptionValues", dependencies: ["Files", "Diagnostics"]),
@@ -62,8 +78,11 @@ let package = Package(
     .target(name: "Checkpoints", dependencies: ["CZlib", "Compute", "Files", "Diagnostics"]),
 
     // Numerics.
-    .target(name: "Kernels", dependencies: ["CVector"], swiftSettings: kernelSettings),
-    .target(name: "Compute", dependencies: ["Kernels", "COpenBLAS"], swiftSettings: marchSettings),
+    .target(name: "KernelInterface"),
+    .target(
+      name: "Compute",
+      dependencies: ["KernelInterface", "CVector", "Processor", "Diagnostics"]
+        + kernelSets.map { .target(name: $0.name) }),
     .target(name: "Autograd", dependencies: ["Compute"]),
     .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),
     .target(
@@ -71,7 +90,9 @@ let package = Package(
       dependencies: ["Models", "Compute", "HDF5", "Images", "OptionValues", "Files", "Diagnostics"]),
     .target(
       name: "Scoring",
-      dependencies: ["Checkpoints", "Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Diagnostics"]),
+      dependencies: [
+        "Checkpoints", "Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Processor", "Diagnostics",
+      ]),
     .target(name: "Distillation", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Diagnostics"]),
     // The page of a job: above all of them.
     .target(
@@ -82,14 +103,15 @@ let package = Package(
 
     // Processes.
     .target(
-      name: "Stage", dependencies: ["CLinux", "OptionValues", "Records", "Files", "Diagnostics", argumentParser],
-      swiftSettings: marchSettings),
+      name: "Stage",
+      dependencies: ["CLinux", "OptionValues", "Records", "Files", "Processor", "Diagnostics", argumentParser]),
     .target(name: "Spool", dependencies: ["CLinux", "OptionValues", "Records", "Files", "Diagnostics", yams]),
 
     .executableTarget(
       name: "sid-bench",
       dependencies: [
-        "Distillation", "Sampling", "Models", "Compute", "HDF5", "Records", "Stage", "Files", "Diagnostics",
+        "COpenBLAS", "Distillation", "Sampling", "Scoring", "Models", "Compute", "HDF5", "Records", "Stage", "Files",
+        "Diagnostics",
         argumentParser,
       ]),
     .executableTarget(
@@ -147,6 +169,10 @@ let package = Package(
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "TestSupport"]),
+    // The larger set's sources without its instructions, so that every processor can test them.
+    kernels("KernelsWide", path: "Tests/KernelsWide", march: "x86-64-v3", lanes: 16),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["Compute", "KernelInterface", "KernelsWide", "Processor", "TestSupport"]),
     .testTarget(name: "ComputeTests", dependencies: ["Compute", "Autograd", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Checkpoints", "TestSupport"]),
     .testTarget(name: "DistillationTests", dependencies: ["Distillation", "Models", "Checkpoints", "TestSupport"]),
@@ -157,13 +183,14 @@ let package = Package(
     .testTarget(
       name: "ReportTests", dependencies: ["Report", "Sampling", "Models", "Compute", "Files", "HDF5", "TestSupport"]),
     .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"]),
-    .testTarget(name: "StageTests", dependencies: ["Stage", "Records", "Files", "TestSupport"]),
+    .testTarget(name: "StageTests", dependencies: ["Stage", "Records", "Files", "Processor", "TestSupport"]),
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "Records", "TestSupport"]),
     .testTarget(
       name: "ProgramTests",
       dependencies: [
-        "Spool", "OptionValues", "Records", "Checkpoints", "Models", "Compute", "HDF5", "Files", "TestSupport",
+        "Spool", "OptionValues", "Records", "Checkpoints", "Models", "Compute", "Processor", "HDF5", "Files",
+        "TestSupport",
       ]),
-  ],
+  ] + kernelSets,
   swiftLanguageModes: [.v6]
 )

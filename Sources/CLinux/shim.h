@@ -89,6 +89,18 @@ static inline int sid_processor_supports_level(int level) {
 #endif
 }
 
+/* Names the calling thread; the first one's name is the process's. */
+static inline void sid_name_thread(const char *name) { prctl(PR_SET_NAME, name); }
+
+/* Whether AMD made the processor. */
+static inline int sid_processor_is_amd(void) {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("amd") != 0;
+#else
+  return 0;
+#endif
+}
+
 /* <spawn.h> declares these two for _GNU_SOURCE alone, which Swift's own import of the C library does not define, and it
    cannot be included here: its types would differ from that import's. `actions` is a posix_spawn_file_actions_t. */
 static inline int sid_spawn_in_folder(void *actions, const char *folder) {

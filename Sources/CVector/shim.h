@@ -1,21 +1,73 @@
 #ifndef SID_CVECTOR_SHIM_H
 #define SID_CVECTOR_SHIM_H
 
-// Vector instructions that Swift's SIMD types reach only lane by lane. Swift sees these types as SIMD8<Float> and
-// SIMD16<Float>.
-typedef float sid_float8 __attribute__((ext_vector_type(8)));
-typedef float sid_float16 __attribute__((ext_vector_type(16)));
+// Vector instructions that Swift's SIMD types reach only lane by lane. The importing module says how wide a vector is: Swift
+// sees SIMD16<Float> or SIMD8<Float>. Where the instruction set that it is built for has no such registers, the compiler
+// takes several.
+//
+// Everything here is inlined where it is used, so that no symbol of it exists that two modules could share.
+#ifndef SID_LANES
+#define SID_LANES 8
+#endif
+typedef float sid_vector __attribute__((ext_vector_type(SID_LANES)));
 
 #define SID_INLINE static inline __attribute__((always_inline))
 
 /// a * b + c in one rounding.
-SID_INLINE sid_float8 sid_fma8(sid_float8 a, sid_float8 b, sid_float8 c) { return __builtin_elementwise_fma(a, b, c); }
-SID_INLINE sid_float16 sid_fma16(sid_float16 a, sid_float16 b, sid_float16 c) {
+SID_INLINE sid_vector sid_multiply_add(sid_vector a, sid_vector b, sid_vector c) {
   return __builtin_elementwise_fma(a, b, c);
 }
 
 /// The square root of each lane.
-SID_INLINE sid_float8 sid_sqrt8(sid_float8 a) { return __builtin_elementwise_sqrt(a); }
+SID_INLINE sid_vector sid_square_root(sid_vector a) { return __builtin_elementwise_sqrt(a); }
+
+/// The first `count` lanes from memory, the others zero; fewer than all. Nothing behind them is read.
+SID_INLINE sid_vector sid_load_part(const float *p, int count) {
+#if SID_LANES == 16 && defined(__AVX512F__)
+  typedef float v16 __attribute__((vector_size(64), aligned(4)));
+  return __builtin_ia32_loadups512_mask((const v16 *)p, (v16){}, (unsigned short)((1u << count) - 1));
+#elif SID_LANES == 8 && defined(__AVX2__)
+  typedef int lanes __attribute__((vector_size(32)));
+  typedef float v8 __attribute__((vector_size(32)));
+  const lanes index = {0, 1, 2, 3, 4, 5, 6, 7};
+  return __builtin_ia32_maskloadps256((const v8 *)p, (lanes)(index < count));
+#else
+  sid_vector v = 0;
+  for (int i = 0; i < count; i++) v[i] = p[i];
+  return v;
+#endif
+}
+
+/// Writes the first `count` lanes; fewer than all.
+SID_INLINE void sid_store_part(float *p, sid_vector v, int count) {
+#if SID_LANES == 16 && defined(__AVX512F__)
+  typedef float v16 __attribute__((vector_size(64), aligned(4)));
+  __builtin_ia32_storeups512_mask((v16 *)p, v, (unsigned short)((1u << count) - 1));
+#elif SID_LANES == 8 && defined(__AVX2__)
+  typedef int lanes __attribute__((vector_size(32)));
+  typedef float v8 __attribute__((vector_size(32)));
+  const lanes index = {0, 1, 2, 3, 4, 5, 6, 7};
+  __builtin_ia32_maskstoreps256((v8 *)p, (lanes)(index < count), v);
+#else
+  for (int i = 0; i < count; i++) p[i] = v[i];
+#endif
+}
+
+/// The sum of all lanes, halves first.
+SID_INLINE float sid_sum(sid_vector v) {
+#if SID_LANES == 16
+  typedef float half __attribute__((ext_vector_type(8)));
+  half h = v.lo + v.hi;
+#else
+  sid_vector h = v;
+#endif
+  typedef float quarter __attribute__((ext_vector_type(4)));
+  quarter q = h.lo + h.hi;
+  return (q.x + q.z) + (q.y + q.w);
+}
+
+/// The largest lane.
+SID_INLINE float sid_largest(sid_vector v) { return __builtin_reduce_max(v); }
 
 /// Asks for a cache line that will soon be read.
 SID_INLINE void sid_prefetch(const void *address) { __builtin_prefetch(address); }

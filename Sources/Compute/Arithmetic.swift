@@ -1,10 +1,10 @@
-import Kernels
+import KernelInterface
 
 /// (a + b) * scale.
 public func addScaled(_ a: Tensor, _ b: Tensor, scale: Float = 1) -> Tensor {
   precondition(a.shape == b.shape, "\(a.shape) + \(b.shape)")
   return elementwise(a.shape) { range, y in
-    Elementwise.addScaled(
+    kernels.elementwise.addScaled(
       range.count, a.pointer + range.lowerBound, b.pointer + range.lowerBound, scale: scale, into: y)
   }
 }
@@ -12,28 +12,28 @@ public func addScaled(_ a: Tensor, _ b: Tensor, scale: Float = 1) -> Tensor {
 /// x * scale.
 public func scaled(_ x: Tensor, by scale: Float) -> Tensor {
   elementwise(x.shape) { range, y in
-    Elementwise.scale(range.count, x.pointer + range.lowerBound, by: scale, into: y)
+    kernels.elementwise.scale(range.count, x.pointer + range.lowerBound, by: scale, into: y)
   }
 }
 
 /// x * sigmoid(x).
 public func silu(_ x: Tensor) -> Tensor {
   elementwise(x.shape) { range, y in
-    Elementwise.silu(range.count, x.pointer + range.lowerBound, into: y)
+    kernels.elementwise.silu(range.count, x.pointer + range.lowerBound, into: y)
   }
 }
 
 /// The gradient of `silu` at `x`.
 public func siluGradient(_ x: Tensor, _ dy: Tensor) -> Tensor {
   elementwise(x.shape) { range, dx in
-    Elementwise.siluGradient(range.count, x.pointer + range.lowerBound, dy.pointer + range.lowerBound, into: dx)
+    kernels.elementwise.siluGradient(range.count, x.pointer + range.lowerBound, dy.pointer + range.lowerBound, into: dx)
   }
 }
 
 /// max(x, 0).
 public func relu(_ x: Tensor) -> Tensor {
   elementwise(x.shape) { range, y in
-    Elementwise.relu(range.count, x.pointer + range.lowerBound, into: y)
+    kernels.elementwise.relu(range.count, x.pointer + range.lowerBound, into: y)
   }
 }
 
@@ -43,7 +43,7 @@ public func scaledRows(_ x: Tensor, by factors: [Float]) -> Tensor {
   let size = x.count / max(factors.count, 1)
   let y = Tensor(uninitialized: x.shape)
   Threads.forEach(factors.count) { n in
-    Elementwise.scale(size, x.pointer + n * size, by: factors[n], into: y.mutable + n * size)
+    kernels.elementwise.scale(size, x.pointer + n * size, by: factors[n], into: y.mutable + n * size)
   }
   return y
 }
@@ -55,7 +55,8 @@ public func combinedRows(_ a: Tensor, _ alpha: [Float], _ b: Tensor, _ beta: [Fl
   let size = a.count / max(alpha.count, 1)
   let y = Tensor(uninitialized: a.shape)
   Threads.forEach(alpha.count) { n in
-    Elementwise.combine(size, a.pointer + n * size, alpha[n], b.pointer + n * size, beta[n], into: y.mutable + n * size)
+    kernels.elementwise.combine(
+      size, a.pointer + n * size, alpha[n], b.pointer + n * size, beta[n], into: y.mutable + n * size)
   }
   return y
 }
@@ -98,7 +99,7 @@ public func dropout(_ x: Tensor, probability: Float, key: UInt64, firstImage: In
   precondition(probability >= 0 && probability < 1, "dropout probability \(probability)")
   let offset = firstImage * (x.count / max(x.shape[0], 1))
   return elementwise(x.shape) { range, y in
-    DropoutKernel.apply(
+    kernels.dropout.apply(
       range.count, x.pointer + range.lowerBound, key: key, first: offset + range.lowerBound, probability: probability,
       into: y)
   }
@@ -106,7 +107,7 @@ public func dropout(_ x: Tensor, probability: Float, key: UInt64, firstImage: In
 
 extension Tensor {
   /// Whether every element is a finite number.
-  public var isFinite: Bool { deferred?.isFinite ?? Elementwise.allFinite(count, pointer) }
+  public var isFinite: Bool { deferred?.isFinite ?? kernels.elementwise.allFinite(count, pointer) }
 
   /// Adds another tensor of the same shape in place.
   public mutating func add(_ other: Tensor) {
@@ -116,7 +117,7 @@ extension Tensor {
       let count = target.count
       let shared = UnsafeAddress(y)
       forEachRange(count, grain: 1 << 15) { range in
-        Elementwise.addScaled(
+        kernels.elementwise.addScaled(
           range.count, shared.pointer + range.lowerBound, other.pointer + range.lowerBound, scale: 1,
           into: shared.pointer + range.lowerBound)
       }

@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// Self-attention: softmax(q k^T / sqrt(channels per head)) v for each head.
 ///
@@ -24,7 +24,7 @@ public func attention(_ qkv: Tensor, heads: Int) -> Tensor {
       shape.exponentials(
         shape.operand(qkv, chunk, .query), queries, keys: keys, into: weights, reciprocals: reciprocals)
       shape.multiply(queries.count, weights, keys + shape.transposedCount, into: product)
-      SoftmaxKernel.scaleRows(
+      kernels.softmax.scaleRows(
         rows: queries.count, columns: shape.headChannels, product, stride: shape.columns, by: reciprocals, into: out,
         stride: shape.channels)
     }
@@ -85,21 +85,21 @@ public func attentionGradient(_ qkv: Tensor, heads: Int, _ dy: Tensor) -> Tensor
         let (first, rows) = (queries.lowerBound, queries.count)
         let gradient = dy.pointer + shape.position(chunk, pixel: first)
         func addTransposed(_ strip: UnsafePointer<Float>, to sum: UnsafeMutablePointer<Float>) {
-          MatrixMultiply.multiplyTransposed(
+          kernels.matrix.multiplyTransposed(
             rows: pixels, columns: width, depth: rows, strip, shape.stripStride, packed: packedBlock, into: sum,
             shape.columns, accumulate: block > 0)
         }
         shape.exponentials(q, queries, keys: keysTransposed, into: weights, reciprocals: reciprocals)
         // dw = dy v^T, then through the softmax to q k^T; dv = w^T dy.
-        MatrixMultiply.multiply(
+        kernels.matrix.multiply(
           rows: rows, columns: pixels, depth: width, gradient, shape.channels, packed: valuesTransposed,
           into: dWeights, shape.stripStride)
-        SoftmaxKernel.gradient(
+        kernels.softmax.gradient(
           rows: rows, columns: pixels, scale: shape.scale, weights: weights, reciprocals: reciprocals, dWeights,
           stride: shape.stripStride)
-        MatrixMultiply.pack(depth: rows, columns: width, gradient, stride: shape.channels, into: packedBlock)
+        kernels.matrix.pack(depth: rows, columns: width, gradient, stride: shape.channels, into: packedBlock)
         addTransposed(weights, to: dValues)
-        MatrixMultiply.pack(depth: rows, columns: width, q + first * stride, stride: stride, into: packedBlock)
+        kernels.matrix.pack(depth: rows, columns: width, q + first * stride, stride: stride, into: packedBlock)
         addTransposed(dWeights, to: dKeys)
         shape.multiply(rows, dWeights, keys, into: product)
         shape.copy(rows, product, to: target(.query) + first * stride)
@@ -143,19 +143,19 @@ private struct AttentionShape {
 
   /// Queries of one block: few enough that their weights stay in the second-level cache.
   var blockRows: Int {
-    let rows = MatrixMultiply.rowBlock
+    let rows = kernels.rowBlock
     return min(pixels, max(2, min(16, 49152 / (pixels * rows))) * rows)
   }
   var blocks: Int { (pixels + blockRows - 1) / blockRows }
   func queries(block: Int) -> Range<Int> { block * blockRows..<min((block + 1) * blockRows, pixels) }
 
   /// From one row of weights to the next: no power of two, whose rows would share their places in the cache.
-  var stripStride: Int { (MatrixMultiply.panels(pixels) + 1) * MatrixMultiply.panelColumns }
+  var stripStride: Int { (kernels.panels(pixels) + 1) * kernels.panelColumns }
   /// Channels of a head in whole panels.
-  var columns: Int { MatrixMultiply.panels(headChannels) * MatrixMultiply.panelColumns }
+  var columns: Int { kernels.panels(headChannels) * kernels.panelColumns }
   /// Floats of packed [headChannels, pixels] and [pixels, headChannels] matrices.
-  var transposedCount: Int { MatrixMultiply.packedCount(depth: headChannels, columns: pixels) }
-  var matrixCount: Int { MatrixMultiply.packedCount(depth: pixels, columns: headChannels) }
+  var transposedCount: Int { kernels.packedCount(depth: headChannels, columns: pixels) }
+  var matrixCount: Int { kernels.packedCount(depth: pixels, columns: headChannels) }
 
   /// Where q, k or v of an image's head begin; `chunk` counts heads over all images. Rows are 3 * channels apart.
   func offset(_ chunk: Int, _ part: Part) -> Int {
@@ -172,11 +172,11 @@ private struct AttentionShape {
   }
 
   func pack(_ rows: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>) {
-    MatrixMultiply.pack(depth: pixels, columns: headChannels, rows, stride: 3 * channels, into: packed)
+    kernels.matrix.pack(depth: pixels, columns: headChannels, rows, stride: 3 * channels, into: packed)
   }
 
   func packTransposed(_ rows: UnsafePointer<Float>, into packed: UnsafeMutablePointer<Float>) {
-    MatrixMultiply.packTransposed(depth: headChannels, columns: pixels, rows, stride: 3 * channels, into: packed)
+    kernels.matrix.packTransposed(depth: headChannels, columns: pixels, rows, stride: 3 * channels, into: packed)
   }
 
   /// Attention weights of some queries, [queries, pixels], up to a factor for each row.
@@ -184,10 +184,10 @@ private struct AttentionShape {
     _ q: UnsafePointer<Float>, _ queries: Range<Int>, keys: UnsafePointer<Float>,
     into weights: UnsafeMutablePointer<Float>, reciprocals: UnsafeMutablePointer<Float>
   ) {
-    MatrixMultiply.multiply(
+    kernels.matrix.multiply(
       rows: queries.count, columns: pixels, depth: headChannels, q + queries.lowerBound * 3 * channels, 3 * channels,
       packed: keys, into: weights, stripStride)
-    SoftmaxKernel.exponentials(
+    kernels.softmax.exponentials(
       rows: queries.count, columns: pixels, scale: scale, weights, stride: stripStride, reciprocals: reciprocals)
   }
 
@@ -198,9 +198,9 @@ private struct AttentionShape {
   ) {
     let stretch = 256
     for start in Swift.stride(from: 0, to: pixels, by: stretch) {
-      MatrixMultiply.multiply(
+      kernels.matrix.multiply(
         rows: rows, columns: headChannels, depth: min(stretch, pixels - start), strip + start, stripStride,
-        packed: packed + start * MatrixMultiply.panelColumns, packedDepth: pixels, into: product, columns,
+        packed: packed + start * kernels.panelColumns, packedDepth: pixels, into: product, columns,
         accumulate: start > 0)
     }
   }

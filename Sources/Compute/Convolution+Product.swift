@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// y = (patches of x by the packed weights + bias + residual) * scale.
 ///
@@ -17,7 +17,7 @@ func productConvolution(
     if product != out {
       for row in 0..<count { (out + row * shape.outputs).update(from: product + row * columns, count: shape.outputs) }
     }
-    Elementwise.finish(
+    kernels.elementwise.finish(
       rows: count, columns: shape.outputs, out, bias: epilogue.bias,
       residual: epilogue.residual.map { $0 + first * shape.outputs }, scale: epilogue.scale, into: out)
   }
@@ -37,7 +37,7 @@ func forEachProduct(
 ) {
   let pixels = images * shape.outHeight * shape.outWidth
   let rows = productBlockRows(pixels: pixels, depth: shape.depth)
-  let columns = MatrixMultiply.panels(outputs) * MatrixMultiply.panelColumns
+  let columns = kernels.panels(outputs) * kernels.panelColumns
   let whole = columns == outputs ? y : nil
   let patchCount = shape.isPointwise ? 0 : rows * shape.depth
   Threads.forEach((pixels + rows - 1) / rows) { block in
@@ -46,15 +46,15 @@ func forEachProduct(
     withScratch(patchCount + (whole == nil ? rows * columns : 0)) { memory in
       var operand = x + first * shape.pixel
       if !shape.isPointwise {
-        Patches.gather(x, shape, first: first, count: count, into: memory)
+        kernels.patches.gather(x, shape, first: first, count: count, into: memory)
         operand = UnsafePointer(memory)
       }
       let product = whole.map { $0 + first * outputs } ?? memory + patchCount
       for start in stride(from: 0, to: shape.depth, by: depthBlock) {
-        MatrixMultiply.multiply(
+        kernels.matrix.multiply(
           rows: count, columns: columns, depth: min(depthBlock, shape.depth - start), operand + start,
           shape.isPointwise ? shape.pixel : shape.depth,
-          packed: packed + start * MatrixMultiply.panelColumns, packedDepth: shape.depth, into: product, columns,
+          packed: packed + start * kernels.panelColumns, packedDepth: shape.depth, into: product, columns,
           accumulate: start > 0)
       }
       finish(first, count, product, columns)
@@ -64,7 +64,7 @@ func forEachProduct(
 
 /// Rows of one block: what stays in the second cache, cut so that the threads end together. Results do not depend on it.
 private func productBlockRows(pixels: Int, depth: Int) -> Int {
-  let step = MatrixMultiply.rowBlock
+  let step = kernels.rowBlock
   let most = max(step, min(96, (64 << 10) / max(depth, 1)) / step * step)
   let share = (pixels + 4 * Threads.count - 1) / (4 * Threads.count)
   return min(most, max(step, (share + step - 1) / step * step))
@@ -78,15 +78,15 @@ func productWeights(_ weight: Tensor, _ shape: ConvolutionShape, adjoint: Bool) 
 
 /// The same for a kernel of any shape.
 func productWeights(_ weight: Tensor, depth: Int, outputs: Int, adjoint: Bool) -> PreparedWeights {
-  let count = MatrixMultiply.packedCount(depth: depth, columns: outputs)
+  let count = kernels.packedCount(depth: depth, columns: outputs)
   return .of(weight, .product(adjoint: adjoint), count: count) { packed in
     if adjoint {
       withScratch(weight.count) { rotated in
         rotateWeights(weight, into: rotated)
-        MatrixMultiply.pack(depth: depth, columns: outputs, rotated, stride: outputs, into: packed)
+        kernels.matrix.pack(depth: depth, columns: outputs, rotated, stride: outputs, into: packed)
       }
     } else {
-      MatrixMultiply.pack(depth: depth, columns: outputs, weight.pointer, stride: outputs, into: packed)
+      kernels.matrix.pack(depth: depth, columns: outputs, weight.pointer, stride: outputs, into: packed)
     }
   }
 }

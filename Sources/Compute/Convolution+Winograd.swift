@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// y = (x * weight + bias + residual) * scale in Winograd tiles.
 ///
@@ -46,8 +46,8 @@ private struct WinogradForward {
 
   /// Transforms the inputs of some tiles of a block.
   func transform(_ part: Range<Int>, of block: Range<Int>, into v: UnsafeMutablePointer<Float>) {
-    withScratch(Winograd.scratchCount(shape)) { scratch in
-      Winograd.transformInputs(
+    withScratch(kernels.winograd.scratchCount(shape)) { scratch in
+      kernels.winograd.transformInputs(
         shape, x, tiles: part, into: v + (part.lowerBound - block.lowerBound) * shape.inputs,
         stride: shape.inputStride(tiles: block.count), scratch: scratch)
     }
@@ -57,12 +57,12 @@ private struct WinogradForward {
   func multiply(_ block: Range<Int>, _ v: UnsafePointer<Float>, panels: Range<Int>) {
     let group = min(WinogradBlocks.groupPanels, panels.count)
     let products =
-      shape.positions * shape.productStride(tiles: block.count, columns: group * MatrixMultiply.panelColumns)
-    withScratch(products + Winograd.scratchCount(shape)) { m in
+      shape.positions * shape.productStride(tiles: block.count, columns: group * kernels.panelColumns)
+    withScratch(products + kernels.winograd.scratchCount(shape)) { m in
       for first in stride(from: panels.lowerBound, to: panels.upperBound, by: group) {
         let some = first..<min(first + group, panels.upperBound)
-        Winograd.multiply(shape, tiles: block.count, v, packed: packed, panels: some, into: m)
-        Winograd.transformOutputs(
+        kernels.winograd.multiply(shape, tiles: block.count, v, packed: packed, panels: some, into: m)
+        kernels.winograd.transformOutputs(
           shape, tiles: block, m, panels: some, epilogue, into: y, scratch: m + products)
       }
     }
@@ -97,10 +97,10 @@ private struct WinogradBlocks {
 
   /// Panels of outputs that are multiplied before their results are transformed back: 128 columns, whose products stay
   /// in the second cache.
-  static let groupPanels = max(1, 128 / MatrixMultiply.panelColumns)
+  static let groupPanels = max(1, 128 / kernels.panelColumns)
 
   init(_ shape: WinogradShape, tiles: Int) {
-    (self.tiles, panels) = (tiles, 0..<MatrixMultiply.panels(shape.outputs))
+    (self.tiles, panels) = (tiles, 0..<kernels.panels(shape.outputs))
     blockTiles = min(tiles, winogradBlockTiles(tiles))
     let blocks = (tiles + blockTiles - 1) / blockTiles
     let threads = Threads.count
@@ -110,7 +110,7 @@ private struct WinogradBlocks {
     let wanted = (4 * threads + shared - 1) / max(shared, 1)
     shares = min(panels.count, max((2 * panels.count + Self.groupPanels - 1) / Self.groupPanels, wanted))
     // A tile whose channels do not fill vectors is written a little beyond its end, where the next one follows.
-    parts = shape.inputs % 8 == 0 ? max(1, min(blockTiles, wanted)) : 1
+    parts = shape.inputs % kernels.vectorWidth == 0 ? max(1, min(blockTiles, wanted)) : 1
   }
 
   var taskCount: Int { whole + shared * (parts + shares) }
@@ -143,7 +143,7 @@ private struct WinogradBlocks {
 ///
 /// Results do not depend on it.
 private func winogradBlockTiles(_ tiles: Int) -> Int {
-  let step = MatrixMultiply.rowBlock
+  let step = kernels.rowBlock
   let threads = Threads.count
   func cost(_ block: Int) -> Int {
     let blocks = (tiles + block - 1) / block
@@ -160,7 +160,7 @@ func winogradWeights(_ weight: Tensor, _ shape: WinogradShape, adjoint: Bool) ->
     let row = shape.outputs
     func transform(_ source: UnsafePointer<Float>) {
       forEachRange(shape.inputs, grain: 16) { rows in
-        Winograd.transformWeights(
+        kernels.winograd.transformWeights(
           shape, source + rows.lowerBound * row, tapStride: shape.inputs * row, rows: rows, into: packed)
       }
     }
@@ -176,7 +176,7 @@ func winogradWeights(_ weight: Tensor, _ shape: WinogradShape, adjoint: Bool) ->
         forEachRange(shape.inputs, grain: 16) { rows in
           withScratch(9 * rows.count * row) { some in
             deferred.arrange(elements, inputs: rows, into: some)
-            Winograd.transformWeights(shape, some, tapStride: rows.count * row, rows: rows, into: packed)
+            kernels.winograd.transformWeights(shape, some, tapStride: rows.count * row, rows: rows, into: packed)
           }
         }
       }
@@ -190,9 +190,9 @@ func winogradWeights(_ weight: Tensor, _ shape: WinogradShape, adjoint: Bool) ->
 func rotateWeights(_ weight: Tensor, into rotated: UnsafeMutablePointer<Float>) {
   let (taps, inputs, outputs) = (weight.shape[0] * weight.shape[1], weight.shape[2], weight.shape[3])
   Threads.forEach(taps) { tap in
-    Patches.transpose(
-      rows: inputs, columns: outputs, weight.pointer + (taps - 1 - tap) * inputs * outputs,
-      into: rotated + tap * inputs * outputs)
+    kernels.patches.transpose(
+      rows: inputs, columns: outputs, weight.pointer + (taps - 1 - tap) * inputs * outputs, stride: outputs,
+      into: rotated + tap * inputs * outputs, stride: inputs)
   }
 }
 
@@ -212,7 +212,7 @@ func winogradWeightGradient(
       sumByRows(tiles, shape, x, dy, into: sums)
     }
     forEachRange(shape.inputs, grain: 8) { rows in
-      Winograd.transformWeightGradient(shape, sums, rows: rows, into: dw)
+      kernels.winograd.transformWeightGradient(shape, sums, rows: rows, into: dw)
     }
   }
 }
@@ -232,7 +232,7 @@ private func sumOverTiles(
   forEachRange(count, grain: 1 << 14) { range in
     for partial in 1..<partials {
       let target = sums + range.lowerBound
-      Elementwise.addScaled(range.count, target, target + partial * count, scale: 1, into: target)
+      kernels.elementwise.addScaled(range.count, target, target + partial * count, scale: 1, into: target)
     }
   }
 }
@@ -260,10 +260,10 @@ private func accumulate(
   let block = min(block, tiles.count)
   let positions = row == nil ? shape.positions : shape.points
   let inputs = positions * block * shape.gradientInputStride + 16
-  let gradients = positions * block * panels.count * MatrixMultiply.panelColumns
-  withScratch(inputs + gradients + Winograd.scratchCount(shape)) { memory in
+  let gradients = positions * block * panels.count * kernels.panelColumns
+  withScratch(inputs + gradients + kernels.winograd.scratchCount(shape)) { memory in
     for first in stride(from: tiles.lowerBound, to: tiles.upperBound, by: block) {
-      Winograd.accumulateWeightGradient(
+      kernels.winograd.accumulateWeightGradient(
         shape, x, dy, row: row, tiles: first..<min(first + block, tiles.upperBound), panels: panels, v: memory,
         d: memory + inputs, sums: sums, accumulate: first > tiles.lowerBound,
         scratch: memory + inputs + gradients)
@@ -272,5 +272,5 @@ private func accumulate(
 }
 
 extension WinogradShape {
-  fileprivate var allPanels: Range<Int> { 0..<MatrixMultiply.panels(outputs) }
+  fileprivate var allPanels: Range<Int> { 0..<kernels.panels(outputs) }
 }

@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// Convolution of NHWC images by a square kernel, stride 1.
 ///
@@ -141,18 +141,18 @@ public func convolutionWeightGradient(_ x: Tensor, _ dy: Tensor, kernel: Int, pa
         let count = min(rows, shape.pixels - first)
         var operand = x.pointer + first * shape.inputs
         if !isPointwise {
-          Patches.gather(x.pointer, shape.patches, first: first, count: count, into: patches)
+          kernels.patches.gather(x.pointer, shape.patches, first: first, count: count, into: patches)
           operand = UnsafePointer(patches)
         }
-        BLAS.multiply(
+        MatrixProduct.multiply(
           rows: shape.depth, columns: shape.outputs, depth: count, operand, shape.depth, transposeA: true,
-          dy.pointer + first * shape.outputs, shape.outputs, beta: block == range.lowerBound ? 0 : 1, into: target,
+          dy.pointer + first * shape.outputs, shape.outputs, accumulate: block > range.lowerBound, into: target,
           shape.outputs)
       }
     }
   }
   for partial in 0..<max(partials - 1, 0) {
-    Elementwise.addScaled(size, result.pointer, sums.pointer + partial * size, scale: 1, into: result.mutable)
+    kernels.elementwise.addScaled(size, result.pointer, sums.pointer + partial * size, scale: 1, into: result.mutable)
   }
   return result
 }
@@ -170,12 +170,12 @@ public func sumOverPixels(_ dy: Tensor) -> Tensor {
   Threads.forEach(min(blocks, 8)) { chunk in
     let chunks = min(blocks, 8)
     for block in (chunk * blocks / chunks)..<((chunk + 1) * blocks / chunks) {
-      Elementwise.addColumnSums(
+      kernels.elementwise.addColumnSums(
         rows: min(blockRows, rows - block * blockRows), columns: channels, dy.pointer + block * blockRows * channels,
         to: sums.mutable + block * channels)
     }
   }
-  Elementwise.addColumnSums(rows: blocks, columns: channels, sums.pointer, to: result.mutable)
+  kernels.elementwise.addColumnSums(rows: blocks, columns: channels, sums.pointer, to: result.mutable)
   return result
 }
 

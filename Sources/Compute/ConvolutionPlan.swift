@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// The kernel that computes a convolution. The one place where it is chosen.
 public enum ConvolutionPlan: Sendable, Equatable, CustomStringConvertible {
@@ -74,8 +74,9 @@ public enum ConvolutionPlan: Sendable, Equatable, CustomStringConvertible {
 extension WinogradShape {
   init(_ shape: ConvolutionShape, _ size: ConvolutionPlan.WinogradTileSize) {
     self.init(
-      height: shape.height, width: shape.width, inputs: shape.inputs, outputs: shape.outputs, padding: shape.padding,
-      tileOutputs: size.rawValue)
+      height: shape.height, width: shape.width, inputs: shape.inputs, outputs: shape.outputs,
+      verticalPadding: shape.padding, horizontalPadding: shape.padding,
+      filter: size == .four ? .square3Tile4 : .square3Tile2, table: kernels)
   }
 }
 
@@ -83,7 +84,8 @@ extension WinogradShape {
   init(_ shape: PatchShape, outputs: Int, _ filter: WinogradFilter) {
     self.init(
       height: shape.height, width: shape.width, inputs: shape.channels, outputs: outputs,
-      verticalPadding: shape.verticalPadding, horizontalPadding: shape.horizontalPadding, filter: filter)
+      verticalPadding: shape.verticalPadding, horizontalPadding: shape.horizontalPadding, filter: filter, table: kernels
+    )
     inputPixel = shape.pixel
   }
 }

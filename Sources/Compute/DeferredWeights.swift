@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// Weights of a convolution that stay where they are stored, [outputs, inputs, taps], until somebody needs them.
 ///
@@ -30,7 +30,7 @@ package struct DeferredWeights: Sendable {
 
   /// Brings the weights of some inputs into memory's order, [taps, inputs, outputs].
   func arrange(_ elements: UnsafePointer<Float>, inputs some: Range<Int>, into target: UnsafeMutablePointer<Float>) {
-    TransposeKernel.convolution(
+    kernels.transpose.convolution(
       outputs: outputs, inputs: some, totalInputs: inputs, taps: taps, elements, into: target)
   }
 
@@ -50,7 +50,7 @@ package struct DeferredWeights: Sendable {
       stride(from: 0, to: outputs, by: grain).allSatisfy { first in
         let some = first..<min(first + grain, outputs)
         readOutputs(some, elements)
-        return Elementwise.allFinite(some.count * row, elements)
+        return kernels.elementwise.allFinite(some.count * row, elements)
       }
     }
   }

@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// Neighbouring channels of NHWC images: what a branch of a network reads, or writes of a concatenation.
 package struct ChannelSlice: Sendable {
@@ -124,7 +124,7 @@ package struct FusedConvolution: Sendable {
       ) { first, count, product, columns in
         var offset = 0
         for part in parts {
-          Elementwise.finishPart(
+          kernels.elementwise.finishPart(
             rows: count, columns: part.target.channels.count, product + offset, columns, bias: bias.pointer + offset,
             rectifies: part.rectifies, into: part.target.mutable + first * part.target.pixel, part.target.pixel)
           offset += part.target.channels.count

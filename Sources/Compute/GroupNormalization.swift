@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// What the gradient of a group normalization needs besides its inputs.
 public struct GroupNormStatistics: Sendable {
@@ -26,7 +26,7 @@ public func groupNorm(
   epsilon: Float, silu: Bool
 ) -> (y: Tensor, statistics: GroupNormStatistics) {
   let shape = GroupNormShape(x, groups: groups)
-  let affine = GroupNormAffine(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
+  let affine = GroupNormSurroundings(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
   let sums = GroupNormSums(shape, epsilon: epsilon)
   let (gain, offset) = (Tensor(uninitialized: shape.rows), Tensor(uninitialized: shape.rows))
   let y = Tensor(uninitialized: x.shape)
@@ -37,7 +37,7 @@ public func groupNorm(
     affine.fold(sums.statistics, image: n, gain: gain, offset: offset)
   } apply: { n, part in
     let range = shape.elements(image: n, part: part)
-    GroupNormKernel.apply(
+    kernels.groupNorm.apply(
       pixels: range.count / shape.channels, channels: shape.channels, x.pointer + range.lowerBound,
       gain: gain.pointer + n * shape.channels, offset: offset.pointer + n * shape.channels, silu: silu,
       into: y.mutable + range.lowerBound)
@@ -70,7 +70,7 @@ package func groupNormAffine(
 ) -> (gain: Tensor, offset: Tensor) {
   let (images, groups) = (statistics.mean.shape[0], statistics.mean.shape[1])
   let shape = GroupNormShape(images: images, pixels: 1, channels: channels, groups: groups)
-  let affine = GroupNormAffine(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
+  let affine = GroupNormSurroundings(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
   let (gain, offset) = (Tensor(uninitialized: shape.rows), Tensor(uninitialized: shape.rows))
   for n in 0..<images { affine.fold(statistics, image: n, gain: gain, offset: offset) }
   return (gain, offset)
@@ -98,7 +98,7 @@ public func groupNormGradient(
 ) -> GroupNormGradients {
   precondition(dy.shape == x.shape, "gradient \(dy.shape) of \(x.shape)")
   let shape = GroupNormShape(x, groups: groups)
-  let affine = GroupNormAffine(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
+  let affine = GroupNormSurroundings(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
   let channels = shape.channels
   // Coefficients of each image's channels: those of the normalized value, of what SiLU saw, and of the second pass.
   let coefficients = Tensor(uninitialized: [shape.images, 7, channels])
@@ -113,15 +113,16 @@ public func groupNormGradient(
     coefficients.mutable + (image * 7 + index) * channels
   }
   func prepare(_ n: Int) {
-    affine[n].split(
-      channels: channels, groups: groups, mean: mean + n * groups, reciprocalDeviation: deviation + n * groups,
+    kernels.groupNorm.split(
+      affine[n], channels: channels, groups: groups, mean: mean + n * groups,
+      reciprocalDeviation: deviation + n * groups,
       xScale: coefficient(n, 0), xOffset: coefficient(n, 1), gain: coefficient(n, 2), offset: coefficient(n, 3))
   }
   shape.forEachPart(prepare: prepare) { n, part in
     let range = shape.elements(image: n, part: part)
     let sums = partials.pointer + (n * shape.parts + part) * 2 * channels
     withScratch(2 * channels) { scratch in
-      GroupNormKernel.reduceGradient(
+      kernels.groupNorm.reduceGradient(
         pixels: range.count / channels, channels: channels, x.pointer + range.lowerBound, dy.pointer + range.lowerBound,
         xScale: coefficient(n, 0), xOffset: coefficient(n, 1),
         activation: silu ? (Source(coefficient(n, 2)), Source(coefficient(n, 3))) : nil,
@@ -131,18 +132,17 @@ public func groupNormGradient(
     let row = n * channels
     let sums = partials.pointer + n * shape.parts * 2 * channels
     shape.mergeParts(sums, columns: 2 * channels)
-    affine[n].finishGradient(
-      pixels: shape.pixels, channels: channels, groups: groups, reciprocalDeviation: deviation + n * groups,
+    kernels.groupNorm.finishSums(
+      affine[n], pixels: shape.pixels, channels: channels, groups: groups, reciprocalDeviation: deviation + n * groups,
       centeredMean: statistics.centeredChannelMean.pointer + row, xScale: coefficient(n, 0),
       xOffset: coefficient(n, 1), sumDz: sums, sumDzX: sums + channels, dzScale: coefficient(n, 4),
       xGain: coefficient(n, 5), constant: coefficient(n, 6),
-      gradients: (
-        dShift.mutable + row, dWeight.mutable + row, dBias.mutable + row, dModulation.mutable + 2 * row,
-        dModulation.mutable + 2 * row + channels
-      ))
+      gradients: GroupNormChannelGradients(
+        shift: dShift.mutable + row, weight: dWeight.mutable + row, bias: dBias.mutable + row,
+        scale: dModulation.mutable + 2 * row, addend: dModulation.mutable + 2 * row + channels))
   } apply: { n, part in
     let range = shape.elements(image: n, part: part)
-    GroupNormKernel.finishGradient(
+    kernels.groupNorm.finishGradient(
       pixels: range.count / channels, channels: channels, x.pointer + range.lowerBound,
       (silu ? dx.pointer : dy.pointer) + range.lowerBound, dzScale: coefficient(n, 4), xGain: coefficient(n, 5),
       constant: coefficient(n, 6), into: dx.mutable + range.lowerBound)
@@ -173,7 +173,7 @@ private struct GroupNormShape {
   /// The shape of a number for each image and channel.
   var rows: [Int] { [images, channels] }
   /// Pixels of a part: whole stretches.
-  var partPixels: Int { max(65536 / channels / GroupNormKernel.stretch, 1) * GroupNormKernel.stretch }
+  var partPixels: Int { max(65536 / channels / groupNormStretch, 1) * groupNormStretch }
   var parts: Int { max((pixels + partPixels - 1) / partPixels, 1) }
 
   /// The elements of one part of an image of the whole tensor.
@@ -184,8 +184,8 @@ private struct GroupNormShape {
   }
 
   /// Adds the sums of all parts, [parts, columns], to the first, in order.
-  func mergeParts(_ sums: GroupNormKernel.Sums, columns: Int) {
-    for part in 1..<parts { GroupNormKernel.add(columns, sums + part * columns, to: sums) }
+  func mergeParts(_ sums: UnsafeMutablePointer<Double>, columns: Int) {
+    for part in 1..<parts { kernels.groupNorm.add(columns, sums + part * columns, to: sums) }
   }
 
   /// Runs, for every image, `prepare`, then `reduce` on all its parts, then `finish`, then `apply` on the parts.
@@ -238,7 +238,7 @@ private struct GroupNormSums {
     let range = shape.elements(image: image, part: part)
     let sums = partials.pointer + (image * shape.parts + part) * 2 * shape.channels
     withScratch(2 * shape.channels) { scratch in
-      GroupNormKernel.statistics(
+      kernels.groupNorm.statistics(
         pixels: range.count / shape.channels, channels: shape.channels, x.pointer + range.lowerBound, sums: sums,
         squares: sums + shape.channels, scratch: scratch)
     }
@@ -249,7 +249,7 @@ private struct GroupNormSums {
     let (channels, groups) = (shape.channels, shape.groups)
     let sums = partials.pointer + image * shape.parts * 2 * channels
     shape.mergeParts(sums, columns: 2 * channels)
-    GroupNormKernel.finishStatistics(
+    kernels.groupNorm.finishStatistics(
       pixels: shape.pixels, channels: channels, groups: groups, epsilon: epsilon, sums: sums, squares: sums + channels,
       shift: shift.map { $0.pointer + image * channels }, mean: statistics.mean.mutable + image * groups,
       reciprocalDeviation: statistics.reciprocalDeviation.mutable + image * groups,
@@ -258,7 +258,7 @@ private struct GroupNormSums {
 }
 
 /// What surrounds the normalization: a shift before it, weight and bias after it, then an image's modulation.
-private struct GroupNormAffine {
+private struct GroupNormSurroundings {
   let shape: GroupNormShape
   let shift: Tensor?
   let weight: Tensor
@@ -276,10 +276,10 @@ private struct GroupNormAffine {
   }
 
   /// The part of one image.
-  subscript(image: Int) -> GroupNormKernel.Affine {
+  subscript(image: Int) -> GroupNormAffine {
     let channels = shape.channels
     let modulation = modulation.map { $0.pointer + image * 2 * channels }
-    return GroupNormKernel.Affine(
+    return GroupNormAffine(
       shift: shift.map { $0.pointer + image * channels }, weight: weight.pointer, bias: bias.pointer,
       modulation: modulation.map { ($0, $0 + channels) })
   }
@@ -287,8 +287,8 @@ private struct GroupNormAffine {
   /// Everything of one image in one multiplication and addition: x * gain + offset, [N, C] both.
   func fold(_ statistics: GroupNormStatistics, image: Int, gain: Tensor, offset: Tensor) {
     let (row, group) = (image * shape.channels, image * shape.groups)
-    self[image].fold(
-      channels: shape.channels, groups: shape.groups, mean: statistics.mean.pointer + group,
+    kernels.groupNorm.fold(
+      self[image], channels: shape.channels, groups: shape.groups, mean: statistics.mean.pointer + group,
       reciprocalDeviation: statistics.reciprocalDeviation.pointer + group, gain: gain.mutable + row,
       offset: offset.mutable + row)
   }

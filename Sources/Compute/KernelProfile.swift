@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// What this processor does at its best, and what the parts of a convolution reach of it; everything on one thread.
 public enum KernelProfile {
@@ -30,27 +30,27 @@ public enum KernelProfile {
     let packed = winogradWeights(weight, tiles, adjoint: false)
     let epilogue = ConvolutionEpilogue(bias: nil, residual: nil, scale: 1)
     let count = shape.images * tiles.tiles
-    let block = 8 * MatrixMultiply.rowBlock
-    let panels = 0..<MatrixMultiply.panels(shape.outputs)
+    let block = 8 * kernels.rowBlock
+    let panels = 0..<kernels.panels(shape.outputs)
     var result = Winograd()
     result.directFlops = Double(shape.flops)
     result.productFlops = 2 * Double(tiles.positions * count * shape.inputs * shape.outputs)
     let inputs = tiles.positions * tiles.inputStride(tiles: block)
     let products =
-      tiles.positions * tiles.productStride(tiles: block, columns: panels.count * MatrixMultiply.panelColumns)
-    withScratch(inputs + products + Kernels.Winograd.scratchCount(tiles)) { memory in
+      tiles.positions * tiles.productStride(tiles: block, columns: panels.count * kernels.panelColumns)
+    withScratch(inputs + products + kernels.winograd.scratchCount(tiles)) { memory in
       let (v, m, scratch) = (memory, memory + inputs, memory + inputs + products)
       for first in stride(from: 0, to: count, by: block) {
         let some = first..<min(first + block, count)
         result.inputSeconds += seconds {
-          Kernels.Winograd.transformInputs(
+          kernels.winograd.transformInputs(
             tiles, x.pointer, tiles: some, into: v, stride: tiles.inputStride(tiles: some.count), scratch: scratch)
         }
         result.productSeconds += seconds {
-          Kernels.Winograd.multiply(tiles, tiles: some.count, v, packed: packed.pointer, panels: panels, into: m)
+          kernels.winograd.multiply(tiles, tiles: some.count, v, packed: packed.pointer, panels: panels, into: m)
         }
         result.outputSeconds += seconds {
-          Kernels.Winograd.transformOutputs(
+          kernels.winograd.transformOutputs(
             tiles, tiles: some, m, panels: panels, epilogue, into: y.mutable, scratch: scratch)
         }
       }
@@ -58,13 +58,13 @@ public enum KernelProfile {
     return result
   }
 
-  /// Operations a second of OpenBLAS on large matrices, one thread.
-  public static func blasRate() -> Double {
+  /// Operations a second of products of large matrices, one thread.
+  public static func productRate() -> Double {
     let n = 1024
     let a = Tensor(shape: [n, n], repeating: 0.5)
     let product = Tensor(uninitialized: [n, n])
     let time = seconds {
-      BLAS.multiply(rows: n, columns: n, depth: n, a.pointer, n, a.pointer, n, into: product.mutable, n)
+      MatrixProduct.multiply(rows: n, columns: n, depth: n, a.pointer, n, a.pointer, n, into: product.mutable, n)
     }
     return 2 * Double(n * n * n) / time
   }

@@ -1,5 +1,15 @@
+import Diagnostics
+import KernelInterface
 import Kernels
+import Processor
 import Synchronization
+
+#if arch(x86_64)
+  import KernelsV4
+#endif
+
+/// The kernels of this process.
+var kernels: KernelTable { KernelSet.table }
 
 /// How convolutions are computed.
 public enum KernelMode: String, Sendable, CaseIterable {
@@ -38,21 +48,31 @@ public enum KernelSet {
     try $override.withValue(mode, operation: body)
   }
 
-  /// The instruction set that the kernels were built for.
-  public static var instructionSet: String {
-    #if arch(x86_64) && SID_MARCH_V4
-      "x86-64-v4"
-    #elseif arch(x86_64)
-      "x86-64-v3"
-    #elseif arch(arm64)
-      "arm64"
+  /// The kernels that compute: of the set that `InstructionSet.chosen` names when the process first asks.
+  ///
+  /// - Precondition: the processor has a set, and the environment names none that it lacks; stage programs look first.
+  package static let table: KernelTable = {
+    do throws(Failure) {
+      return table(of: try InstructionSet.chosen())
+    } catch {
+      preconditionFailure("\(error)")
+    }
+  }()
+
+  /// The kernels of a set that the processor has.
+  package static func table(of set: InstructionSet) -> KernelTable {
+    #if arch(x86_64)
+      set == .v4 ? KernelsV4.kernelTable : Kernels.kernelTable
     #else
-      "generic"
+      Kernels.kernelTable
     #endif
   }
 
-  /// For example "x86-64-v3 fast, OpenBLAS Haswell".
-  public static var name: String { "\(instructionSet) \(mode.rawValue), OpenBLAS \(BLAS.coreName)" }
+  /// The instruction set of the kernels.
+  public static var instructionSet: String { table.instructionSet }
+
+  /// For example "x86-64-v3 fast".
+  public static var name: String { "\(instructionSet) \(mode.rawValue)" }
 }
 
 extension Threads {
@@ -65,7 +85,7 @@ extension Threads {
     let start = ContinuousClock.now
     forEach(threads * rounds) { _ in
       let product = Tensor(uninitialized: [n, n])
-      BLAS.multiply(rows: n, columns: n, depth: n, a.pointer, n, a.pointer, n, into: product.mutable, n)
+      MatrixProduct.multiply(rows: n, columns: n, depth: n, a.pointer, n, a.pointer, n, into: product.mutable, n)
     }
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     return Double(2 * n * n * n * threads * rounds) / max(seconds, 1e-6)

@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// y = x weight + bias.
 ///
@@ -40,7 +40,7 @@ public func linearInputGradient(_ dy: Tensor, weight: Tensor) -> Tensor {
 public func linearWeightGradient(_ x: Tensor, _ dy: Tensor) -> Tensor {
   let (rows, inputs, outputs) = (x.shape[0], x.shape[1], dy.shape[1])
   let dw = Tensor(uninitialized: [inputs, outputs])
-  BLAS.multiply(
+  MatrixProduct.multiply(
     rows: inputs, columns: outputs, depth: rows, x.pointer, inputs, transposeA: true, dy.pointer, outputs,
     into: dw.mutable, outputs)
   return dw

@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 import Synchronization
 
 /// One step of Adam (Kingma & Ba 2015, arXiv 1412.6980), bias-corrected, without weight decay.
@@ -16,8 +16,8 @@ public struct AdamStep: Sendable {
     (self.beta1, self.beta2, self.epsilon) = (beta1, beta2, epsilon)
   }
 
-  private var kernel: OptimizerKernel.Adam {
-    OptimizerKernel.Adam(
+  private var kernel: AdamCoefficients {
+    AdamCoefficients(
       beta1: beta1, beta2: beta2, stepSize: learningRate / (1 - power(beta1, step)),
       rootCorrection: 1 / (1 - power(beta2, step)).squareRoot(), epsilon: epsilon)
   }
@@ -52,7 +52,7 @@ public struct AdamStep: Sendable {
     let isBroken = Atomic<Bool>(false)
     forEachRange(parameter.count, grain: 1 << 15) { range in
       let i = range.lowerBound
-      let isFinite = OptimizerKernel.staysFinite(
+      let isFinite = kernels.optimizer.staysFinite(
         kernel, range.count, parameter: parameter.pointer + i, gradient: gradient.pointer + i,
         firstMoment: first.map { $0.pointer + i }, secondMoment: secondMoment.pointer + i)
       if !isFinite { isBroken.store(true, ordering: .relaxed) }
@@ -77,7 +77,7 @@ public struct AdamStep: Sendable {
     let first = beta1 == 0 ? nil : firstMoment?.uniquePointer()
     forEachRange(count, grain: 1 << 15) { range in
       let i = range.lowerBound
-      OptimizerKernel.adam(
+      kernels.optimizer.adam(
         kernel, range.count, parameter: value.pointer + i, gradient: gradient.pointer + i,
         firstMoment: first.map { $0.pointer + i }, secondMoment: second.pointer + i,
         average: average.map { ($0.address.pointer + i, $0.beta) })
@@ -91,7 +91,7 @@ public func updateAverage(_ average: inout Tensor, toward value: Tensor, beta: D
   let count = average.count
   let target = average.uniquePointer()
   forEachRange(count, grain: 1 << 15) { range in
-    OptimizerKernel.average(
+    kernels.optimizer.average(
       range.count, target.pointer + range.lowerBound, value: value.pointer + range.lowerBound, beta: Float(beta))
   }
 }

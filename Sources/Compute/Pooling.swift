@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// What a pooling window of 3x3 pixels takes of its pixels.
 package enum PoolingKind: Sendable {
@@ -17,7 +17,7 @@ package enum PoolingKind: Sendable {
   package func callAsFunction(_ x: ChannelSlice, into y: ChannelSlice) {
     let size = x.tensor.shape
     precondition(x.channels.count == y.channels.count, "\(x.channels) into \(y.channels)")
-    let shape = Pooling.Shape(
+    let shape = PoolingShape(
       height: size[1], width: size[2], channels: x.channels.count, inputPixel: x.pixel, outputPixel: y.pixel,
       stride: stride, padding: padding)
     precondition(
@@ -26,8 +26,8 @@ package enum PoolingKind: Sendable {
       let from = x.pointer + image * size[1] * size[2] * x.pixel
       let to = y.mutable + image * shape.outHeight * shape.outWidth * y.pixel
       switch self {
-      case .maximum: Pooling.maximum(shape, rows: rows, from, into: to)
-      case .rectifiedAverage: Pooling.rectifiedAverage(shape, rows: rows, from, into: to)
+      case .maximum: kernels.pooling.maximum(shape, rows: rows, from, into: to)
+      case .rectifiedAverage: kernels.pooling.rectifiedAverage(shape, rows: rows, from, into: to)
       }
     }
   }
@@ -40,7 +40,7 @@ package func meanOverPixels(_ x: Tensor) -> Tensor {
   let (images, pixels, channels) = (x.shape[0], x.shape[1] * x.shape[2], x.shape[3])
   let y = Tensor(uninitialized: [images, channels])
   Threads.forEach(images) { image in
-    Pooling.mean(
+    kernels.pooling.mean(
       pixels: pixels, channels: channels, x.pointer + image * pixels * channels, into: y.mutable + image * channels)
   }
   return y
@@ -59,14 +59,14 @@ package func resizedImages(
   precondition(shape.count == 3 && (shape[2] == 1 || shape[2] == 3), "images of \(shape)")
   let imageBytes = shape.reduce(1, *)
   let images = bytes.count / imageBytes
-  let vertical = BilinearKernel.Axis(size: shape[0], places: places(shape[0]))
-  let horizontal = BilinearKernel.Axis(size: shape[1], places: places(shape[1]))
+  let vertical = BilinearAxis(size: shape[0], places: places(shape[0]))
+  let horizontal = BilinearAxis(size: shape[1], places: places(shape[1]))
   let (height, width) = (places(shape[0]).count, places(shape[1]).count)
   let y = Tensor(uninitialized: [images, height, width, 3])
   bytes.withUnsafeBufferPointer { source in
     guard let base = source.baseAddress else { return }
     forEachPart(images: images, rows: height) { image, rows in
-      BilinearKernel.resize(
+      kernels.pooling.resize(
         vertical, horizontal, channels: shape[2], width: shape[1], rows: rows, base + image * imageBytes, scale: scale,
         offset: offset, into: y.mutable + image * height * width * 3)
     }

@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 import Synchronization
 
 /// The weights of a convolution in the form that its kernel reads: transformed, and packed into panels.

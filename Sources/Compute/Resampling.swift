@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 
 /// A separable depthwise filter that halves or doubles the resolution, with its padding.
 public struct ResamplingFilter: Sendable, Equatable {
@@ -55,21 +55,21 @@ public func upsampleGradient(_ dy: Tensor, _ filter: ResamplingFilter, inputShap
 }
 
 private func reduce(_ x: Tensor, to shape: [Int], taps: [Float], padding: Int) -> Tensor {
-  resample(x, to: shape, taps: taps, padding: padding, ResamplingKernel.reduce)
+  resample(x, to: shape, taps: taps, padding: padding, kernels.resampling.reduce)
 }
 
 private func spread(_ x: Tensor, to shape: [Int], taps: [Float], padding: Int) -> Tensor {
-  resample(x, to: shape, taps: taps, padding: padding, ResamplingKernel.spread)
+  resample(x, to: shape, taps: taps, padding: padding, kernels.resampling.spread)
 }
 
 /// Filters all images, a few rows of the result at a time.
 private func resample(
   _ x: Tensor, to shape: [Int], taps: [Float], padding: Int,
-  _ kernel: (ResamplingKernel.Shape, Range<Int>, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+  _ kernel: (ResamplingShape, Range<Int>, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
 ) -> Tensor {
   let y = Tensor(uninitialized: shape)
   let (source, target) = (x.shape.dropFirst().reduce(1, *), shape.dropFirst().reduce(1, *))
-  let filter = ResamplingKernel.Shape(
+  let filter = ResamplingShape(
     height: x.shape[1], width: x.shape[2], channels: x.shape[3], outWidth: shape[2], taps: taps, padding: padding)
   let rows = max(1, min(shape[1], 16384 / max(shape[2] * shape[3], 1)))
   let parts = (shape[1] + rows - 1) / rows

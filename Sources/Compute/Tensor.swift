@@ -1,4 +1,4 @@
-import Kernels
+import KernelInterface
 import Synchronization
 
 /// A dense float32 array in row-major order.
@@ -197,7 +197,7 @@ extension Tensor {
   package func convolutionWeights(outputs: Int, inputs: Int, taps: Int) -> Tensor {
     precondition(count == outputs * inputs * taps, "\(shape) for \(outputs) x \(inputs) x \(taps) weights")
     let result = Tensor(uninitialized: [taps, inputs, outputs])
-    TransposeKernel.convolution(
+    kernels.transpose.convolution(
       outputs: outputs, inputs: 0..<inputs, totalInputs: inputs, taps: taps, pointer, into: result.mutable)
     return result
   }
@@ -209,7 +209,7 @@ extension Tensor {
     let parts = (rows + grain - 1) / grain
     Threads.forEach(shape[0] * parts) { chunk in
       let (base, first) = (chunk / parts * rows * columns, chunk % parts * grain)
-      TransposeKernel.apply(
+      kernels.transpose.apply(
         rows: first..<min(first + grain, rows), totalRows: rows, columns: columns, pointer + base,
         into: result.mutable + base)
     }

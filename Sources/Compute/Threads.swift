@@ -9,26 +9,11 @@ public enum Threads {
   private static let limit = Atomic<Int>(1)
   private static let pool = WorkerPool()
 
-  /// The number of threads that operations use. OpenBLAS itself is held to one thread; ours run around it.
+  /// The number of threads that operations use.
   public static var count: Int { limit.load(ordering: .relaxed) }
 
   /// Sets the number of threads, at least one.
-  ///
-  /// The first call also multiplies one large matrix on each thread: OpenBLAS sets up its buffers then, and a process
-  /// that never ran a large product runs small ones at a fraction of their speed.
-  public static func use(_ count: Int) {
-    limit.store(max(1, count), ordering: .relaxed)
-    _ = warmUp
-  }
-
-  private static let warmUp: Void = {
-    let n = 512
-    let operand = Tensor(shape: [n, n], repeating: 0.5)
-    DispatchQueue.concurrentPerform(iterations: Threads.count) { _ in
-      let product = Tensor(uninitialized: [n, n])
-      BLAS.multiply(rows: n, columns: n, depth: n, operand.pointer, n, operand.pointer, n, into: product.mutable, n)
-    }
-  }()
+  public static func use(_ count: Int) { limit.store(max(1, count), ordering: .relaxed) }
 
   /// Calls `body` once for each chunk, on up to `count` threads. Chunks may run in any order.
   ///

@@ -1,5 +1,5 @@
 import Foundation
-import Kernels
+import KernelInterface
 
 /// An affine map of the plane: (x, y) to (xx x + xy y + tx, yx x + yy y + ty).
 public struct AffineMap: Sendable, Equatable {
@@ -63,7 +63,7 @@ public struct ReflectPadding: Sendable, Equatable {
     let (centreX, centreY) = (Double(width - 1) / 2, Double(height - 1) / 2)
     let corners = warps.flatMap { $0.source.corners(halfWidth: centreX, halfHeight: centreY) }
     func margin(_ farthest: Double?, _ centre: Double, _ size: Int) -> Int {
-      let overhang = (farthest ?? 0) + Double(WarpKernel.reach) - centre
+      let overhang = (farthest ?? 0) + Double(WarpFilter.reach) - centre
       return Int(min(max(overhang, 0), Double(size - 1)).rounded(.up))
     }
     left = margin(corners.map { -$0.x }.max(), centreX, width)
@@ -92,9 +92,9 @@ public func warped(_ images: Tensor, _ warps: [ImageWarp], padding: ReflectPaddi
   let size = height * width * channels
   let result = Tensor(uninitialized: images.shape)
   Threads.forEach(warps.count) { n in
-    let shape = WarpKernel.Shape(warps[n], padding, height: height, width: width, channels: channels)
+    let shape = WarpShape(warps[n], padding, height: height, width: width, channels: channels)
     let scratch = Tensor(uninitialized: [shape.scratchFloats])
-    WarpKernel.apply(shape, images.pointer + n * size, into: result.mutable + n * size, scratch: scratch.mutable)
+    kernels.warp.apply(shape, images.pointer + n * size, into: result.mutable + n * size, scratch: scratch.mutable)
   }
   return result
 }
@@ -123,7 +123,7 @@ public func warpCost(height: Int, width: Int, channels: Int) -> (flops: Double, 
   let farthest = ReflectPadding(left: width - 1, right: width - 1, top: height - 1, bottom: height - 1)
   var warp = ImageWarp()
   warp.source = .scale(3, 3)
-  let shape = WarpKernel.Shape(warp, farthest, height: height, width: width, channels: channels)
+  let shape = WarpShape(warp, farthest, height: height, width: width, channels: channels)
   // Six taps to double, two bilinear steps and twelve taps to halve, for at most nine times four pixels.
   return (Double(12 * shape.scratchFloats), shape.scratchFloats)
 }
@@ -134,10 +134,10 @@ extension ReflectPadding {
   }
 }
 
-extension WarpKernel.Shape {
+extension WarpShape {
   /// The map from the output at twice the resolution, with the reach of the filter around it, to the doubled image.
   fileprivate init(_ warp: ImageWarp, _ padding: ReflectPadding, height: Int, width: Int, channels: Int) {
-    let (columns, rows) = (width + WarpKernel.reach, height + WarpKernel.reach)
+    let (columns, rows) = (width + WarpFilter.reach, height + WarpFilter.reach)
     // Pixel j has its centre at j + 1/2 from the left edge. Doubling puts the image's own centre half a pixel off.
     let half = AffineMap.translation(-0.5, -0.5)
     let doubled = half * .scale(2, 2) * warp.source * .scale(0.5, 0.5) * .translation(0.5, 0.5)

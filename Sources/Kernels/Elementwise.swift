@@ -1,41 +1,36 @@
-/// Chains of elementwise arithmetic, one pass over memory each.
-public enum Elementwise {
-  /// y = (a + b) * scale.
-  public static func addScaled(_ count: Int, _ a: Source, _ b: Source, scale: Float, into y: Target) {
+import CVector
+import KernelInterface
+
+enum Elementwise: ElementwiseKernels {
+  static func addScaled(_ count: Int, _ a: Source, _ b: Source, scale: Float, into y: Target) {
     let s = Vector(repeating: scale)
     map(count, a, b, into: y) { ($0 + $1) * s }
   }
 
-  /// y = a * scale.
-  public static func scale(_ count: Int, _ a: Source, by scale: Float, into y: Target) {
+  static func scale(_ count: Int, _ a: Source, by scale: Float, into y: Target) {
     let s = Vector(repeating: scale)
     map(count, a, into: y) { $0 * s }
   }
 
-  /// y = a * alpha + b * beta.
-  public static func combine(_ count: Int, _ a: Source, _ alpha: Float, _ b: Source, _ beta: Float, into y: Target) {
+  static func combine(_ count: Int, _ a: Source, _ alpha: Float, _ b: Source, _ beta: Float, into y: Target) {
     let s = Vector(repeating: alpha)
     let t = Vector(repeating: beta)
     map(count, a, b, into: y) { multiplyAdd($0, s, $1 * t) }
   }
 
-  /// y = x * sigmoid(x).
-  public static func silu(_ count: Int, _ x: Source, into y: Target) {
+  static func silu(_ count: Int, _ x: Source, into y: Target) {
     map(count, x, into: y) { $0 * sigmoid($0) }
   }
 
-  /// dx = dy * d silu(x) / dx.
-  public static func siluGradient(_ count: Int, _ x: Source, _ dy: Source, into dx: Target) {
-    map(count, x, dy, into: dx) { Kernels.siluGradient($0, $1) }
+  static func siluGradient(_ count: Int, _ x: Source, _ dy: Source, into dx: Target) {
+    map(count, x, dy, into: dx) { gradientOfSiLU($0, $1) }
   }
 
-  /// y = max(x, 0); a number that is none stays none.
-  public static func relu(_ count: Int, _ x: Source, into y: Target) {
+  static func relu(_ count: Int, _ x: Source, into y: Target) {
     map(count, x, into: y) { rectified($0) }
   }
 
-  /// rows x columns: y[r, c] = (x[r, c] + bias[c] + residual[r, c]) * scale; x may be y.
-  public static func finish(
+  static func finish(
     rows: Int, columns: Int, _ x: Source, bias: Source?, residual: Source?, scale: Float, into y: Target
   ) {
     let s = Vector(repeating: scale)
@@ -50,8 +45,7 @@ public enum Elementwise {
     }
   }
 
-  /// rows x columns: y[r, c] = x[r, c] + bias[c], or max of that and 0; rows `xStride` and `yStride` apart.
-  public static func finishPart(
+  static func finishPart(
     rows: Int, columns: Int, _ x: Source, _ xStride: Int, bias: Source, rectifies: Bool, into y: Target, _ yStride: Int
   ) {
     for r in 0..<rows {
@@ -64,11 +58,10 @@ public enum Elementwise {
     }
   }
 
-  /// sums[c] += sum over rows of x[r, c].
-  public static func addColumnSums(rows: Int, columns: Int, _ x: Source, to sums: Target) {
+  static func addColumnSums(rows: Int, columns: Int, _ x: Source, to sums: Target) {
     forEachRowGroup(rows) { row, count in
       let group = x + row &* columns
-      for8(columns) { c, n in
+      forEachGroup(columns) { c, n in
         if count == 4 {
           let first = read(group + c, n) + read(group + (columns &+ c), n)
           let second = read(group + (2 &* columns &+ c), n) + read(group + (3 &* columns &+ c), n)
@@ -82,8 +75,7 @@ public enum Elementwise {
     }
   }
 
-  /// Whether every element is a finite number.
-  public static func allFinite(_ count: Int, _ x: Source) -> Bool {
+  static func allFinite(_ count: Int, _ x: Source) -> Bool {
     // x - x is zero for finite numbers and none for all others.
     var sum = Vector(repeating: 0)
     var rest: Float = 0
@@ -93,6 +85,6 @@ public enum Elementwise {
     } tail: { i, n in
       for j in 0..<n { rest += x[i + j] - x[i + j] }
     }
-    return sum.sum() == 0 && rest == 0
+    return sid_sum(sum) == 0 && rest == 0
   }
 }

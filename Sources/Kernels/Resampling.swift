@@ -1,28 +1,7 @@
-/// Separable depthwise filtering with a change of resolution by two, of rows of one NHWC image.
-public enum ResamplingKernel {
-  /// The two resolutions and the filter between them.
-  public struct Shape {
-    let height: Int, width: Int, channels: Int
-    let outWidth: Int
-    let taps: [Float]
-    let padding: Int
+import KernelInterface
 
-    /// - Parameters:
-    ///   - height, width, channels: of the input.
-    ///   - outWidth: width of the output.
-    ///   - taps: the filter in one direction.
-    ///   - padding: zeros around the larger of the two images.
-    public init(height: Int, width: Int, channels: Int, outWidth: Int, taps: [Float], padding: Int) {
-      (self.height, self.width, self.channels, self.outWidth) = (height, width, channels, outWidth)
-      (self.taps, self.padding) = (taps, padding)
-    }
-  }
-
-  /// out[oy, ox, c] = sum over i, j of taps[i] taps[j] x[2 oy + i - padding, 2 ox + j - padding, c], zeros outside.
-  /// - Parameters:
-  ///   - rows: of the output.
-  ///   - y: the whole output, of which these rows are written.
-  public static func reduce(_ s: Shape, rows: Range<Int>, _ x: Source, into y: Target) {
+enum ResamplingKernel: ResamplingKernels {
+  static func reduce(_ s: ResamplingShape, rows: Range<Int>, _ x: Source, into y: Target) {
     let stride = s.width &* s.channels
     if s.padding == 0, s.taps.count == 2, s.taps[0] == s.taps[1], 2 &* rows.upperBound <= s.height,
       2 &* s.outWidth <= s.width
@@ -47,10 +26,7 @@ public enum ResamplingKernel {
     }
   }
 
-  /// The adjoint of `reduce`: every input pixel is spread over the output with the weights of the filter.
-  ///
-  /// out[y, x, c] = sum over the pixels (iy, ix) with y = 2 iy + i - padding, x = 2 ix + j - padding.
-  public static func spread(_ s: Shape, rows: Range<Int>, _ x: Source, into y: Target) {
+  static func spread(_ s: ResamplingShape, rows: Range<Int>, _ x: Source, into y: Target) {
     forEachPixel(s, rows, y) { oy, ox, inputs in
       for i in 0..<s.taps.count where (oy &+ s.padding &- i) & 1 == 0 {
         let row = (oy &+ s.padding &- i) >> 1
@@ -80,7 +56,7 @@ public enum ResamplingKernel {
   /// Lets `gather` collect the inputs of every pixel of some rows, and sums them.
   @inline(__always)
   private static func forEachPixel(
-    _ s: Shape, _ rows: Range<Int>, _ y: Target, _ gather: (Int, Int, inout Inputs) -> Void
+    _ s: ResamplingShape, _ rows: Range<Int>, _ y: Target, _ gather: (Int, Int, inout Inputs) -> Void
   ) {
     withInputs(atMost: s.taps.count &* s.taps.count) { inputs in
       for oy in rows {
@@ -113,7 +89,7 @@ public enum ResamplingKernel {
       return
     }
     // Four vectors at a time, so that a pixel's address and weight are looked up once for all of them.
-    let whole = channels & ~31
+    let whole = channels & ~(4 &* lanes &- 1)
     var c = 0
     while c < whole {
       var (a, b) = (Vector(repeating: 0), Vector(repeating: 0))
@@ -122,17 +98,17 @@ public enum ResamplingKernel {
         let pixel = inputs.pixels[k] + c
         let weight = Vector(repeating: inputs.weights[k])
         a = multiplyAdd(load(pixel), weight, a)
-        b = multiplyAdd(load(pixel + 8), weight, b)
-        d = multiplyAdd(load(pixel + 16), weight, d)
-        e = multiplyAdd(load(pixel + 24), weight, e)
+        b = multiplyAdd(load(pixel + lanes), weight, b)
+        d = multiplyAdd(load(pixel + 2 &* lanes), weight, d)
+        e = multiplyAdd(load(pixel + 3 &* lanes), weight, e)
       }
       store(a, y + c)
-      store(b, y + (c &+ 8))
-      store(d, y + (c &+ 16))
-      store(e, y + (c &+ 24))
-      c &+= 32
+      store(b, y + (c &+ lanes))
+      store(d, y + (c &+ 2 &* lanes))
+      store(e, y + (c &+ 3 &* lanes))
+      c &+= 4 &* lanes
     }
-    for8(channels &- whole) { i, n in
+    forEachGroup(channels &- whole) { i, n in
       var total = Vector(repeating: 0)
       for k in 0..<inputs.count {
         total = multiplyAdd(
@@ -151,7 +127,7 @@ public enum ResamplingKernel {
       let upper = x + 2 &* ox &* channels
       let lower = upper + stride
       let out = y + ox &* channels
-      for8(channels) { c, n in
+      forEachGroup(channels) { c, n in
         let top = read(upper + c, n) + read(upper + (channels &+ c), n)
         let bottom = read(lower + c, n) + read(lower + (channels &+ c), n)
         write((top + bottom) * factor, out + c, n)

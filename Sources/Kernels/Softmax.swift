@@ -1,13 +1,8 @@
-/// Softmax over the rows of a strip of attention weights.
-public enum SoftmaxKernel {
-  /// In place: x[r, :] = e^(scale (x[r, :] - max of the row)), and the reciprocal of each row's sum.
-  ///
-  /// What uses the strip multiplies by the reciprocals afterwards, where there is less to multiply.
-  /// - Parameters:
-  ///   - x: [rows, columns], rows `stride` apart.
-  ///   - reciprocals: [rows], written.
-  public static func exponentials(rows: Int, columns: Int, scale: Float, _ x: Target, stride: Int, reciprocals: Target)
-  {
+import CVector
+import KernelInterface
+
+enum SoftmaxKernel: SoftmaxKernels {
+  static func exponentials(rows: Int, columns: Int, scale: Float, _ x: Target, stride: Int, reciprocals: Target) {
     let factor = Vector(repeating: scale)
     for r in 0..<rows {
       let row = x + r &* stride
@@ -22,12 +17,11 @@ public enum SoftmaxKernel {
         storeTail(exponential(multiplyAdd(loadTail(Source(row) + c, n), factor, offset)), row + c, n)
         for i in 0..<n { rest += row[c + i] }
       }
-      reciprocals[r] = 1 / (total.sum() + rest)
+      reciprocals[r] = 1 / (sid_sum(total) + rest)
     }
   }
 
-  /// y[r, :] = x[r, :] * factors[r].
-  public static func scaleRows(
+  static func scaleRows(
     rows: Int, columns: Int, _ x: Source, stride: Int, by factors: Source, into y: Target, stride outStride: Int
   ) {
     for r in 0..<rows {
@@ -36,13 +30,7 @@ public enum SoftmaxKernel {
     }
   }
 
-  /// In place: the weights y from their exponentials, and from the gradient dy that of what the softmax was taken of,
-  /// scale * y * (dy - sum(y dy)).
-  /// - Parameters:
-  ///   - weights: [rows, columns], exponentials, rows `stride` apart; becomes y.
-  ///   - reciprocals: [rows].
-  ///   - dy: [rows, columns], rows `stride` apart; becomes the result.
-  public static func gradient(
+  static func gradient(
     rows: Int, columns: Int, scale: Float, weights: Target, reciprocals: Source, _ dy: Target, stride: Int
   ) {
     let factor = Vector(repeating: scale)
@@ -50,13 +38,13 @@ public enum SoftmaxKernel {
       let (y, d) = (weights + r &* stride, dy + r &* stride)
       let reciprocal = Vector(repeating: reciprocals[r])
       var products = Vector(repeating: 0)
-      for8(columns) { c, n in
+      forEachGroup(columns) { c, n in
         // Unused lanes of the last group hold zeros.
         let weight = read(Source(y) + c, n) * reciprocal
         write(weight, y + c, n)
         products = multiplyAdd(weight, read(Source(d) + c, n), products)
       }
-      let mean = Vector(repeating: products.sum())
+      let mean = Vector(repeating: sid_sum(products))
       map(columns, y, d, into: d) { factor * $0 * ($1 - mean) }
     }
   }
@@ -71,6 +59,6 @@ public enum SoftmaxKernel {
     } tail: { i, n in
       for j in 0..<n { rest = max(rest, x[i + j]) }
     }
-    return max(largest.max(), rest)
+    return max(sid_largest(largest), rest)
   }
 }

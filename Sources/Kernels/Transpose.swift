@@ -1,13 +1,7 @@
-/// Exchange of rows and columns.
-public enum TransposeKernel {
-  /// y[c, r] = x[r, c] for some rows of a matrix, in squares that stay in cache.
-  ///
-  /// - Parameters:
-  ///   - rows: which rows of x.
-  ///   - totalRows: rows of x in all, the length of a row of y.
-  ///   - columns: of x.
-  ///   - x, y: the whole matrices.
-  public static func apply(rows: Range<Int>, totalRows: Int, columns: Int, _ x: Source, into y: Target) {
+import KernelInterface
+
+enum TransposeKernel: TransposeKernels {
+  static func apply(rows: Range<Int>, totalRows: Int, columns: Int, _ x: Source, into y: Target) {
     let side = 16
     var firstRow = rows.lowerBound
     while firstRow < rows.upperBound {
@@ -25,12 +19,7 @@ public enum TransposeKernel {
     }
   }
 
-  /// Weights of a convolution from [outputs, totalInputs, taps] to [taps, inputs, outputs].
-  ///
-  /// A column of x, which is one tap of one input, becomes a row of y. Sixteen rows of x are read side by side, each in
-  /// order, and give one cache line of y.
-  /// - Parameter inputs: which inputs.
-  public static func convolution(
+  static func convolution(
     outputs: Int, inputs: Range<Int>, totalInputs: Int, taps: Int, _ x: Source, into y: Target
   ) {
     let side = 16

@@ -1,12 +1,20 @@
 import CVector
+import KernelInterface
 
-/// Eight float32 lanes: one AVX2 register.
-@usableFromInline typealias Vector = SIMD8<Float>
+/// As many float32 lanes as a register of the instruction set that this folder is built for has: it is built once for each,
+/// with SID_WIDE and SID_LANES=16 for AVX-512.
+#if SID_WIDE
+  typealias Vector = SIMD16<Float>
+  typealias VectorBits = SIMD16<UInt32>
+  typealias VectorKeys = SIMD16<UInt64>
+#else
+  typealias Vector = SIMD8<Float>
+  typealias VectorBits = SIMD8<UInt32>
+  typealias VectorKeys = SIMD8<UInt64>
+#endif
 
-/// Read-only and writable float32 memory.
-public typealias Source = UnsafePointer<Float>
-/// Writable float32 memory.
-public typealias Target = UnsafeMutablePointer<Float>
+/// Lanes of a vector.
+@inline(__always) var lanes: Int { MemoryLayout<Vector>.size / MemoryLayout<Float>.size }
 
 @inline(__always) func load(_ p: Source) -> Vector {
   UnsafeRawPointer(p).loadUnaligned(as: Vector.self)
@@ -20,21 +28,27 @@ public typealias Target = UnsafeMutablePointer<Float>
   UnsafeMutableRawPointer(p).storeBytes(of: v, as: Vector.self)
 }
 
-/// The first `count` (1 to 7) lanes from memory, the others zero.
+/// The first `count` lanes from memory, fewer than all, the others zero.
 @inline(__always) func loadTail(_ p: Source, _ count: Int) -> Vector {
-  var v = Vector(repeating: 0)
-  for i in 0..<count { v[i] = p[i] }
-  return v
+  sid_load_part(p, Int32(truncatingIfNeeded: count))
 }
 
-/// Writes the first `count` (1 to 7) lanes.
+/// Writes the first `count` lanes, fewer than all.
 @inline(__always) func storeTail(_ v: Vector, _ p: Target, _ count: Int) {
-  for i in 0..<count { p[i] = v[i] }
+  sid_store_part(p, v, Int32(truncatingIfNeeded: count))
+}
+
+/// The first `n` lanes.
+@inline(__always) func read(_ p: Source, _ n: Int) -> Vector { n == lanes ? load(p) : loadTail(p, n) }
+
+/// Writes the first `n` lanes.
+@inline(__always) func write(_ v: Vector, _ p: Target, _ n: Int) {
+  if n == lanes { store(v, p) } else { storeTail(v, p, n) }
 }
 
 /// a * b + c in one rounding.
 @inline(__always) func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector {
-  sid_fma8(a, b, c)
+  sid_multiply_add(a, b, c)
 }
 
 /// max(x, 0); a number that is none stays none.
@@ -73,7 +87,7 @@ public typealias Target = UnsafeMutablePointer<Float>
   let low = multiplyAdd(Vector(repeating: -1.666_666_545_9e-1), r, Vector(repeating: 5.000_000_120_1e-1))
   let p = multiplyAdd(multiplyAdd(multiplyAdd(high, square, middle), square, low), square, -r)
   let power = unsafeBitCast(
-    unsafeBitCast(shifted, to: SIMD8<UInt32>.self) &<< SIMD8<UInt32>(repeating: 23), to: Vector.self)
+    unsafeBitCast(shifted, to: VectorBits.self) &<< VectorBits(repeating: 23), to: Vector.self)
   return multiplyAdd(p, power, power)
 }
 
@@ -83,7 +97,7 @@ public typealias Target = UnsafeMutablePointer<Float>
 }
 
 /// dy * d (x sigmoid(x)) / dx = dy s (1 + x (1 - s)), s the sigmoid.
-@inline(__always) func siluGradient(_ x: Vector, _ dy: Vector) -> Vector {
+@inline(__always) func gradientOfSiLU(_ x: Vector, _ dy: Vector) -> Vector {
   let one = Vector(repeating: 1)
   let t = confined(x)
   let e = confinedExponential(t)
@@ -92,18 +106,18 @@ public typealias Target = UnsafeMutablePointer<Float>
   return (dy * s) * multiplyAdd(t * e, s, one)
 }
 
-/// Runs `vector` over whole groups of eight elements and `tail` over the rest.
+/// Runs `vector` over whole groups of as many elements as a vector has and `tail` over the rest.
 @inline(__always) func forEachVector(_ count: Int, _ vector: (Int) -> Void, tail: (Int, Int) -> Void) {
-  let whole = count & ~7
+  let whole = count & ~(lanes &- 1)
   var i = 0
   while i < whole {
     vector(i)
-    i &+= 8
+    i &+= lanes
   }
   if whole < count { tail(whole, count &- whole) }
 }
 
-/// Applies a function of eight lanes to `count` elements; unused lanes of the last group hold zeros.
+/// Applies a function of vectors to `count` elements; unused lanes of the last group hold zeros.
 @inline(__always) func map(_ count: Int, _ a: Source, into y: Target, _ f: (Vector) -> Vector) {
   forEachVector(count) { i in
     store(f(load(a + i)), y + i)
@@ -130,4 +144,26 @@ public typealias Target = UnsafeMutablePointer<Float>
   } tail: { i, n in
     storeTail(f(loadTail(a + i, n), loadTail(b + i, n), loadTail(c + i, n)), y + i, n)
   }
+}
+
+/// Calls `body` with the start of each group of as many elements as a vector has and its length, less for the last.
+@inline(__always) func forEachGroup(_ count: Int, _ body: (Int, Int) -> Void) {
+  let whole = count & ~(lanes &- 1)
+  var i = 0
+  while i < whole {
+    body(i, lanes)
+    i &+= lanes
+  }
+  if whole < count { body(whole, count &- whole) }
+}
+
+/// Calls `body` with the start of each group of four rows and its length (4, or less for the last).
+@inline(__always) func forEachRowGroup(_ rows: Int, _ body: (Int, Int) -> Void) {
+  let whole = rows & ~3
+  var row = 0
+  while row < whole {
+    body(row, 4)
+    row &+= 4
+  }
+  if whole < rows { body(whole, rows &- whole) }
 }

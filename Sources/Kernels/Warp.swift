@@ -1,12 +1,6 @@
-/// Resampling of one NHWC image under an affine map, without aliasing: reflected borders, twice the resolution by the
-/// low-pass filter of the sym6 wavelet, bilinear samples of that, half the resolution by the same filter (Karras et al.
-/// 2020, arXiv 2006.06676, appendix B; EDM uses it, arXiv 2206.00364, appendix F.2).
-public enum WarpKernel {
-  /// The length of the filter.
-  public static let tapCount = 12
-  /// Pixels that the filters need on each side of an image at its own resolution.
-  public static let reach = tapCount / 2
+import KernelInterface
 
+enum WarpKernel: WarpKernels {
   /// sym6's low-pass filter.
   static let taps: [Float] = [
     0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633, 0.4910559419267466,
@@ -14,101 +8,14 @@ public enum WarpKernel {
     0.0017677118642428036, -0.007800708325034148,
   ]
 
-  /// One direction of an image with its borders, and the part of its doubled resolution that is looked at.
-  ///
-  /// Positions in the doubled image count from the first pixel of the image itself; the borders are around them.
-  public struct Axis: Sendable {
-    let size: Int
-    let before: Int, after: Int
-    let isFlipped: Bool
-    let box: Range<Int>
-
-    /// - Parameters:
-    ///   - size: pixels.
-    ///   - before, after: reflected pixels on each side, less than `size`; beyond them are zeros.
-    ///   - isFlipped: whether the image is mirrored first.
-    ///   - reached: the least and the greatest position in the doubled image that is looked at.
-    public init(size: Int, before: Int, after: Int, isFlipped: Bool, reached: ClosedRange<Double>) {
-      (self.size, self.before, self.after, self.isFlipped) = (size, before, after, isFlipped)
-      // One zero on each side is enough for all the zeros beyond it.
-      let (lowest, highest) = (Double(-2 * before - 1), Double(2 * (size + after)))
-      let first = Int(min(max(reached.lowerBound.rounded(.down), lowest), highest))
-      let last = Int(min(max(reached.upperBound.rounded(.down), lowest), highest))
-      // The last sample lies between `last` and the next pixel.
-      box = first..<last + 3
-    }
-
-    /// Positions in the box between which samples may lie.
-    var limits: (low: Double, high: Double) { (Double(box.lowerBound), Double(box.upperBound - 2)) }
-
-    /// Lists the pixels from which a position of the doubled image is filtered; none beyond the borders.
-    @inline(__always)
-    func gather(_ position: Int, _ filter: Source, _ inputs: inout ResamplingKernel.Inputs, _ line: (Int) -> Source) {
-      inputs.count = 0
-      if position < -2 &* before || position >= 2 &* (size &+ after) { return }
-      let odd = position & 1
-      let first = (position >> 1) &- 3 &+ odd
-      for t in 0..<6 {
-        let padded = first &+ t
-        if padded < -before || padded >= size &+ after { continue }
-        var pixel = padded < 0 ? -padded : padded
-        if pixel >= size { pixel = 2 &* (size &- 1) &- pixel }
-        inputs.add(line(isFlipped ? size &- 1 &- pixel : pixel), filter[11 &- 2 &* t &- odd])
-      }
-    }
-  }
-
-  /// Where the samples of the doubled output lie: column j and row i at (xx j + xy i + x, yx j + yy i + y).
-  public struct Positions: Sendable {
-    let xx: Double, xy: Double, x: Double
-    let yx: Double, yy: Double, y: Double
-
-    /// - Parameters: the coefficients of the map, in positions of the doubled image.
-    public init(xx: Double, xy: Double, x: Double, yx: Double, yy: Double, y: Double) {
-      (self.xx, self.xy, self.x, self.yx, self.yy, self.y) = (xx, xy, x, yx, yy, y)
-    }
-  }
-
-  /// What is done to one image.
-  public struct Shape: Sendable {
-    let horizontal: Axis, vertical: Axis
-    let channels: Int
-    let positions: Positions
-
-    /// - Parameters:
-    ///   - horizontal, vertical: the two directions of the image.
-    ///   - channels: floats of a pixel.
-    ///   - positions: where the output looks.
-    public init(horizontal: Axis, vertical: Axis, channels: Int, positions: Positions) {
-      (self.horizontal, self.vertical, self.channels, self.positions) = (horizontal, vertical, channels, positions)
-    }
-
-    /// Columns and rows of the doubled output with what the filter needs around it.
-    var sampledWidth: Int { 2 * (horizontal.size + reach) }
-    var sampledHeight: Int { 2 * (vertical.size + reach) }
-    /// A pixel is read and written four floats at a time, so lines end in three more.
-    var slack: Int { 4 }
-    var columnsFloats: Int { horizontal.size * vertical.box.count * channels + slack }
-    var doubledFloats: Int { horizontal.box.count * vertical.box.count * channels + slack }
-    var sampledFloats: Int { sampledWidth * sampledHeight * channels + slack }
-    var lineFloats: Int { sampledWidth * channels + slack }
-
-    /// Floats of memory that `apply` works in.
-    public var scratchFloats: Int { columnsFloats + doubledFloats + sampledFloats + lineFloats }
-  }
-
-  /// - Parameters:
-  ///   - x: the image, [H, W, C].
-  ///   - y: the output, of the same shape.
-  ///   - scratch: `scratchFloats` floats.
-  public static func apply(_ s: Shape, _ x: Source, into y: Target, scratch: Target) {
+  static func apply(_ s: WarpShape, _ x: Source, into y: Target, scratch: Target) {
     let columns = scratch
     let doubled = columns + s.columnsFloats
     let sampled = doubled + s.doubledFloats
     let line = sampled + s.sampledFloats
     taps.withUnsafeBufferPointer { taps in
       let filter = taps.baseAddress.unsafelyUnwrapped
-      ResamplingKernel.withInputs(atMost: tapCount) { inputs in
+      ResamplingKernel.withInputs(atMost: WarpFilter.tapCount) { inputs in
         doubleRows(s, filter, x, into: columns, line: line, &inputs)
         doubleColumns(s, filter, columns, into: doubled, &inputs)
         for row in 0..<s.sampledHeight {
@@ -121,7 +28,7 @@ public enum WarpKernel {
 
   /// Twice the rows, turned so that the other direction is contiguous too: [W, rows, C].
   private static func doubleRows(
-    _ s: Shape, _ filter: Source, _ x: Source, into columns: Target, line: Target,
+    _ s: WarpShape, _ filter: Source, _ x: Source, into columns: Target, line: Target,
     _ inputs: inout ResamplingKernel.Inputs
   ) {
     let (width, channels) = (s.horizontal.size, s.channels)
@@ -138,7 +45,7 @@ public enum WarpKernel {
 
   /// Twice the columns: [columns, rows, C].
   private static func doubleColumns(
-    _ s: Shape, _ filter: Source, _ x: Source, into doubled: Target, _ inputs: inout ResamplingKernel.Inputs
+    _ s: WarpShape, _ filter: Source, _ x: Source, into doubled: Target, _ inputs: inout ResamplingKernel.Inputs
   ) {
     let count = s.vertical.box.count &* s.channels
     for column in 0..<s.horizontal.box.count {
@@ -148,7 +55,7 @@ public enum WarpKernel {
   }
 
   /// One row of bilinear samples.
-  private static func sample(_ s: Shape, _ doubled: Source, row: Int, into y: Target) {
+  private static func sample(_ s: WarpShape, _ doubled: Source, row: Int, into y: Target) {
     let rows = s.vertical.box.count
     let (left, top) = (s.horizontal.box.lowerBound, s.vertical.box.lowerBound)
     let (inX, inY) = (s.horizontal.limits, s.vertical.limits)
@@ -175,7 +82,7 @@ public enum WarpKernel {
 
   /// Half the resolution, without what the filter needed around the image.
   private static func halve(
-    _ s: Shape, _ filter: Source, _ x: Source, into y: Target, line: Target, _ inputs: inout ResamplingKernel.Inputs
+    _ s: WarpShape, _ filter: Source, _ x: Source, into y: Target, line: Target, _ inputs: inout ResamplingKernel.Inputs
   ) {
     let (width, channels) = (s.horizontal.size, s.channels)
     let stride = s.sampledWidth &* channels
@@ -183,14 +90,14 @@ public enum WarpKernel {
       let output = memory.baseAddress.unsafelyUnwrapped
       for row in 0..<s.vertical.size {
         inputs.count = 0
-        for k in 0..<tapCount { inputs.add(x + (2 &* row &+ 1 &+ k) &* stride, filter[k]) }
+        for k in 0..<WarpFilter.tapCount { inputs.add(x + (2 &* row &+ 1 &+ k) &* stride, filter[k]) }
         ResamplingKernel.sum(stride, inputs, into: line)
         for column in 0..<width {
           var c = 0
           while c < channels {
             let source = line + ((2 &* column &+ 1) &* channels &+ c)
             var total = SIMD4<Float>(repeating: 0)
-            for k in 0..<tapCount { total += load4(source + k &* channels) * SIMD4(repeating: filter[k]) }
+            for k in 0..<WarpFilter.tapCount { total += load4(source + k &* channels) * SIMD4(repeating: filter[k]) }
             store4(total, output + (column &* channels &+ c))
             c &+= 4
           }
@@ -210,5 +117,23 @@ public enum WarpKernel {
 
   @inline(__always) private static func store4(_ v: SIMD4<Float>, _ p: Target) {
     UnsafeMutableRawPointer(p).storeBytes(of: v, as: SIMD4<Float>.self)
+  }
+}
+
+extension WarpAxis {
+  /// Lists the pixels from which a position of the doubled image is filtered; none beyond the borders.
+  @inline(__always)
+  func gather(_ position: Int, _ filter: Source, _ inputs: inout ResamplingKernel.Inputs, _ line: (Int) -> Source) {
+    inputs.count = 0
+    if position < -2 &* before || position >= 2 &* (size &+ after) { return }
+    let odd = position & 1
+    let first = (position >> 1) &- 3 &+ odd
+    for t in 0..<6 {
+      let padded = first &+ t
+      if padded < -before || padded >= size &+ after { continue }
+      var pixel = padded < 0 ? -padded : padded
+      if pixel >= size { pixel = 2 &* (size &- 1) &- pixel }
+      inputs.add(line(isFlipped ? size &- 1 &- pixel : pixel), filter[11 &- 2 &* t &- odd])
+    }
   }
 }

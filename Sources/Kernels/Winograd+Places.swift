@@ -1,7 +1,17 @@
+import KernelInterface
+
 extension Winograd {
-  /// The working memory as vectors.
+  /// The working memory as vectors, from the first whole one on.
   @inline(__always) static func vectors(_ scratch: Target) -> UnsafeMutablePointer<Vector> {
-    UnsafeMutableRawPointer(scratch).assumingMemoryBound(to: Vector.self)
+    let bytes = MemoryLayout<Vector>.stride
+    let rest = Int(bitPattern: scratch) & (bytes &- 1)
+    let start = UnsafeMutableRawPointer(scratch) + (rest == 0 ? 0 : bytes &- rest)
+    return start.assumingMemoryBound(to: Vector.self)
+  }
+
+  /// The working memory behind one tile of vectors.
+  @inline(__always) static func floats(behindTile scratch: Target) -> Target {
+    UnsafeMutableRawPointer(vectors(scratch) + 36).assumingMemoryBound(to: Float.self)
   }
 
   /// Where a tile's results are: image, and first row and column.

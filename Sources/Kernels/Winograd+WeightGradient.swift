@@ -1,17 +1,7 @@
+import KernelInterface
+
 extension Winograd {
-  /// The gradient of transformed weights by some tiles, for one row of positions or all: products of transformed inputs
-  /// and gradients, summed over the tiles. For 3x3 kernels of whole images.
-  ///
-  /// - Parameters:
-  ///   - x: [N, height, width, inputs].
-  ///   - dy: [N, outHeight, outWidth, outputs].
-  ///   - row: which row of positions, below `points`; nil for all.
-  ///   - panels: which panels of the outputs.
-  ///   - v: working memory, tiles.count * gradientInputStride floats for each position, and 16.
-  ///   - d: working memory, panels.count * tiles.count * panelColumns floats for each position.
-  ///   - sums: [positions, inputs, gradientColumns].
-  ///   - accumulate: whether to add to `sums`, or to replace them.
-  public static func accumulateWeightGradient(
+  static func accumulateWeightGradient(
     _ shape: WinogradShape, _ x: Source, _ dy: Source, row: Int?, tiles: Range<Int>, panels: Range<Int>, v: Target,
     d: Target, sums: Target, accumulate: Bool, scratch: Target
   ) {
@@ -64,7 +54,7 @@ extension Winograd {
     let columns = panels.count * width
     let valid = min(columns, shape.outputs - first)
     let half = vectors(scratch)
-    let zeros = scratch + 36 * 8
+    let zeros = floats(behindTile: scratch)
     zeros.update(repeating: 0, count: max(shape.inputs, shape.outputs))
     // Transforms the lines of a tile, of which `column` reads one, to one row of positions or to all.
     @inline(__always)
@@ -92,7 +82,7 @@ extension Winograd {
           transform(from: n) {
             MutableFloatLine(target + c + $0 * n * inputStride, inputStride)
           } column: { i, whole, one in
-            if rest >= 8 {
+            if rest >= lanes {
               let line = PixelLine(pixels + i, n, channel: c)
               if let one { Tiling.input(line, one) } else if let whole { Tiling.input(line, whole) }
             } else {
@@ -102,7 +92,7 @@ extension Winograd {
           } row: {
             Tiling.input($0, $1)
           }
-          c += 8
+          c += lanes
         }
         place.outputPixels(dy, zeros: zeros, into: pixels)
         place.advance()
@@ -115,7 +105,7 @@ extension Winograd {
           transform(from: side) {
             MutableFloatLine(gradient + offset + $0 * n * gradientStride, gradientStride)
           } column: { i, whole, one in
-            if rest >= 8 {
+            if rest >= lanes {
               let line = PixelLine(pixels + i, side, channel: first + c)
               if let one { Tiling.outputAdjoint(line, one) } else if let whole { Tiling.outputAdjoint(line, whole) }
             } else {
@@ -126,16 +116,13 @@ extension Winograd {
           } row: {
             Tiling.outputAdjoint($0, $1)
           }
-          c += 8
+          c += lanes
         }
       }
     }
   }
 
-  /// Transforms the gradient of transformed weights, [positions, inputs, gradientColumns], to that of the weights,
-  /// [3, 3, inputs, outputs], for some inputs.
-  public static func transformWeightGradient(_ shape: WinogradShape, _ sums: Source, rows: Range<Int>, into dw: Target)
-  {
+  static func transformWeightGradient(_ shape: WinogradShape, _ sums: Source, rows: Range<Int>, into dw: Target) {
     if shape.filter == .square3Tile4 {
       transformWeightGradient(WinogradTiling4.self, shape, sums, rows: rows, into: dw)
     } else {
@@ -154,7 +141,7 @@ extension Winograd {
       guard let taps = memory.baseAddress else { return }
       let half = taps + 9
       for row in rows {
-        for8(shape.outputs) { c, count in
+        forEachGroup(shape.outputs) { c, count in
           let source = sums + row * shape.gradientColumns + c
           for column in 0..<n {
             Tiling.weightAdjoint(FloatLine(source + column * stride, n * stride), Line(half + column, n))

@@ -1,36 +1,13 @@
 import CVector
+import KernelInterface
 
-/// What follows a convolution: y = (x * weight + bias + residual) * scale, and max(y, 0) if it rectifies.
-public struct ConvolutionEpilogue {
-  /// [outputs].
-  public let bias: Source?
-  /// The shape of the whole result.
-  public let residual: Source?
-  /// Factor of everything.
-  public let scale: Float
-  /// Whether negative results become zero.
-  public let rectifies: Bool
-
-  /// Nothing is copied: the memory must outlive the convolution.
-  public init(bias: Source?, residual: Source?, scale: Float, rectifies: Bool = false) {
-    (self.bias, self.residual, self.scale, self.rectifies) = (bias, residual, scale, rectifies)
+enum Winograd: WinogradKernels {
+  static func scratchCount(_ shape: WinogradShape) -> Int {
+    // Two tiles of vectors and a line of zeros; and what puts them at a whole vector.
+    2 * 36 * lanes + max(shape.inputs, shape.outputs) + 2 * lanes
   }
-}
 
-/// The transforms around the products of a Winograd convolution of NHWC images, on the calling thread.
-///
-/// Tiles are numbered over (image, row, column). No result depends on how tiles are gathered into calls.
-public enum Winograd {
-  /// Floats of working memory that each function here needs.
-  public static func scratchCount(_ shape: WinogradShape) -> Int { 2 * 36 * 8 + max(shape.inputs, shape.outputs) + 16 }
-
-  /// Transforms weights into panels: packed[position][panel][input][column].
-  ///
-  /// - Parameters:
-  ///   - weight: [kernelHeight, kernelWidth, rows, outputs], from the first of `rows` on.
-  ///   - tapStride: floats from one tap to the next.
-  ///   - rows: the inputs to transform; disjoint ranges may run on different threads.
-  public static func transformWeights(
+  static func transformWeights(
     _ shape: WinogradShape, _ weight: Source, tapStride: Int, rows: Range<Int>, into packed: Target
   ) {
     @inline(__always)
@@ -65,7 +42,7 @@ public enum Winograd {
             let column = panel * width + offset
             let target = packed + (panel * shape.inputs + row) * width + offset
             if column < shape.outputs {
-              let count = min(8, shape.outputs - column)
+              let count = min(lanes, shape.outputs - column)
               let source = weight + (row - rows.lowerBound) * shape.outputs + column
               for i in 0..<Down.taps * Across.taps { taps[i] = read(source + i * tapStride, count) }
               for x in 0..<Across.taps { Down.weight(Line(taps + x, Across.taps), Line(half + x, Across.taps)) }
@@ -75,22 +52,14 @@ public enum Winograd {
             } else {
               for position in 0..<n * m { store(Vector(repeating: 0), target + position * stride) }
             }
-            offset += 8
+            offset += lanes
           }
         }
       }
     }
   }
 
-  /// Transforms the inputs of tiles: v[position][tile][input].
-  ///
-  /// - Parameters:
-  ///   - x: all images, [N, height, width, inputs].
-  ///   - tiles: which tiles.
-  ///   - v: the place of the first of them. Where the channels do not fill vectors of 8, up to 7 floats behind the last
-  ///     tile are overwritten.
-  ///   - stride: floats from one position to the next: `inputStride(tiles:)` of all tiles that are multiplied together.
-  public static func transformInputs(
+  static func transformInputs(
     _ shape: WinogradShape, _ x: Source, tiles: Range<Int>, into v: Target, stride: Int, scratch: Target
   ) {
     @inline(__always)
@@ -115,7 +84,7 @@ public enum Winograd {
   ) {
     let (n, m, channels) = (Down.points, Across.points, shape.inputs)
     let half = vectors(scratch)
-    let zeros = scratch + 36 * 8
+    let zeros = floats(behindTile: scratch)
     zeros.update(repeating: 0, count: channels)
     withUnsafeTemporaryAllocation(of: Source.self, capacity: 72) { table in
       guard var pixels = table.baseAddress else { return }
@@ -132,7 +101,7 @@ public enum Winograd {
           next.update(from: pixels, count: n * m)
         }
         var c = 0
-        while c + 8 <= channels {
+        while c + lanes <= channels {
           for column in 0..<m {
             if c % 16 == 0 {
               for row in 0..<n { sid_prefetch(next[row * m + column] + c) }
@@ -142,7 +111,7 @@ public enum Winograd {
           for row in 0..<n {
             Across.input(Line(half + row * m, 1), MutableFloatLine(target + c + row * m * stride, stride))
           }
-          c += 8
+          c += lanes
         }
         if c < channels {
           for column in 0..<m {
@@ -158,8 +127,7 @@ public enum Winograd {
     }
   }
 
-  /// Multiplies transformed inputs by the packed weights of some panels: m[position][tile][column].
-  public static func multiply(
+  static func multiply(
     _ shape: WinogradShape, tiles: Int, _ v: Source, packed: Source, panels: Range<Int>, into m: Target
   ) {
     let width = MatrixMultiply.panelColumns
@@ -174,12 +142,7 @@ public enum Winograd {
     }
   }
 
-  /// Transforms products back and finishes the results.
-  ///
-  /// - Parameters:
-  ///   - m: as `multiply` leaves it.
-  ///   - y: all results, [N, outHeight, outWidth, outputs].
-  public static func transformOutputs(
+  static func transformOutputs(
     _ shape: WinogradShape, tiles: Range<Int>, _ m: Source, panels: Range<Int>, _ epilogue: ConvolutionEpilogue,
     into y: Target, scratch: Target
   ) {
@@ -216,7 +179,7 @@ public enum Winograd {
     var source = m
     var place = Place(shape, tile: tiles.lowerBound)
     for _ in tiles {
-      for8(valid) { c, count in
+      forEachGroup(valid) { c, count in
         for column in 0..<points {
           Down.output(FloatLine(source + c + column * stride, points * stride), Line(half + column, points))
         }
@@ -225,7 +188,7 @@ public enum Winograd {
         var bias = Vector(repeating: 0)
         if let values = epilogue.bias { bias = read(values + channel, count) }
         let pixels = y + place.offset + channel
-        let isWhole = count == 8 && place.rows == height && place.columns == side
+        let isWhole = count == lanes && place.rows == height && place.columns == side
         if isWhole, let residual = epilogue.residual {
           let others = residual + place.offset + channel
           for row in 0..<height {

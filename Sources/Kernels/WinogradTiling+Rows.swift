@@ -1,3 +1,5 @@
+import KernelInterface
+
 /// One result of one tap: the direction in which a kernel of one row or column does nothing.
 enum WinogradIdentity: WinogradTiling {
   @inline(__always) static var outputs: Int { 1 }

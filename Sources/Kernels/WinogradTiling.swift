@@ -1,3 +1,5 @@
+import KernelInterface
+
 /// Minimal filtering of Winograd and Toom-Cook (Lavin & Gray 2016, arXiv 1509.09308) in one direction: `outputs` results of
 /// a kernel of `taps` taps from `points` inputs with `points` multiplications.
 ///

@@ -14,7 +14,7 @@ struct CovarianceFactor: Sendable {
 
   /// - Parameter covariance: [size, size], symmetric and finite.
   init(_ covariance: [Double], size: Int) throws {
-    _ = BLAS.isSingleThreaded
+    _ = LinearAlgebra.isSingleThreaded
     self.size = size
     let largest = (0..<size).reduce(0) { max($0, covariance[$1 * size + $1]) }
     // What arithmetic cannot tell from zero.

@@ -70,7 +70,7 @@ private func kernelSums(_ x: Tensor, _ y: Tensor) -> (all: Double, diagonal: Dou
       let first = index * strip
       let count = min(strip, rows - first)
       withScratch(count * columns) { products in
-        BLAS.multiply(
+        MatrixProduct.multiply(
           rows: count, columns: columns, depth: depth, x.pointer + first * depth, depth, y.pointer, depth,
           transposeB: true, into: products, columns)
         for row in 0..<count {

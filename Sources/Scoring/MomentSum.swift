@@ -14,7 +14,7 @@ struct MomentSum: Sendable, Equatable {
   var featureCount: Int { mean.count }
 
   init(featureCount: Int) {
-    _ = BLAS.isSingleThreaded
+    _ = LinearAlgebra.isSingleThreaded
     mean = [Double](repeating: 0, count: featureCount)
     scatter = [Double](repeating: 0, count: featureCount * featureCount)
   }

@@ -132,12 +132,14 @@ private struct Manifold {
       let first = strip * stripRows
       let count = min(stripRows, rows - first)
       withScratch(count * columns) { distances in
-        BLAS.multiply(
+        MatrixProduct.multiply(
           rows: count, columns: columns, depth: depth, a.values.pointer + first * depth, depth, b.values.pointer,
-          depth, transposeB: true, alpha: -2, into: distances, columns)
+          depth, transposeB: true, into: distances, columns)
         for row in 0..<count {
           let line = distances + row * columns
-          for column in 0..<columns { line[column] = max(line[column] + a.squares[first + row] + b.squares[column], 0) }
+          for column in 0..<columns {
+            line[column] = max(a.squares[first + row] - 2 * line[column] + b.squares[column], 0)
+          }
           body(first + row, line)
         }
       }

@@ -7,7 +7,6 @@ import Foundation
 enum StageConfinement {
   /// The variable by which the daemon names the input roots: a JSON array of absolute paths.
   static let variable = "SID_INPUT_ROOTS"
-  private static let blasThreads = "OPENBLAS_NUM_THREADS"
 
   /// What the Swift runtime, OpenBLAS, OpenSSL and this program read of the machine: libraries, users' names, time zones,
   /// limits, processors.
@@ -34,28 +33,12 @@ enum StageConfinement {
     guard FileConfinement.isSupported else {
       return StandardError.write("\(program): not confined to the input roots: no Landlock here\n")
     }
-    if !FileConfinement.isOnlyThread, environment[blasThreads] != "1" { try startAgain() }
+    if !FileConfinement.isOnlyThread, StartAgain.leavesThreadsOut(environment) { try StartAgain.now() }
     // Files without a name go to the job's folder, too.
     setenv("TMPDIR", FileManager.default.currentDirectoryPath, 1)
     guard sid_drop_tracing() == 0 else {
       throw Failure(.unavailable, "capabilities", "cannot be given up: \(String(cString: strerror(errno)))")
     }
     try FileConfinement(readable: system + roots, changeable: [".", "/dev/null"]).enforce()
-  }
-
-  /// Starts this program anew without the threads that OpenBLAS starts when it is loaded; this package's work has its own.
-  /// - Throws: `Interrupted` where a stop was asked for already, which the new program would not know.
-  private static func startAgain() throws {
-    setenv(blasThreads, "1", 1)
-    // What comes from here on waits until the new program takes it.
-    var polite = sigset_t()
-    sigemptyset(&polite)
-    for number in PoliteSignals.all { sigaddset(&polite, number) }
-    var before = sigset_t()
-    sigprocmask(SIG_BLOCK, &polite, &before)
-    try Interruption.check()
-    execv("/proc/self/exe", CommandLine.unsafeArgv)
-    // It goes on where that fails, and is refused.
-    sigprocmask(SIG_SETMASK, &before, nil)
   }
 }

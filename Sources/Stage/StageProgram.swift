@@ -3,6 +3,7 @@ import CLinux
 import Diagnostics
 import Files
 import Foundation
+import Processor
 
 /// The frame of a stage program: what happens before and after its own work.
 public enum StageProgram {
@@ -15,22 +16,27 @@ public enum StageProgram {
   ///   - subject: what it makes or looks at, which a stop leaves unfinished.
   ///   - options: the common options as parsed.
   ///   - outputs: everything that the user names to be written; looked at before the work, of a dry run the names alone.
+  ///   - environment: says what has to stand in the environment before the program's libraries are loaded; where that is
+  ///     anything, the program starts itself again.
   ///   - body: the work. A `Failure` it throws decides the exit status; `Interrupted` counts as stopped (75), any other error
   ///     as a defect (70).
   public static func run(
     _ program: String, on subject: String, options: StageOptions, writing outputs: [OutputPlace],
-    body: (StageContext) throws -> Void
+    needing environment: () throws -> [String: String] = { [:] }, body: (StageContext) throws -> Void
   ) -> Never {
-    run(program, on: subject) {
+    run(program, on: subject, needing: environment) {
       for output in outputs { try options.dryRun ? output.requireName() : output.require() }
       try body(StageContext(program: program, options: options))
     }
   }
 
   /// The same for a program that computes but is no stage of a job and has options of its own.
-  public static func run(_ program: String, on subject: String, body: () throws -> Void) -> Never {
+  public static func run(
+    _ program: String, on subject: String, needing environment: () throws -> [String: String] = { [:] },
+    body: () throws -> Void
+  ) -> Never {
     do {
-      try prepare(program)
+      try prepare(program, needing: environment)
       try body()
       try StandardOutput.check()
     } catch {
@@ -48,20 +54,15 @@ public enum StageProgram {
     _exit(status.rawValue)
   }
 
-  private static func prepare(_ program: String) throws {
-    #if SID_MARCH_V4
-      let (level, features) = (Int32(4), "AVX-512")
-    #else
-      let (level, features) = (Int32(3), "AVX2 and FMA")
-    #endif
-    guard sid_processor_supports_level(level) != 0 else {
-      throw Failure(
-        .unavailable, "processor", "it lacks \(features), which this build needs",
-        remedy: "use an x86-64-v\(level) machine, or build for another level with SID_MARCH")
-    }
+  private static func prepare(_ program: String, needing wanted: () throws -> [String: String]) throws {
+    let environment = ProcessInfo.processInfo.environment
+    _ = try InstructionSet.chosen(environment)
     StopRequest.installHandlers()
     try ProgramArguments.requireText()
-    let environment = ProcessInfo.processInfo.environment
+    let missing = try wanted()
+    if !missing.isEmpty { try StartAgain.now(with: missing) }
+    // A program that started itself again is called after the link by which it did.
+    sid_name_thread(program)
     try StageConfinement.enter(environment, program: program)
     if let text = environment["SID_PARENT_PID"] {
       guard let pid = Int32(text), pid > 0 else {

@@ -2,6 +2,7 @@ import Compute
 import Diagnostics
 import Foundation
 import Records
+import Scoring
 import Stage
 
 /// Work that can be repeated: every repetition does the same amount of it.
@@ -55,6 +56,9 @@ struct Labels {
   let network: String
   let work: String
   let threads: Int
+
+  /// What computes.
+  var kernels: String { work == WorkName.frechet.rawValue ? LinearAlgebra.kernels : KernelSet.name }
 }
 
 /// The result of a measurement.
@@ -71,7 +75,7 @@ struct BenchmarkReport {
       "network": .string(labels.network), "work": .string(labels.work), "batch": .int(benchmark.batch),
       "images_per_second": .double(imagesPerSecond), "seconds": measurement.json,
       "repetitions": .int(measurement.seconds.count), "peak_bytes": .int(Machine.peakMemoryBytes),
-      "kernels": .string(KernelSet.name), "threads": .int(labels.threads),
+      "kernels": .string(labels.kernels), "threads": .int(labels.threads),
     ]
     if let gigaflops { fields["gflops"] = .double(gigaflops) }
     return .object(fields)
@@ -88,7 +92,7 @@ struct BenchmarkReport {
           measurement.seconds[measurement.seconds.count - 1], measurement.seconds.count)
       ),
       ("peak memory", formatBytes(Machine.peakMemoryBytes)),
-      ("kernels", "\(KernelSet.name), \(labels.threads) threads"),
+      ("kernels", "\(labels.kernels), \(labels.threads) threads"),
     ]
     if let gigaflops { rows.insert(("direct FLOPs", String(format: "%.4g GFLOP/s", gigaflops)), at: 3) }
     return rows.map { $0.0.padding(toLength: 14, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")

@@ -1,7 +1,9 @@
+import COpenBLAS
 import Compute
 import Diagnostics
 import Foundation
 import Records
+import Scoring
 import Stage
 
 /// What the processor does at its best, which kernels were chosen, and how near each kind of layer comes to that.
@@ -31,7 +33,7 @@ struct ProcessorReport {
         return body()
       }.max() ?? 0
     }
-    let blas = try best(KernelProfile.blasRate)
+    let blas = try best(Self.blasRate)
     let copy = try best(KernelProfile.copyRate)
     (blasRate, copyRate) = (blas, copy)
     var layers: [Layer] = []
@@ -51,6 +53,10 @@ struct ProcessorReport {
         Layer(name: name + ", whole", rate: direct, unit: "FLOP/s", share: direct / blas, of: "sgemm, 1 thread, direct")
       )
     }
+    let product = try best(KernelProfile.productRate)
+    layers.append(
+      Layer(name: "1024x1024x1024 product", rate: product, unit: "FLOP/s", share: product / blas, of: "sgemm, 1 thread")
+    )
     // The other layers run as networks run them, on all threads.
     let x = Tensor(Philox(seed: 1).normals(8 * 32 * 32 * 256, stream: (0, 0)), shape: [8, 32, 32, 256])
     let channel = Tensor(shape: [256], repeating: 0.5)
@@ -79,9 +85,21 @@ struct ProcessorReport {
     self.layers = layers
   }
 
+  /// Operations a second of OpenBLAS on large float32 matrices, one thread.
+  private static func blasRate() -> Double {
+    let n = 1024
+    let a = [Float](repeating: 0.5, count: n * n)
+    var product = [Float](repeating: 0, count: n * n)
+    let size = blasint(n)
+    let seconds = Measurement.seconds {
+      cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, size, size, size, 1, a, size, a, size, 0, &product, size)
+    }
+    return 2 * Double(n * n * n) / seconds
+  }
+
   var json: JSONValue {
     [
-      "kernels": .string(KernelSet.name), "threads": .int(threads), "sgemm_flops": .double(blasRate),
+      "kernels": .string(LinearAlgebra.kernels), "threads": .int(threads), "sgemm_flops": .double(blasRate),
       "copy_bytes_per_second": .double(copyRate),
       "layers": .array(
         layers.map {
@@ -95,11 +113,11 @@ struct ProcessorReport {
 
   var table: String {
     func row(_ name: String, _ value: String, _ rest: String = "") -> String {
-      name.padding(toLength: 32, withPad: " ", startingAt: 0) + value.padding(toLength: 16, withPad: " ", startingAt: 0)
-        + rest
+      name.padding(toLength: 32, withPad: " ", startingAt: 0)
+        + (rest.isEmpty ? value : value.padding(toLength: 16, withPad: " ", startingAt: 0) + rest)
     }
     let head = [
-      row("kernels", KernelSet.name), row("threads", "\(threads)"),
+      row("kernels", LinearAlgebra.kernels), row("threads", "\(threads)"),
       row("sgemm, 1 thread", String(format: "%.1f GFLOP/s", blasRate / 1e9), "OpenBLAS, 1024x1024x1024"),
       row("copy, 1 thread", String(format: "%.1f GB/s", copyRate / 1e9), "read and written bytes"), "",
     ]

@@ -13,7 +13,7 @@ struct Server {
   mutating func answer() throws {
     say([
       "ready": true, "network": .string(labels.network), "work": .string(labels.work), "batch": .int(benchmark.batch),
-      "threads": .int(labels.threads), "kernels": .string(KernelSet.name),
+      "threads": .int(labels.threads), "kernels": .string(labels.kernels),
     ])
     var input = InputLines()
     while let line = try input.next() {
@@ -22,7 +22,9 @@ struct Server {
       case (nil, _), ("run", nil):
         say(["seconds": .double(try Measurement.seconds { try benchmark.run() })])
       case ("batch", let text?):
-        guard labels.work != WorkName.latency.rawValue, let batch = Int(text), (1...1 << 16).contains(batch) else {
+        guard ![WorkName.latency, .frechet].map(\.rawValue).contains(labels.work), let batch = Int(text),
+          (1...1 << 16).contains(batch)
+        else {
           say(["error": .string("no such batch: \(text)")])
           continue
         }

@@ -5,6 +5,7 @@ import Files
 import Foundation
 import HDF5
 import Models
+import Scoring
 import Stage
 
 /// `sid-bench`: how fast the engine is, and how much memory it takes.
@@ -19,7 +20,7 @@ struct SidBench: CommandLineProgram {
       Networks: \(NetworkOptions.names.joined(separator: ", ")). Works: sample (one-step sampling), latency \
       (the same, one image), distill-step (one iteration of SiD: fake-score step and generator step with optimizer and \
       average), conv (convolutions forward, input gradient and weight gradient, counted in direct FLOPs), features (pool features \
-      of 32x32 images; inception-v3 alone).
+      of 32x32 images; inception-v3 alone), frechet (the distance of two statistics of 2048 features; no network).
 
       --serve warms up, prints {"ready": true} and answers each line on standard input with one JSON line: `run` or an \
       empty line with the seconds of one repetition, `batch N` by changing the batch, `outputs FILE` by writing inputs \
@@ -50,11 +51,12 @@ struct SidBench: CommandLineProgram {
       guard source.writeNetwork != nil else { throw ValidationError("--work, --cpu or --write-network is missing") }
       return
     }
-    guard kind == .conv || source.network != nil || source.networkFile != nil else {
+    guard kind.needsNoNetwork || source.network != nil || source.networkFile != nil else {
       throw ValidationError("--work \(kind.rawValue) needs --network or --network-file")
     }
     guard
-      source.networkFile != nil || (source.network == NetworkOptions.inception) == (kind == .features) || kind == .conv
+      source.networkFile != nil || (source.network == NetworkOptions.inception) == (kind == .features)
+        || kind.needsNoNetwork
     else {
       throw ValidationError(
         "--work features goes with --network \(NetworkOptions.inception), other works with the others")
@@ -63,7 +65,7 @@ struct SidBench: CommandLineProgram {
   }
 
   func run() throws {
-    StageProgram.run(Self.program, on: "measurement") {
+    StageProgram.run(Self.program, on: "measurement", needing: LinearAlgebraCore.wanted) {
       if let file = source.writeNetwork { try OutputPlace(file, option: "--write-network").require() }
       try measure()
     }
@@ -90,7 +92,7 @@ struct SidBench: CommandLineProgram {
     }
     var benchmark = try benchmark(kind)
     try benchmark.run()
-    let labels = Labels(network: source.name, work: kind.rawValue, threads: threads)
+    let labels = Labels(network: kind.needsNoNetwork ? "" : source.name, work: kind.rawValue, threads: threads)
     if serve {
       var server = Server(labels: labels, benchmark: benchmark)
       try server.answer()
@@ -102,6 +104,7 @@ struct SidBench: CommandLineProgram {
   }
 
   private func benchmark(_ kind: WorkName) throws -> any Benchmark {
+    if kind == .frechet { return FrechetBenchmark(seed: source.seed) }
     if kind == .features {
       return try FeatureBenchmark(
         network: try source.loadFeatures(), batch: work.batch ?? 32, seed: source.seed, origin: source.name)
@@ -113,7 +116,7 @@ struct SidBench: CommandLineProgram {
       return DistillationBenchmark(
         network: network, batch: work.batch ?? 8, seed: source.seed,
         checkpointsActivations: work.checkpointActivations)
-    case .sample, .conv, .features:
+    case .sample, .conv, .features, .frechet:
       return SamplingBenchmark(network: network, batch: work.batch ?? 8, seed: source.seed)
     }
   }
@@ -179,7 +182,7 @@ struct NetworkOptions: ParsableArguments {
 
 /// What is measured, and how often.
 struct WorkOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("sample, latency, distill-step, conv or features.", valueName: "name"))
+  @Option(help: ArgumentHelp("sample, latency, distill-step, conv, features or frechet.", valueName: "name"))
   var work: WorkName?
 
   @Flag(help: "Transform weights anew for every call instead of keeping them.")
@@ -216,12 +219,16 @@ struct WorkOptions: ParsableArguments {
       throw ValidationError("--\(name) must be from 1 to \(largest), found \(value)")
     }
     guard work != .latency || batch ?? 1 == 1 else { throw ValidationError("--work latency is of one image") }
+    guard work != .frechet || batch == nil else { throw ValidationError("--work frechet has no --batch") }
     guard shape.isEmpty || work == .conv else { throw ValidationError("--shape belongs to --work conv") }
   }
 }
 
 /// The works by the names of `--work`.
 enum WorkName: String, ExpressibleByArgument, CaseIterable {
-  case sample, latency, conv, features
+  case sample, latency, conv, features, frechet
   case distillStep = "distill-step"
+
+  /// Whether it is done without a network.
+  var needsNoNetwork: Bool { self == .conv || self == .frechet }
 }

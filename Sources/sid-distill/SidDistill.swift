@@ -4,6 +4,7 @@ import Distillation
 import Files
 import Models
 import OptionValues
+import Scoring
 import Stage
 
 /// Distills a teacher into a one-step generator by Score identity Distillation.
@@ -61,7 +62,7 @@ struct SidDistill: CommandLineProgram {
   func run() throws {
     StageProgram.run(
       "sid-distill", on: output, options: options,
-      writing: [OutputPlace(output), OutputPlace(state, option: "--state")]
+      writing: [OutputPlace(output), OutputPlace(state, option: "--state")], needing: LinearAlgebraCore.wanted
     ) { context in
       try DistillationRun(self, context).run()
     }

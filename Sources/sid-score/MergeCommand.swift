@@ -26,13 +26,15 @@ struct MergeCommand: ParsableCommand {
   @OptionGroup var stage: StageOptions
 
   func run() throws {
-    StageProgram.run(SidScore.program, on: output, options: stage, writing: [OutputPlace(output)]) { context in
+    StageProgram.run(
+      SidScore.program, on: output, options: stage, writing: [OutputPlace(output)], needing: LinearAlgebraCore.wanted
+    ) { context in
       var inputs: [String: Provenance.Input] = [:]
       for (index, part) in parts.enumerated() { inputs["part-\(index + 1)"] = try Provenance.Input(part) }
       let work = PassStage(
         stage: "merge", output: output,
         provenance: Provenance(
-          program: SidScore.program + " merge", inputs: inputs, options: [:], kernels: KernelSet.name),
+          program: SidScore.program + " merge", inputs: inputs, options: [:], kernels: LinearAlgebra.kernels),
         context: context)
       if try work.isFinished(reread: { try RecordContent(statisticsOf: output) }) { return }
       let merge = try StatisticsMerge(parts)

@@ -54,7 +54,9 @@ struct ReferenceCommand: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run(SidScore.program, on: output, options: stage, writing: [OutputPlace(output)]) { context in
+    StageProgram.run(
+      SidScore.program, on: output, options: stage, writing: [OutputPlace(output)], needing: LinearAlgebraCore.wanted
+    ) { context in
       let digest = try SHA256.hexDigest(ofFile: features)
       let images = try ReferenceKind(dataset, needsFeatures: keepFeatures) == .images ? ImageCollection(dataset) : nil
       let imagesDigest = try images?.sha256() ?? SHA256.hexDigest(ofFile: dataset)
@@ -66,7 +68,7 @@ struct ReferenceCommand: ParsableCommand {
         inputs: [
           "dataset": try Provenance.Input(dataset, sha256: imagesDigest),
           "features": try Provenance.Input(features, sha256: digest),
-        ], options: options, kernels: KernelSet.name)
+        ], options: options, kernels: LinearAlgebra.kernels)
       let work = PassStage(stage: "reference", output: output, provenance: provenance, context: context)
       try expected.check(work.provenance)
       if try work.isFinished(reread: { try RecordContent(statisticsOf: output).counting(images) }) { return }

@@ -66,7 +66,9 @@ struct ScoreCommand: ParsableCommand {
   }
 
   func run() throws {
-    StageProgram.run(SidScore.program, on: output, options: stage, writing: [OutputPlace(output)]) { context in
+    StageProgram.run(
+      SidScore.program, on: output, options: stage, writing: [OutputPlace(output)], needing: LinearAlgebraCore.wanted
+    ) { context in
       let settings = metric.settings
       let kinds = (
         samples: try ReferenceKind(samples, needsFeatures: settings.needsFeatures || settings.needsScores),
@@ -104,6 +106,6 @@ struct ScoreCommand: ParsableCommand {
         "samples": try Provenance.Input(samples, sha256: images?.sha256()),
         "reference": try Provenance.Input(reference, sha256: realImages?.sha256()),
         "features": try Provenance.Input(features),
-      ], options: options, kernels: KernelSet.name)
+      ], options: options, kernels: LinearAlgebra.kernels)
   }
 }

@@ -44,6 +44,15 @@ struct BenchTests {
     }
   }
 
+  @Test("The distance of two statistics is measured without a network")
+  func frechet() throws {
+    let outcome = try Programs.run("sid-bench", ["--work", "frechet", "--repetitions", "1", "--json"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let report = try object(outcome.output)
+    #expect(report["work"] as? String == "frechet" && isPositive(report["images_per_second"]))
+    #expect((report["kernels"] as? String)?.contains(", OpenBLAS ") == true)
+  }
+
   @Test("Convolutions are measured by shape, in all directions")
   func convolutions() throws {
     let outcome = try Programs.run(
@@ -117,6 +126,7 @@ struct BenchTests {
       ["--network", "digit", "--work", "sample"], ["--work", "sample"], ["--network", "digits"],
       ["--network", "digits", "--network-file", "n.h5", "--work", "sample"],
       ["--network", "digits", "--work", "latency", "--batch", "2"], ["--work", "conv", "--serve"],
+      ["--work", "frechet", "--batch", "2"],
       ["--work", "conv", "--shape", "5x7x3"], ["--work", "conv", "--shape", "5x7x3->4/2"],
       ["--network", "digits", "--work", "sample", "--shape", "5x7x3->4"],
     ])

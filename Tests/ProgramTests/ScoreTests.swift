@@ -37,6 +37,28 @@ struct ScoreTests {
     return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
   }
 
+  @Test("A core of OpenBLAS that a newer processor fell back to is exchanged at the start; one that is named is not")
+  func exchangesCores() throws {
+    func kernels(_ name: String) throws -> String {
+      let provenance = try HDF5File.open(folder.file(name)).root.stringAttribute("provenance")
+      let object = try JSONSerialization.jsonObject(with: Data(provenance.utf8)) as? [String: Any]
+      return try #require(object?["kernels"] as? String)
+    }
+    // As if the library had chosen the old core by itself: its name does not come from outside.
+    let fallen = ["OPENBLAS_CORETYPE": "Prescott", "SID_OPENBLAS_TRIED": "Prescott"]
+    let samples = try manySamples(1000)
+    for (output, environment) in [
+      ("a.h5", fallen), ("b.h5", ["OPENBLAS_CORETYPE": "Prescott", "SID_OPENBLAS_TRIED": ""]),
+    ] {
+      let outcome = try Programs.run("sid-score", arguments(samples, output), environment: environment)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+    #expect(try kernels("b.h5").hasSuffix(", OpenBLAS Prescott"))
+    #expect(try !kernels("a.h5").hasSuffix(", OpenBLAS Prescott"))
+    let (other, named) = (try figure("fd", in: "a.json"), try figure("fd", in: "b.json"))
+    #expect(named > 0.1 && abs(other / named - 1) < 1e-9, "\(other), \(named) by the older core")
+  }
+
   func figure(_ name: String, in file: String) throws -> Double {
     try #require((try summary(file)["figures"] as? [String: Double])?[name])
   }

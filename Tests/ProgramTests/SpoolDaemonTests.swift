@@ -314,7 +314,7 @@ struct SpoolDaemonTests {
     #expect(
       names.subtracting([
         "SID_PARENT_PID", "LC_ALL", "PATH", "LD_LIBRARY_PATH", "HOME", "TZ", "PWD", "OLDPWD", "_", "SHLVL",
-        "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "SID_INPUT_ROOTS",
+        "OPENBLAS_CORETYPE", "OPENBLAS_NUM_THREADS", "SID_INPUT_ROOTS", "SID_KERNELS",
       ])
       .isEmpty, "\(names)")
     let environment = spool.read(folder + "/env.txt")

@@ -1,7 +1,8 @@
 """Measures this package against PyTorch: both do the same work on the same weights in turns.
 
 Each side is at its best: its own batch size, searched before, and for PyTorch the memory format (contiguous or
-channels_last) and whether torch.compile is used. Before anything is timed PyTorch's results are held against ours.
+channels_last). Sampling with cifar10 is measured against torch.compile and OpenVINO as well, the distance of two
+statistics against scipy. Before anything is timed the other side's results are held against ours.
 Run by `pipeline/bench --against-pytorch`, which knows where the programs are.
 """
 
@@ -9,27 +10,35 @@ import argparse
 import json
 import math
 import os
+import shutil
 import signal
 import statistics
 import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NETWORKS = ["cifar10", "ffhq64", "imagenet64", "digits", "inception-v3"]
-WORKS = ["sample", "latency", "distill-step", "first-image", "memory", "threads", "features"]
-MODES = ["eager-channels_last", "eager-contiguous", "compile-channels_last", "compile-contiguous"]
+WORKS = ["sample", "latency", "distill-step", "first-image", "memory", "threads", "features", "frechet"]
+MODES = [
+    "eager-channels_last", "eager-contiguous", "compile-channels_last", "compile-contiguous", "openvino-latency",
+    "openvino-throughput"]
+# Works that are measured against more than eager PyTorch, each kind of mode in a row of its own.
+FURTHER = {("cifar10", "sample"): ["compile", "openvino"]}
+# Seconds that torch.compile may take until the first result.
+COMPILE_LIMIT = 600
 BATCHES = {  # images at a time that are tried, smallest first
     "digits": {"sample": [16, 64, 256, 1024], "distill-step": [16, 64, 256]},
     "imagenet64": {"sample": [1, 2, 4, 8, 16], "distill-step": [1, 2, 4, 8]},
     "inception-v3": {"features": [8, 16, 32, 64]},
     None: {"sample": [1, 4, 8, 16, 32, 64], "distill-step": [4, 8, 16, 32, 64]},
 }
-TOLERANCE = {  # absolute on images and features, relative on gradients
-    "sample": 1e-4, "latency": 1e-4, "distill-step": 1e-3, "features": 1e-4}
+TOLERANCE = {  # absolute on images and features, relative on gradients and distances
+    "sample": 1e-4, "latency": 1e-4, "distill-step": 1e-3, "features": 1e-4, "frechet": 1e-6}
 MEMORY_BATCH = 16
 # Options of sid-bench whose memory is measured too, where it has them, and what the work is then called.
 MEMORY_VARIANTS = {"memory-checkpointed": "--checkpoint-activations"}
@@ -100,11 +109,25 @@ def quietest(measure, workers, wanted, attempts):
 class Worker:
     """A program that answers lines on its standard input with lines of JSON."""
 
-    def __init__(self, command, log):
+    def __init__(self, command, log, limit=None, **environment):
         self.command, self.log = command, log
+        # Both sides' libraries choose their own core, and have the threads that they are given.
+        inherited = {name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"}
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(log, "w"), text=True, bufsize=1)
-        self.ready = self.answer()
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(log, "w"), text=True, bufsize=1,
+            env=inherited | environment)
+        clock = threading.Timer(limit, self.process.kill) if limit else None
+        if clock:
+            clock.start()
+        try:
+            self.ready = self.answer()
+        except Broken:
+            if clock and not clock.is_alive():
+                raise Broken(f"no result within {limit} seconds") from None
+            raise
+        finally:
+            if clock:
+                clock.cancel()
 
     def answer(self):
         line = self.process.stdout.readline()
@@ -149,28 +172,36 @@ class Sides:
         self.options, self.network, self.folder = options, network, folder
         self.file = os.path.join(folder, f"{network}.h5")
         self.bench = os.path.join(options.programs, "sid-bench")
+        self.best = {}  # batches of eager PyTorch, by work
         subprocess.run([self.bench, "--network", network, "--seed", "0", "--write-network", self.file], check=True)
 
     def path(self, name):
         return os.path.join(self.folder, f"{self.network}-{name}")
 
     def ours(self, work, batch, threads=None, extra=(), log="ours"):
-        command = [self.bench, "--network-file", self.file, "--work", work, "--serve"]
+        command = [self.bench, *self.weights(work), "--work", work, "--serve"]
         command += ["--threads", str(threads or self.options.threads), *self.options.our_options.split(), *extra]
-        return Worker(command + (["--batch", str(batch)] if work != "latency" else []), self.path(log + ".log"))
+        sized = ["--batch", str(batch)] if work not in ["latency", "frechet"] else []
+        return Worker(command + sized, self.path(log + ".log"))
+
+    def weights(self, work):
+        return [] if work == "frechet" else ["--network-file", self.file]
 
     def peer(self, work, mode, batch, *extra):
         kind, memory_format = mode.split("-")
         return [
-            sys.executable, os.path.join(HERE, "peer.py"), "--network-file", self.file, "--work", work,
+            sys.executable, os.path.join(HERE, "peer.py"), *self.weights(work), "--work", work,
             "--batch", str(batch), "--mode", kind, "--format", memory_format,
             "--threads", str(self.options.threads), *extra]
 
     def theirs(self, work, mode, batch):
-        return Worker(self.peer(work, mode, batch), self.path("theirs.log"))
+        return Worker(
+            self.peer(work, mode, batch), self.path("theirs.log"),
+            limit=COMPILE_LIMIT if mode.startswith("compile") else None,
+            OPENBLAS_NUM_THREADS=str(self.options.threads), TORCHINDUCTOR_CACHE_DIR=self.path("inductor"))
 
     def batches(self, work):
-        if work == "latency":
+        if work in ["latency", "frechet"]:
             return [1]
         if self.options.batches:
             return self.options.batches
@@ -211,7 +242,7 @@ def described(found):
     return ", ".join(f"{ms:.4g} ({batch})" for batch, ms in found.items())
 
 
-def search(sides, work):
+def search(sides, work, modes):
     """The best batch of ours; mode and batch of theirs; the largest difference of their results from ours."""
     limit = available_bytes() * 0.45
     batches = sides.batches(work)
@@ -220,13 +251,12 @@ def search(sides, work):
         note(f"  ours, ms/image (batch): {described(found)}")
     ours = min(found, key=found.get)
 
-    candidates, differences = {}, []
-    for mode in sides.options.modes:
+    candidates, differences, first = {}, [], {}
+    for mode in modes:
         start, compiled = batches[0], mode.startswith("compile")
-        if compiled and candidates:
+        if compiled:
             # Every batch is compiled anew: only the best one without it is tried.
-            eager = {key: ms for key, ms in candidates.items() if key[0] == mode.replace("compile", "eager")}
-            start = min(eager or candidates, key=(eager or candidates).get)[1]
+            start = sides.best.get(work, batches[-1])
         check = sides.outputs(work, start)
         try:
             with sides.theirs(work, mode, start) as worker:
@@ -235,6 +265,7 @@ def search(sides, work):
                     raise SystemExit(f"{sides.network} {work}: {mode} differs from ours by {difference}")
                 differences.append(difference)
                 worker.ask(f"batch {start}")
+                first[mode] = worker.ready["first_seconds"]
                 found = quickest(worker, [start] if compiled else batches, limit)
         except Broken as failure:
             note(f"  {mode}: failed: {failure}")
@@ -242,9 +273,11 @@ def search(sides, work):
         note(f"  {mode}, ms/image (batch): {described(found)}; difference {differences[-1]:.2g}")
         candidates.update({(mode, batch): ms for batch, ms in found.items()})
     if not candidates:
-        raise SystemExit(f"{sides.network} {work}: PyTorch does not run; see {sides.path('theirs.log')}")
+        raise Broken(f"{', '.join(modes)}: nothing runs; see {sides.path('theirs.log')}")
     mode, batch = min(candidates, key=candidates.get)
-    return ours, mode, batch, max(differences)
+    if mode.startswith("eager"):
+        sides.best[work] = batch
+    return ours, mode, batch, max(differences), first[mode]
 
 
 def in_turns(repetitions, workers, pair):
@@ -262,9 +295,9 @@ def in_turns(repetitions, workers, pair):
         "our_ms_per_image": ours * 1000, "their_ms_per_image": theirs * 1000, "busy_processors": load}
 
 
-def compared(sides, work):
+def compared(sides, work, modes):
     """Throughput or latency, in turns."""
-    our_batch, mode, their_batch, difference = search(sides, work)
+    our_batch, mode, their_batch, difference, first = search(sides, work, modes)
     with sides.ours(work, our_batch) as a, sides.theirs(work, mode, their_batch) as b:
         a.run(), b.run()
         turns = a.turn(), b.turn()
@@ -274,7 +307,7 @@ def compared(sides, work):
         peaks = [side.ask("quit")["peak_bytes"] for side in (a, b)]
     return result | {
         "our_peak_bytes": peaks[0], "their_peak_bytes": peaks[1], "our_batch": our_batch, "their_batch": their_batch,
-        "their_mode": mode, "largest_difference": difference, "kernels": a.ready["kernels"], "torch": b.ready["torch"]}
+        "their_mode": mode, "their_first_seconds": first, "largest_difference": difference, "kernels": a.ready["kernels"], "torch": b.ready["torch"]}
 
 
 def peak_memory(sides, extra=()):
@@ -336,7 +369,7 @@ def first_image(sides):
     def timed_theirs(load, memory_format):
         return whole_process(theirs + ["--format", memory_format], sides.path("theirs.log"), load, peaks[1])
 
-    formats = {mode.split("-")[1]: 0.0 for mode in sides.options.modes}
+    formats = {mode.split("-")[1]: 0.0 for mode in sides.options.modes if mode.startswith("eager")}
     timed_ours(Load())
     for name in formats:
         timed_theirs(Load(), name)
@@ -395,8 +428,21 @@ def results(sides, work):
         for name, option in MEMORY_VARIANTS.items():
             if option in known:
                 yield name, peak_memory(sides, [option])
+    elif work in ["first-image", "threads"]:
+        yield work, {"first-image": first_image, "threads": threads}[work](sides)
     else:
-        yield work, {"first-image": first_image, "threads": threads}.get(work, lambda s: compared(s, work))(sides)
+        for kind in ["eager", *FURTHER.get((sides.network, work), [])]:
+            modes = [mode for mode in sides.options.modes if mode.startswith(kind)]
+            modes = modes[:1] if work == "frechet" else modes
+            if not modes:
+                continue
+            try:
+                yield work if kind == "eager" else f"{work}, {kind}", compared(sides, work, modes)
+            except Broken as failure:
+                # A further peer that does not run here ends nothing.
+                if kind == "eager":
+                    raise
+                note(f"  {failure}")
 
 
 def measured(sides, work):
@@ -407,16 +453,35 @@ def measured(sides, work):
         raise SystemExit(f"{sides.network} {work}: {failure}") from None
 
 
+def theirs(r):
+    """How the other side was run; of what is compiled first, how long that took."""
+    if r["their_mode"].startswith("eager") or "their_first_seconds" not in r:
+        return r["their_mode"]
+    return f"{r['their_mode']}, first result after {r['their_first_seconds']:.0f} s"
+
+
 def row(r):
     return (
         f"{r['network']:13}{r['work']:20}{r['ratio_median']:6.2f}x  {r['ratio_min']:5.2f} to {r['ratio_max']:5.2f}"
         f"{r['our_ms_per_image']:11.4g}{r['their_ms_per_image']:11.4g}"
         f"{r['our_peak_bytes'] / 2**20:9.0f}{r['their_peak_bytes'] / 2**20:9.0f}"
-        f"  {r['our_batch']}, {r['their_batch']} {r['their_mode']}")
+        f"  {r['our_batch']}, {r['their_batch']} {theirs(r)}")
 
 
 HEADING = (
     f"{'network':13}{'work':20}{'ratio':>7}  {'pairs':14}{'our ms':>11}{'their ms':>11}{'our MiB':>9}{'their':>9}  batches, mode")
+
+
+def markdown(everything):
+    """The results as the table of BENCHMARKS.md."""
+    titles = ["network", "work", "ratio", "pairs", "ours, ms/image", "theirs, ms/image", "ours, MiB", "theirs, MiB", "batches", "theirs"]
+    lines = [titles, ["---"] * len(titles)]
+    for r in everything:
+        lines.append([
+            r["network"], r["work"], f"{r['ratio_median']:.2f}", f"{r['ratio_min']:.2f} to {r['ratio_max']:.2f}",
+            f"{r['our_ms_per_image']:.4g}", f"{r['their_ms_per_image']:.4g}", f"{r['our_peak_bytes'] / 2**20:.0f}",
+            f"{r['their_peak_bytes'] / 2**20:.0f}", f"{r['our_batch']}, {r['their_batch']}", theirs(r)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def names(known):
@@ -443,6 +508,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2, help="of each side (default: 2)")
     parser.add_argument("--our-options", default="", help="further options of sid-bench, in one argument")
     parser.add_argument("--json", help="write the results to this file")
+    parser.add_argument("--markdown", help="write them as a table to this file")
     options = parser.parse_args()
 
     # Asked to stop, it ends the workers and removes its files.
@@ -453,7 +519,7 @@ def main():
         for network in options.networks:
             sides = Sides(options, network, folder)
             for work in options.works:
-                if (work == "features") != (network == "inception-v3"):
+                if (work in ["features", "frechet"]) != (network == "inception-v3"):
                     continue
                 note(f"{network} {work}")
                 for name, result in measured(sides, work):
@@ -462,8 +528,12 @@ def main():
                     if options.json:
                         with open(options.json, "w") as file:
                             json.dump(everything, file, indent=2)
+                    if options.markdown:
+                        with open(options.markdown, "w") as file:
+                            file.write(markdown(everything))
             for name in os.listdir(folder):
-                os.remove(os.path.join(folder, name))
+                path = os.path.join(folder, name)
+                shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
 
 
 if __name__ == "__main__":

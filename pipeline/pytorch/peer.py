@@ -15,6 +15,7 @@ import time
 
 import torch
 
+HINTS = ["latency", "throughput"]
 FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
@@ -101,18 +102,14 @@ def compiler(work):
     return lambda network: torch.compile(network, dynamic=False)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--network-file", required=True)
-    parser.add_argument("--work", required=True, choices=["sample", "latency", "distill-step", "features"])
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--format", choices=FORMATS, default="channels_last")
-    parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
-    parser.add_argument("--save", help="write configuration and parameters for torch.load, and end")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+def prepared(options):
+    """The work, done once."""
+    if options.work == "frechet":
+        from frechet import Frechet
 
+        work = Frechet()
+        work.run()
+        return work
     if options.work == "features":
         from fid import read_inception
 
@@ -122,22 +119,48 @@ def main():
 
         config, tensors = read_network(options.network_file)
     if options.save:
-        return torch.save({"config": config, "parameters": tensors}, options.save)
+        torch.save({"config": config, "parameters": tensors}, options.save)
+        sys.exit()
     network = denoiser(config, tensors)
     del tensors  # so that the parameters are in memory once
-    network.to(memory_format=FORMATS[options.format])
-    kind = {"distill-step": Distilling, "features": Features}.get(options.work, Sampling)
-    compiled = compiler(kind) if options.mode == "compile" else lambda network: network
-    work = kind(network, FORMATS[options.format], options.batch, compiled)
-    work.run()
+    if options.mode == "openvino":
+        import vino
 
+        work = vino.Sampling(network, options.format, options.threads, options.batch)
+    else:
+        network.to(memory_format=FORMATS[options.format])
+        kind = {"distill-step": Distilling, "features": Features}.get(options.work, Sampling)
+        compiled = compiler(kind) if options.mode == "compile" else lambda network: network
+        work = kind(network, FORMATS[options.format], options.batch, compiled)
+    work.run()
+    return work
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--network-file", help="all works but frechet need one")
+    parser.add_argument("--work", required=True, choices=["sample", "latency", "distill-step", "features", "frechet"])
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--format", choices=[*FORMATS, *HINTS], default="channels_last", help="or OpenVINO's hint")
+    parser.add_argument("--mode", choices=["eager", "compile", "openvino"], default="eager")
+    parser.add_argument("--save", help="write configuration and parameters for torch.load, and end")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    # Answers go where nothing else that is printed goes.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    start = time.perf_counter()
+    work = prepared(options)
+    first = time.perf_counter() - start
 
     def say(**answer):
         print(json.dumps(answer), file=answers, flush=True)
 
-    say(ready=True, torch=torch.__version__, threads=torch.get_num_threads())
+    say(
+        ready=True, torch=getattr(work, "version", torch.__version__), threads=torch.get_num_threads(),
+        first_seconds=first)
     for line in sys.stdin:
         words = line.split(maxsplit=1)
         if words in ([], ["run"]):

@@ -108,9 +108,9 @@ public struct DuplicateCheck: Sendable, Equatable {
         first: first, rows: Array(repeating: .infinity, count: count),
         columns: Array(repeating: .infinity, count: columns), pairs: NearestPairs(limit: candidates))
       withScratch(count * columns) { products in
-        BLAS.multiply(
+        MatrixProduct.multiply(
           rows: count, columns: columns, depth: depth, a.values.pointer + first * depth, depth, b.values.pointer, depth,
-          transposeB: true, alpha: -2, into: products, columns)
+          transposeB: true, into: products, columns)
         for row in 0..<count {
           let start = isSame ? first + row + 1 : 0
           guard start < columns else { continue }
@@ -118,7 +118,7 @@ public struct DuplicateCheck: Sendable, Equatable {
           let square = a.squares[first + row]
           var least = Float.infinity
           for column in start..<columns {
-            let distance = max(line[column] + square + b.squares[column], 0)
+            let distance = max(square - 2 * line[column] + b.squares[column], 0)
             least = min(least, distance)
             if distance < strip.columns[column] { strip.columns[column] = distance }
             if distance < strip.pairs.threshold { strip.pairs.offer(distance, first + row, column) }

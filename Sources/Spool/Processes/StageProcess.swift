@@ -129,8 +129,8 @@ struct StageProcess {
     return signal != 0 ? .signaled(signal) : .exited(status >> 8 & 0xFF)
   }
 
-  /// What a stage sees of the daemon's environment: where to find programs and libraries, the daemon's process, with
-  /// which it has to die, and where the inputs lie.
+  /// What a stage sees of the daemon's environment: where to find programs and libraries, which kernels shall compute, the
+  /// daemon's process, with which it has to die, and where the inputs lie.
   private static func environment(_ roots: InputRoots) throws -> [String: String] {
     let folders = String(decoding: try JSONEncoder().encode(roots.realFolders), as: UTF8.self)
     var environment = [
@@ -138,7 +138,7 @@ struct StageProcess {
       // Its threads would be there before the stage confines itself.
       "OPENBLAS_NUM_THREADS": "1",
     ]
-    for name in ["PATH", "LD_LIBRARY_PATH", "HOME", "TZ", "OPENBLAS_CORETYPE"] {
+    for name in ["PATH", "LD_LIBRARY_PATH", "HOME", "TZ", "OPENBLAS_CORETYPE", "SID_KERNELS"] {
       environment[name] = ProcessInfo.processInfo.environment[name]
     }
     return environment

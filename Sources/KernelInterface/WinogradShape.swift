@@ -59,51 +59,49 @@ public struct WinogradShape: Sendable {
   /// Floats from one pixel of the output, and of a residual, to the next.
   public var outputPixel: Int
 
-  /// A 3x3 convolution of whole images.
-  /// - Parameter tileOutputs: 4 or 2.
-  public init(height: Int, width: Int, inputs: Int, outputs: Int, padding: Int, tileOutputs: Int) {
-    self.init(
-      height: height, width: width, inputs: inputs, outputs: outputs, verticalPadding: padding,
-      horizontalPadding: padding, filter: tileOutputs == 4 ? .square3Tile4 : .square3Tile2)
-  }
+  /// Columns of a panel of packed weights, of the kernel set that computes it.
+  public let panelColumns: Int
+  /// Floats of a vector of that set.
+  public let vectorWidth: Int
 
   /// Any convolution that there is a filter for.
   public init(
     height: Int, width: Int, inputs: Int, outputs: Int, verticalPadding: Int, horizontalPadding: Int,
-    filter: WinogradFilter
+    filter: WinogradFilter, table: KernelTable
   ) {
     (self.height, self.width, self.inputs, self.outputs) = (height, width, inputs, outputs)
     (self.verticalPadding, self.horizontalPadding, self.filter) = (verticalPadding, horizontalPadding, filter)
     (inputPixel, outputPixel) = (inputs, outputs)
+    (panelColumns, vectorWidth) = (table.panelColumns, table.vectorWidth)
     (tileHeight, tileWidth) = filter.tile
     (kernelHeight, kernelWidth) = filter.taps
+    (inputRows, inputColumns) = (tileHeight + kernelHeight - 1, tileWidth + kernelWidth - 1)
+    outHeight = height + 2 * verticalPadding - kernelHeight + 1
+    outWidth = width + 2 * horizontalPadding - kernelWidth + 1
+    (tileRows, tileColumns) = ((outHeight + tileHeight - 1) / tileHeight, (outWidth + tileWidth - 1) / tileWidth)
+    tiles = tileRows * tileColumns
   }
 
   /// Results of a tile from top to bottom, and from left to right.
   public let tileHeight: Int, tileWidth: Int
   /// Taps of the kernel from top to bottom, and from left to right.
   public let kernelHeight: Int, kernelWidth: Int
-
-  /// Height of the output.
-  public var outHeight: Int { height + 2 * verticalPadding - kernelHeight + 1 }
-  /// Width of the output.
-  public var outWidth: Int { width + 2 * horizontalPadding - kernelWidth + 1 }
-  /// Tiles from top to bottom.
-  public var tileRows: Int { (outHeight + tileHeight - 1) / tileHeight }
-  /// Tiles from left to right.
-  public var tileColumns: Int { (outWidth + tileWidth - 1) / tileWidth }
-  /// Tiles of one image.
-  public var tiles: Int { tileRows * tileColumns }
   /// Inputs of a tile from top to bottom, and from left to right.
-  var inputRows: Int { tileHeight + kernelHeight - 1 }
-  var inputColumns: Int { tileWidth + kernelWidth - 1 }
+  public let inputRows: Int, inputColumns: Int
+  /// Height and width of the output.
+  public let outHeight: Int, outWidth: Int
+  /// Tiles from top to bottom, and from left to right.
+  public let tileRows: Int, tileColumns: Int
+  /// Tiles of one image.
+  public let tiles: Int
+
   /// Inputs along one side of a square tile.
   public var points: Int { inputColumns }
   /// Multiplications of one tile, input and output channel; at most 36.
   public var positions: Int { inputRows * inputColumns }
   /// Floats between the positions of packed weights. Not a power of two, so that the positions of a weight do not fall on
   /// one another in the caches.
-  public var weightStride: Int { MatrixMultiply.packedCount(depth: inputs, columns: outputs) + 16 }
+  public var weightStride: Int { gradientColumns * inputs + 16 }
   /// Floats of all packed weights.
   public var weightCount: Int { positions * weightStride }
   /// Floats between the positions of `tiles` transformed inputs.
@@ -111,7 +109,7 @@ public struct WinogradShape: Sendable {
   /// Floats between the positions of products in `columns` columns.
   public func productStride(tiles: Int, columns: Int) -> Int { tiles * columns + 16 }
   /// Floats between the tiles of transformed inputs in the gradient of the weights.
-  public var gradientInputStride: Int { (inputs + 7) / 8 * 8 + 16 }
-  /// Columns of a gradient of transformed weights.
-  public var gradientColumns: Int { MatrixMultiply.panels(outputs) * MatrixMultiply.panelColumns }
+  public var gradientInputStride: Int { (inputs + vectorWidth - 1) / vectorWidth * vectorWidth + 16 }
+  /// Columns of a gradient of transformed weights: whole panels.
+  public var gradientColumns: Int { (outputs + panelColumns - 1) / panelColumns * panelColumns }
 }
