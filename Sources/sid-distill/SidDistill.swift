@@ -10,7 +10,13 @@ struct SidDistill: CommandLineProgram {
     commandName: program,
     abstract:
       "Distill a diffusion model into a generator that makes an image in one evaluation (SiD, arXiv 2404.04057).",
+    usage: """
+      sid-distill --teacher <file> --output <file> --state <file> [<options>]
+             sid-distill verify --vectors <file> [--start <file> ...]
+      """,
     discussion: """
+      `sid-distill distill --help` lists the options of the first form; `verify` has its own.
+
       No data are needed: the generator trains on its own samples. Run the same command again to continue where it stopped;
       the result is the same as if it had never stopped.
 
@@ -18,6 +24,6 @@ struct SidDistill: CommandLineProgram {
       small teacher, or with a short --duration-kimg.
       """,
     version: Version.line(program),
-    subcommands: [DistillCommand.self],
+    subcommands: [DistillCommand.self, VerifyCommand.self],
     defaultSubcommand: DistillCommand.self)
 }
