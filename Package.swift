@@ -93,7 +93,11 @@ let package = Package(
       dependencies: [
         "Checkpoints", "Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Processor", "Diagnostics",
       ]),
-    .target(name: "Distillation", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Diagnostics"]),
+    .target(name: "Training", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Diagnostics"]),
+    .target(name: "Denoising", dependencies: ["Training", "Models", "Autograd", "Compute"]),
+    .target(
+      name: "Distillation",
+      dependencies: ["Denoising", "Training", "Models", "Autograd", "Compute", "HDF5", "Diagnostics"]),
     // The page of a job: above all of them.
     .target(
       name: "Report",
@@ -110,7 +114,8 @@ let package = Package(
     .executableTarget(
       name: "sid-bench",
       dependencies: [
-        "COpenBLAS", "Distillation", "Sampling", "Scoring", "Models", "Compute", "HDF5", "Records", "Stage", "Files",
+        "COpenBLAS", "Distillation", "Training", "Sampling", "Scoring", "Models", "Compute", "HDF5", "Records", "Stage",
+        "Files",
         "Diagnostics",
         argumentParser,
       ]),
@@ -125,9 +130,8 @@ let package = Package(
     .executableTarget(
       name: "sid-distill",
       dependencies: [
-        "Distillation", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "OptionValues", "Records",
-        "Stage", "Files",
-        "Diagnostics",
+        "Distillation", "Training", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "OptionValues",
+        "Records", "Stage", "Files", "Diagnostics",
         argumentParser,
       ]),
     .executableTarget(
@@ -152,13 +156,14 @@ let package = Package(
 
     // Tests: one target per module; TestSupport finds the fixtures and the built programs.
     .target(
-      name: "TestSupport", dependencies: ["HDF5", "Images", "Compute", "Checkpoints", "Models"],
+      name: "TestSupport", dependencies: ["HDF5", "Images", "Compute", "Checkpoints", "Models", "Training"],
       path: "Tests/TestSupport"),
     // Changed files for every reader of untrusted files; sid-fuzz runs them for hours, FuzzTests for a moment.
     .target(
       name: "Fuzzing",
       dependencies: [
-        "CZlib", "Checkpoints", "Compute", "Distillation", "Images", "Models", "Report", "Sampling", "Scoring", "Spool",
+        "CZlib", "Checkpoints", "Compute", "Distillation", "Training", "Images", "Models", "Report", "Sampling",
+        "Scoring", "Spool",
         "HDF5", "Diagnostics", "TestSupport",
       ], path: "Tests/Fuzzing"),
     .executableTarget(name: "sid-fuzz", dependencies: ["Fuzzing", argumentParser], path: "Tests/sid-fuzz"),
@@ -175,7 +180,11 @@ let package = Package(
       name: "KernelsTests", dependencies: ["Compute", "KernelInterface", "KernelsWide", "Processor", "TestSupport"]),
     .testTarget(name: "ComputeTests", dependencies: ["Compute", "Autograd", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Checkpoints", "TestSupport"]),
-    .testTarget(name: "DistillationTests", dependencies: ["Distillation", "Models", "Checkpoints", "TestSupport"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "Models", "TestSupport"]),
+    .testTarget(name: "DenoisingTests", dependencies: ["Denoising", "Training", "Models", "TestSupport"]),
+    .testTarget(
+      name: "DistillationTests",
+      dependencies: ["Distillation", "Denoising", "Training", "Models", "Checkpoints", "TestSupport"]),
     .testTarget(
       name: "SamplingTests",
       dependencies: ["Sampling", "Models", "Checkpoints", "OptionValues", "Files", "TestSupport"]),

@@ -1,3 +1,5 @@
+import Training
+
 /// What determines a distillation, by the paper's names (Zhou et al. 2024, arXiv 2404.04057); the defaults are the
 /// official trainer's.
 public struct DistillationSettings: Codable, Sendable, Equatable {
@@ -5,6 +7,8 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
   public var batch = 512
   /// Images per forward and backward pass; the gradients of a batch are accumulated.
   public var microbatch = 64
+  /// The most groups of micro-batches whose gradients meet in a tree, and so the most ranks.
+  public var gradientGroups = 16
   /// Learning rate of the fake score.
   public var fakeScoreLearningRate = 1e-5
   /// Learning rate of the generator.
@@ -48,18 +52,20 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
   /// Images to train on: whole batches.
   public var durationImages: Int { Int((durationKimg * 1000 / Double(batch)).rounded(.up)) * batch }
 
-  /// The factor of both learning rates after `images` images.
-  public func learningRateFactor(afterImages images: Int) -> Double {
-    guard let start = learningRateDecayStartKimg, durationKimg > start else { return 1 }
-    let progress = (Double(images) / 1000 - start) / (durationKimg - start)
-    return 1 - (1 - learningRateDecayFinal) * min(max(progress, 0), 1)
+  /// How a batch is cut.
+  public var cut: MicroBatches {
+    MicroBatches(batch: batch, microbatch: microbatch, maximumGroups: gradientGroups)
   }
 
-  /// The weight of the old average when the average is updated; 0 replaces it.
-  ///
-  /// beta = 0.5^(batch / max(min(half-life, images * ramp-up), 1e-8)), images counted before the iteration.
-  public func emaBeta(beforeImages images: Int) -> Double {
-    let halfLife = min(emaHalfLifeKimg * 1000, Double(images) * emaRampupRatio)
-    return powerOfHalf(Double(batch) / max(halfLife, 1e-8))
+  /// The course of a learning rate.
+  public func schedule(_ base: Double) -> Schedule {
+    guard let start = learningRateDecayStartKimg else { return .constant(base) }
+    return .constant(base).decaying(
+      .linear, fromKimg: start, toKimg: durationKimg, final: learningRateDecayFinal)
+  }
+
+  /// The average of the generator.
+  public var average: MovingAverage {
+    MovingAverage(halfLifeImages: emaHalfLifeKimg * 1000, rampupRatio: emaRampupRatio)
   }
 }

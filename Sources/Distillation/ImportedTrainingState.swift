@@ -2,6 +2,7 @@ import Compute
 import Diagnostics
 import HDF5
 import Models
+import Training
 
 /// A training state in another program's file, whose tensors are read one at a time.
 ///
@@ -92,7 +93,6 @@ public struct ImportedTrainingState {
     case .images(let count): try root.setAttribute("images_seen", count)
     case .iterations(let count): try root.setAttribute("iterations", count)
     }
-    try root.setAttribute("fake_score_objective", 0.0)
     var specifications: [ParameterSpecification] = []
     for (name, network) in [("fake_score", fakeScore), ("generator", generator), ("generator_ema", generatorEMA)] {
       let state = try StateDictionary(network.configuration, source: network.tensors, origin: origin)
@@ -109,7 +109,7 @@ public struct ImportedTrainingState {
       try adam.write(to: group, specifications, origin: origin)
       try group.setAttribute("learning_rate", adam.learningRate)
     }
-    _ = try TrainingState.PendingStep(phase: .fakeScore, gradients: []).write(to: root)
+    try TrainingState.writePending(turn: DistillationPhase.fakeScore.network, to: root)
   }
 }
 
@@ -146,17 +146,18 @@ extension TrainingState {
   /// never cut here.
   /// - Throws: a `Failure` (`cannotCreate`) where the generator's optimizer has another beta1 than the run.
   public mutating func adopt(_ settings: DistillationSettings, origin: String) throws {
-    guard generatorAdam.beta1 == settings.generatorBeta1, fakeScoreAdam.beta1 == 0 else {
+    let beta1 = networks.map(\.adam.beta1)
+    guard beta1 == [0, settings.generatorBeta1] else {
       throw Failure(
         .cannotCreate, origin,
-        "its optimizers have beta1 \(fakeScoreAdam.beta1) (fake score) and \(generatorAdam.beta1) (generator); this run "
-          + "has 0 and \(settings.generatorBeta1)", remedy: "give --g-beta1 as the run was started with")
+        "its optimizers have beta1 \(beta1[0]) (fake score) and \(beta1[1]) (generator); this run has 0 and "
+          + "\(settings.generatorBeta1)", remedy: "give --g-beta1 as the run was started with")
     }
-    fakeScoreAdam.epsilon = settings.adamEpsilon
-    generatorAdam.epsilon = settings.adamEpsilon
-    fakeScore = fakeScore.with(dropout: settings.dropout)
-    generator = generator.with(dropout: settings.dropout)
-    generatorEMA = generatorEMA.with(dropout: settings.dropout)
+    for index in networks.indices {
+      networks[index].adam.epsilon = settings.adamEpsilon
+      networks[index].network = networks[index].network.with(dropout: settings.dropout)
+      networks[index].average = networks[index].average?.with(dropout: settings.dropout)
+    }
     imagesSeen = Int((Double(imagesSeen) / Double(settings.batch)).rounded()) * settings.batch
   }
 }

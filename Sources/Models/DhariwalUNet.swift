@@ -81,8 +81,8 @@ struct DhariwalUNet: UNet {
     output = Convolution(builder, prefix + "out_conv", inputs: channels, outputs: c.outputChannels, kernel: 3)
   }
 
-  func callAsFunction(_ x: Variable, noise: [Float], classLabels: Tensor?, augmentLabels: Tensor?, _ pass: ForwardPass)
-    -> Variable
+  func encode(_ x: Variable, noise: [Float], classLabels: Tensor?, augmentLabels: Tensor?, _ pass: ForwardPass)
+    -> EncodedFeatures
   {
     var embedding = noiseEmbedding(noise, pass)
     if let mapAugment, let augmentLabels {
@@ -99,10 +99,14 @@ struct DhariwalUNet: UNet {
       features = block(features, embedding, pass)
       skips.append(features)
     }
+    return EncodedFeatures(features: features, skips: skips, embedding: embedding)
+  }
+
+  func decode(_ encoded: inout EncodedFeatures, _ pass: ForwardPass) -> Variable {
     for block in decoder {
-      let skip = features.shape[3] == block.inputs ? nil : skips.popLast()
-      features = block(features, joining: skip, embedding, pass)
+      let skip = encoded.features.shape[3] == block.inputs ? nil : encoded.skips.popLast()
+      encoded.features = block(encoded.features, joining: skip, encoded.embedding, pass)
     }
-    return output(outputNorm(features, silu: true, pass), pass)
+    return output(outputNorm(encoded.features, silu: true, pass), pass)
   }
 }

@@ -165,6 +165,18 @@ public struct BoundNetwork {
     dropout: (key: UInt64, firstImage: Int)? = nil,
     observe: ((String, Tensor) -> Void)? = nil, observeModules: ((String, Tensor) -> Void)? = nil
   ) -> Variable {
+    var encoded = encode(
+      x, sigma: sigma, classLabels: classLabels, augmentLabels: augmentLabels, dropout: dropout, observe: observe,
+      observeModules: observeModules)
+    return encoded.denoise()
+  }
+
+  /// Runs the encoder alone; parameters as those of the whole.
+  public func encode(
+    _ x: Variable, sigma: [Float], classLabels: Tensor? = nil, augmentLabels: Tensor? = nil,
+    dropout: (key: UInt64, firstImage: Int)? = nil,
+    observe: ((String, Tensor) -> Void)? = nil, observeModules: ((String, Tensor) -> Void)? = nil
+  ) -> EncodedImages {
     let images = x.shape[0]
     precondition(sigma.count == images || sigma.count == 1, "\(sigma.count) noise levels for \(images) images")
     precondition(
@@ -180,14 +192,36 @@ public struct BoundNetwork {
     let input = scaledRows(x, by: coefficients.map(\.input))
     observe?("c_in_x", input.value)
     observe?("c_noise", Tensor(coefficients.map(\.noise), shape: [images]))
-    let output = unet(
+    let encoded = unet.encode(
       input, noise: coefficients.map(\.noise), classLabels: classLabels,
       augmentLabels: configuration.augmentDim > 0 ? augmentLabels : nil, pass)
-    observe?("F_x", output.value)
-    return combinedRows(
-      x, coefficients.map(\.skip), firstChannels(output, configuration.imgChannels), coefficients.map(\.out))
+    return EncodedImages(
+      network: self, x: x, coefficients: coefficients, pass: pass, observe: observe, encoded: encoded)
   }
 
   /// The gradients after a backward pass, in the order of the network's parameters; nil where none flowed.
   public var gradients: [Tensor?] { variables.map(\.gradient) }
+}
+
+/// Images on their way through a network, behind its encoder.
+///
+/// A discriminator that reads a score network's own features (arXiv 2410.14919) stops here, or goes on for both.
+public struct EncodedImages {
+  fileprivate let network: BoundNetwork
+  fileprivate let x: Variable
+  fileprivate let coefficients: [Preconditioner.Coefficients]
+  fileprivate let pass: ForwardPass
+  fileprivate let observe: ((String, Tensor) -> Void)?
+  fileprivate var encoded: EncodedFeatures
+
+  /// The encoder's last activation, which its decoder reads, [N, h, w, C]; on the tape if the parameters or the images are.
+  public var features: Variable { encoded.features }
+
+  /// Goes on to D(x; sigma, class). The features are used up then: what else reads them takes them before.
+  public mutating func denoise() -> Variable {
+    let output = network.unet.decode(&encoded, pass)
+    observe?("F_x", output.value)
+    return combinedRows(
+      x, coefficients.map(\.skip), firstChannels(output, network.configuration.imgChannels), coefficients.map(\.out))
+  }
 }

@@ -137,8 +137,8 @@ struct SongUNet: UNet {
     self.decoder = decoder
   }
 
-  func callAsFunction(_ x: Variable, noise: [Float], classLabels: Tensor?, augmentLabels: Tensor?, _ pass: ForwardPass)
-    -> Variable
+  func encode(_ x: Variable, noise: [Float], classLabels: Tensor?, augmentLabels: Tensor?, _ pass: ForwardPass)
+    -> EncodedFeatures
   {
     var embedding = noiseEmbedding(noise, pass)
     if let mapLabel { embedding = addScaled(embedding, mapLabel(classLabels, images: noise.count, pass)) }
@@ -147,21 +147,24 @@ struct SongUNet: UNet {
     }
     embedding = silu(mapLayer0(embedding, pass))
     embedding = silu(mapLayer1(embedding, pass))
-    var (features, skips) = encode(x, embedding, pass)
+    let (features, skips) = encode(x, embedding, pass)
+    return EncodedFeatures(features: features, skips: skips, embedding: embedding)
+  }
 
+  func decode(_ encoded: inout EncodedFeatures, _ pass: ForwardPass) -> Variable {
     var image: Variable?
     for step in decoder {
       switch step {
       case .block(let block):
-        let skip = features.shape[3] == block.inputs ? nil : skips.popLast()
-        features = block(features, joining: skip, embedding, pass)
+        let skip = encoded.features.shape[3] == block.inputs ? nil : encoded.skips.popLast()
+        encoded.features = block(encoded.features, joining: skip, encoded.embedding, pass)
       case .auxiliaryUp(let up):
         image = image.map { up($0, pass) }
       case .auxiliaryOutput(let norm, let output):
-        image = pass.joined(output, norm(features, silu: true, pass), residual: image)
+        image = pass.joined(output, norm(encoded.features, silu: true, pass), residual: image)
       }
     }
-    return image ?? features
+    return image ?? encoded.features
   }
 
   /// Runs the encoder: the features at the lowest resolution and the stack of skip connections.

@@ -14,7 +14,7 @@ protocol Benchmark {
   /// Does the work once.
   mutating func run() throws
   /// Changes the number of images.
-  mutating func resize(batch: Int)
+  mutating func resize(batch: Int) throws
   /// Writes inputs and results to an HDF5 file, so that another program can be held to them.
   func writeOutputs(to path: String) throws
 }

@@ -2,6 +2,7 @@ import Compute
 import Distillation
 import HDF5
 import Models
+import Training
 
 /// One iteration of SiD on one micro-batch: the fake-score step and the generator step with Adam, and the average.
 ///
@@ -11,21 +12,21 @@ struct DistillationBenchmark: Benchmark {
   private let seed: UInt64
   private(set) var batch: Int
   private let checkpointsActivations: Bool
-  private var distiller: Distiller
+  private var loop: TrainingLoop
 
   /// - Parameters:
   ///   - network: the teacher, from which all networks start.
   ///   - batch: images of one iteration.
   ///   - seed: of all draws.
   ///   - checkpointsActivations: whether blocks compute inner results again for the gradient.
-  init(network: Network, batch: Int, seed: UInt64, checkpointsActivations: Bool) {
+  /// - Throws: nothing where there is one rank.
+  init(network: Network, batch: Int, seed: UInt64, checkpointsActivations: Bool) throws {
     (self.network, self.batch, self.seed) = (network, batch, seed)
     self.checkpointsActivations = checkpointsActivations
     var settings = Self.settings(batch: batch, seed: seed, dropout: network.configuration.dropout)
     settings.checkpointsActivations = checkpointsActivations
-    let state = TrainingState(teacher: network, settings: settings)
-    distiller = Distiller(
-      teacher: network, settings: settings, state: state, draws: Self.draws(for: network, seed: seed))
+    loop = try Distillation(teacher: network, settings: settings, draws: Self.draws(for: network, seed: seed))
+      .loop(from: TrainingState(teacher: network, settings: settings))
   }
 
   private static func settings(batch: Int, seed: UInt64, dropout: Float) -> DistillationSettings {
@@ -45,13 +46,13 @@ struct DistillationBenchmark: Benchmark {
 
   var flops: Double? { nil }
 
-  mutating func resize(batch: Int) {
-    self = DistillationBenchmark(
+  mutating func resize(batch: Int) throws {
+    self = try DistillationBenchmark(
       network: network, batch: batch, seed: seed, checkpointsActivations: checkpointsActivations)
   }
 
   mutating func run() throws {
-    while try distiller.advance() == nil {}
+    while try loop.advance() == nil {}
   }
 
   /// Writes, for each of the two steps, its draws, its objective and the norm of each parameter's gradient, the
@@ -72,24 +73,28 @@ struct DistillationBenchmark: Benchmark {
     let settings = Self.settings(batch: batch, seed: seed, dropout: 0)
     let generator = network.with(dropout: 0)
     let count = network.specifications.count
+    let networks = [
+      (DistillationPhase.fakeScore, fakeScore.with(dropout: 0), nil), (.generator, generator, generator),
+    ].map { phase, network, average in
+      TrainedNetwork(name: phase.network, network: network, average: average, adam: Adam(count: count, beta1: 0))
+    }
     let state = TrainingState(
-      fakeScore: fakeScore.with(dropout: 0), generator: generator, generatorEMA: generator,
-      fakeScoreAdam: Adam(count: count, beta1: 0), generatorAdam: Adam(count: count, beta1: 0), imagesSeen: 0,
-      pending: .init(phase: phase, gradients: Array(repeating: nil, count: count)), fakeScoreObjective: 0)
+      networks: networks, imagesSeen: 0, turn: phase.network, pending: GradientSum(settings.cut), objectives: [:])
     let source = Self.draws(for: network, seed: seed)
-    let distiller = Distiller(teacher: network, settings: settings, state: state, draws: source)
-    var norms: [Double] = []
-    distiller.inspectGradients = { _, gradients in
+    let loop = try Distillation(teacher: network, settings: settings, draws: source).loop(from: state)
+    var (norms, objective): ([Double], Double) = ([], 0)
+    loop.inspectGradients = { _, gradients in
       norms = zip(network.specifications, gradients).filter { $0.0.isTrainable }.map { Self.norm($1) }
     }
-    let summary = try distiller.advance()
+    loop.inspectObjective = { objective = $1 }
+    _ = try loop.advance()
 
     let draws = source.draws(phase, imagesSeen: 0, images: 0..<batch)
     try group.write(image: draws.latents, to: "latents")
     try group.write(image: draws.noise, to: "noise")
     try group.write(draws.levels, shape: [batch], to: "levels")
     if let labels = draws.classLabels { try group.write(labels.values, shape: labels.shape, to: "class_labels") }
-    try group.setAttribute("objective", summary?.generatorObjective ?? distiller.state.fakeScoreObjective)
+    try group.setAttribute("objective", objective)
     try group.setAttribute("parameters", network.specifications.filter(\.isTrainable).map(\.name))
     try group.write(norms, shape: [norms.count], to: "gradient_norms")
   }

@@ -28,7 +28,7 @@ struct Server {
           say(["error": .string("no such batch: \(text)")])
           continue
         }
-        benchmark.resize(batch: batch)
+        try benchmark.resize(batch: batch)
         try benchmark.run()
         say(["batch": .int(batch)])
       case ("outputs", let path?):

@@ -113,7 +113,7 @@ struct SidBench: CommandLineProgram {
     switch kind {
     case .latency: return SamplingBenchmark(network: network, batch: 1, seed: source.seed)
     case .distillStep:
-      return DistillationBenchmark(
+      return try DistillationBenchmark(
         network: network, batch: work.batch ?? 8, seed: source.seed,
         checkpointsActivations: work.checkpointActivations)
     case .sample, .conv, .features, .frechet:

@@ -2,6 +2,7 @@ import Compute
 import Distillation
 import Models
 import Stage
+import Training
 
 /// What a run will cost.
 extension DistillationRun {
@@ -13,9 +14,9 @@ extension DistillationRun {
   func estimate(_ evaluator: Evaluator?) -> Estimate {
     let cost = teacher.cost
     let weights = 4 * teacher.parameterCount
-    let firstMoments = settings.generatorBeta1 > 0 ? 1 : 0
-    // Teacher, fake score, generator, average and the second moments; gradients of earlier micro-batches.
-    let sets = 6 + firstMoments + (settings.microbatch < settings.batch ? 1 : 0)
+    // The networks that are trained, averages and moments; beside them the teacher and the sums of gradients.
+    let trainedSets = TrainingState(teacher: teacher, settings: settings).networks.reduce(0) { $0 + $1.weightSets }
+    let sets = 1 + trainedSets + settings.cut.heldSums
     // Three networks, read forward and backward, in the form of the convolutions.
     let prepared = min(6 * teacher.preparedWeightBytes, WeightCache.limitBytes)
     let shape = teacher.imageShape
@@ -33,7 +34,7 @@ extension DistillationRun {
       + 4 * Double(max(cost.attentionGradientFloats, warp.scratchFloats) * context.threads)
     let unwinding = max(activations, Double(weights) + 4 * Double(settings.microbatch * passing))
     // The state is written beside the old one; then come the generator, the best one and the snapshots.
-    let stateSets = 2 * (6 + firstMoments)
+    let stateSets = 2 * (trainedSets + settings.cut.heldSums)
     let snapshots = Int(min(settings.durationKimg / command.evaluation.snapshotKimg, 1e6))
     let training = (11 * cost.flops + warp.flops) * Double(settings.durationImages)
     // One at the start and one at the end of each interval.

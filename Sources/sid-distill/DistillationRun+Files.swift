@@ -6,6 +6,7 @@ import HDF5
 import Images
 import Models
 import Stage
+import Training
 
 /// What a run reads and writes.
 extension DistillationRun {

@@ -1,5 +1,6 @@
 import Autograd
 import Compute
+import Denoising
 import Distillation
 import Models
 import TestSupport

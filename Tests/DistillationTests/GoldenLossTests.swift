@@ -1,5 +1,6 @@
 import Autograd
 import Compute
+import Denoising
 import Distillation
 import Models
 import TestSupport
@@ -88,7 +89,7 @@ struct GoldenLossTests {
       levels: try c.recorded.tensor("fake_score_loss/draws/P_normal_draw_randn").values,
       noise: try c.recorded.images("fake_score_loss/draws/n_unit_normal"))
     let sigma = Distance(
-      draws.levels.map { NoiseSchedule.trainingSigma(normal: $0) },
+      draws.levels.map { DenoisingTraining.edm(sigmaData: 0.5).sigma($0) },
       try c.recorded.tensor("fake_score_loss/sigma").values)
     #expect(sigma.relative <= 1e-6)
     let tape = Tape()
@@ -121,7 +122,7 @@ struct GoldenLossTests {
       latents: c.latents, classLabels: c.classLabels,
       levels: try c.recorded.tensor(group + "/draws/P_normal_draw_randn").values,
       noise: try c.recorded.images(group + "/draws/n_unit_normal"), augmentation: augmentation)
-    let sigma = draws.levels.map { NoiseSchedule.trainingSigma(normal: $0) }
+    let sigma = draws.levels.map { DenoisingTraining.edm(sigmaData: 0.5).sigma($0) }
     let noisy = combinedRows(augmentation(images), sigma.map { _ in 1 }, draws.noise, sigma)
     let augmented = Distance(noisy.nchw.values, try c.recorded.tensor(group + "/noisy_input").values)
     #expect(augmented.maximum <= 1e-4, "\(name) images: \(augmented)")
@@ -176,7 +177,7 @@ struct GoldenLossTests {
       noise: try c.recorded.images("generator_loss_draws/n_unit_normal"))
     let tape = Tape()
     let network = c.generator.bound(to: tape)
-    var parts: GeneratorLossParts?
+    var parts: GeneratorPass?
     let loss = generatorLoss(
       c.images(network), tape: tape, trueScore: c.trueScore.bound(), fakeScore: c.fakeScore.bound(), draws: draws,
       alpha: alpha, tmax: 800,
@@ -187,12 +188,12 @@ struct GoldenLossTests {
       "\(name) \(alpha): \(loss.objective), \(expected) expected")
     let p = try #require(parts)
     #expect(Distance(p.sigma, try c.recorded.tensor(group + "/sigma").values).relative <= 1e-6)
-    #expect(Distance(p.noisy.nchw.values, try c.recorded.tensor(group + "/noisy").values).relative <= 1e-6)
+    #expect(Distance(p.noisy.value.nchw.values, try c.recorded.tensor(group + "/noisy").values).relative <= 1e-6)
     #expect(
-      Distance(p.real.nchw.values, try c.recorded.tensor(group + "/y_real").values).relative <= 5e-6
+      Distance(p.real.value.nchw.values, try c.recorded.tensor(group + "/y_real").values).relative <= 5e-6
         * GoldenLossTests.slack)
     #expect(
-      Distance(p.fake.nchw.values, try c.recorded.tensor(group + "/y_fake").values).relative <= 5e-6
+      Distance(p.fake.value.nchw.values, try c.recorded.tensor(group + "/y_fake").values).relative <= 5e-6
         * GoldenLossTests.slack)
     #expect(
       Distance(p.weight, try c.recorded.tensor(group + "/weight_factor").values).relative <= 5e-6

@@ -6,6 +6,7 @@ import HDF5
 import Models
 import TestSupport
 import Testing
+import Training
 
 @Suite("A training that was interrupted gives the same bits", .serialized)
 struct ResumptionTests {
@@ -18,13 +19,20 @@ struct ResumptionTests {
     return s
   }
 
-  static func distiller(_ settings: DistillationSettings, teacher: Network, state: TrainingState? = nil) -> Distiller {
+  static func loop(
+    _ settings: DistillationSettings, teacher: Network, state: TrainingState? = nil, ranks: any Ranks = OneRank()
+  ) throws -> TrainingLoop {
     let labels = UniformLabels(seed: settings.seed, classes: teacher.configuration.labelDim)
-    return Distiller(
-      teacher: teacher, settings: settings, state: state ?? TrainingState(teacher: teacher, settings: settings),
-      draws: SeededDraws(
-        seed: settings.seed, imageShape: teacher.imageShape, labels: labels,
-        augmentations: SeededAugmentations(settings, imageShape: teacher.imageShape)))
+    let draws = SeededDraws(
+      seed: settings.seed, imageShape: teacher.imageShape, labels: labels,
+      augmentations: SeededAugmentations(settings, imageShape: teacher.imageShape))
+    return try Distillation(teacher: teacher, settings: settings, draws: draws)
+      .loop(from: state ?? TrainingState(teacher: teacher, settings: settings), ranks: ranks)
+  }
+
+  /// The objectives of the two turns.
+  static func objectives(_ summary: IterationSummary) -> [Double] {
+    ["fake_score", "generator"].map { summary.objectives[$0] ?? .nan }
   }
 
   static func bits(_ network: Network) -> [[Float]] {
@@ -36,10 +44,10 @@ struct ResumptionTests {
   func everyMicrobatch(beta1: Double) throws {
     let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
     let settings = Self.settings(microbatch: 4, beta1: beta1)
-    let whole = Self.distiller(settings, teacher: teacher)
+    let whole = try Self.loop(settings, teacher: teacher)
     var expected: [Double] = []
-    while !whole.isFinished {
-      if let s = try whole.advance() { expected += [s.fakeScoreObjective, s.generatorObjective] }
+    while whole.state.imagesSeen < settings.durationImages {
+      if let s = try whole.advance() { expected += Self.objectives(s) }
     }
     #expect(whole.state.imagesSeen == 30)
 
@@ -48,10 +56,11 @@ struct ResumptionTests {
     var state = TrainingState(teacher: teacher, settings: settings)
     var (objectives, stops): ([Double], Int) = ([], 0)
     while state.imagesSeen < settings.durationImages {
-      let part = Self.distiller(settings, teacher: teacher, state: state)
-      if let s = try part.advance() { objectives += [s.fakeScoreObjective, s.generatorObjective] }
+      let part = try Self.loop(settings, teacher: teacher, state: state)
+      if let s = try part.advance() { objectives += Self.objectives(s) }
       try HDF5File.publish(path) { try part.state.write(to: $0) }
-      state = try TrainingState(reading: try HDF5File.open(path), batch: settings.batch)
+      state = try TrainingState(
+        reading: try HDF5File.open(path), networks: TrainingState.distillationNetworks, cut: settings.cut)
       stops += 1
     }
     #expect(stops == 18)
@@ -67,11 +76,11 @@ struct ResumptionTests {
     // With augmentations, whose border is that of the batch.
     let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
     func gradients(_ microbatch: Int) throws -> [Float] {
-      let distiller = Self.distiller(Self.settings(microbatch: microbatch), teacher: teacher)
+      let loop = try Self.loop(Self.settings(microbatch: microbatch), teacher: teacher)
       var result: [Float] = []
-      distiller.inspectGradients = { _, gradients in result += gradients.flatMap { $0?.values ?? [] } }
-      var summary: Distiller.IterationSummary?
-      while summary == nil { summary = try distiller.advance() }
+      loop.inspectGradients = { _, gradients in result += gradients.flatMap { $0?.values ?? [] } }
+      var summary: IterationSummary?
+      while summary == nil { summary = try loop.advance() }
       return result
     }
     defer { Threads.use(2) }
@@ -92,10 +101,10 @@ struct ResumptionTests {
     configuration.augmentDim = 9
     let teacher = try Network(configuration: configuration, randomSeed: 3, origin: "grey")
     func gradients(_ augment: Float) throws -> [[Tensor?]] {
-      let distiller = Self.distiller(Self.settings(microbatch: 10, augment: augment), teacher: teacher)
+      let loop = try Self.loop(Self.settings(microbatch: 10, augment: augment), teacher: teacher)
       var result: [[Tensor?]] = []
-      distiller.inspectGradients = { _, gradients in result.append(gradients) }
-      while result.isEmpty { _ = try distiller.advance() }
+      loop.inspectGradients = { _, gradients in result.append(gradients) }
+      while result.isEmpty { _ = try loop.advance() }
       return result
     }
     let (augmented, plain) = (try gradients(0.5)[0], try gradients(0)[0])
@@ -109,13 +118,13 @@ struct ResumptionTests {
     let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
     var settings = Self.settings(microbatch: 5)
     (settings.fakeScoreLearningRate, settings.dropout) = (.greatestFiniteMagnitude, 0)
-    let distiller = Self.distiller(settings, teacher: teacher)
-    #expect { for _ in 0..<6 { _ = try distiller.advance() } } throws: { ($0 as? Failure)?.status == .software }
-    #expect(Self.bits(distiller.state.fakeScore) == Self.bits(teacher))
-    #expect(distiller.state.imagesSeen == 0)
+    let loop = try Self.loop(settings, teacher: teacher)
+    #expect { for _ in 0..<6 { _ = try loop.advance() } } throws: { ($0 as? Failure)?.status == .software }
+    #expect(Self.bits(loop.state.fakeScore) == Self.bits(teacher))
+    #expect(loop.state.imagesSeen == 0)
     // The same state goes on where the rates are sensible.
     (settings.fakeScoreLearningRate) = 1e-4
-    let again = Self.distiller(settings, teacher: teacher, state: distiller.state)
+    let again = try Self.loop(settings, teacher: teacher, state: loop.state)
     _ = try again.advance()
     #expect(Self.bits(again.state.fakeScore) != Self.bits(teacher))
   }
@@ -139,12 +148,11 @@ struct ResumptionTests {
       let draws = SeededDraws(
         seed: 1, imageShape: teacher.imageShape, labels: UniformLabels(seed: 1, classes: teacher.configuration.labelDim)
       )
-      let distiller = Distiller(
-        teacher: teacher, settings: settings, state: TrainingState(teacher: teacher, settings: settings),
-        draws: Poisoned(draws: draws))
-      var summary: Distiller.IterationSummary?
-      while summary == nil { summary = try distiller.advance() }
-      #expect(summary?.fakeScoreObjective.isFinite == true)
+      let loop = try Distillation(teacher: teacher, settings: settings, draws: Poisoned(draws: draws))
+        .loop(from: TrainingState(teacher: teacher, settings: settings))
+      var summary: IterationSummary?
+      while summary == nil { summary = try loop.advance() }
+      #expect(summary?.objectives["fake_score"]?.isFinite == true)
     }
   }
 
@@ -170,9 +178,9 @@ struct ResumptionTests {
   func decay() {
     var s = DistillationSettings()
     (s.durationKimg, s.learningRateDecayStartKimg, s.learningRateDecayFinal) = (61.44, 30.72, 0.05)
-    #expect(s.learningRateFactor(afterImages: 0) == 1)
-    #expect(s.learningRateFactor(afterImages: 30_720) == 1)
-    #expect(abs(s.learningRateFactor(afterImages: 46_080) - 0.525) < 1e-12)
-    #expect(abs(s.learningRateFactor(afterImages: 61_440) - 0.05) < 1e-12)
+    #expect(s.schedule(1)(afterImages: 0) == 1)
+    #expect(s.schedule(1)(afterImages: 30_720) == 1)
+    #expect(abs(s.schedule(1)(afterImages: 46_080) - 0.525) < 1e-12)
+    #expect(abs(s.schedule(1)(afterImages: 61_440) - 0.05) < 1e-12)
   }
 }

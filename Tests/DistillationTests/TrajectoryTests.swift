@@ -1,11 +1,13 @@
 import Checkpoints
 import Compute
+import Diagnostics
 import Distillation
 import Foundation
 import HDF5
 import Models
 import TestSupport
 import Testing
+import Training
 
 /// Training, iteration by iteration, against the official training loop with the same random numbers.
 @Suite("The trajectory equals the official one", .serialized)
@@ -14,202 +16,109 @@ struct TrajectoryTests {
   enum Course: String, CaseIterable {
     case a, b
 
-    var settings: DistillationSettings {
-      var s = DistillationSettings()
-      (s.batch, s.fakeScoreLearningRate, s.generatorLearningRate, s.dropout) = (4, 2e-4, 1e-4, 0)
-      (s.microbatch, s.alpha, s.augment) = self == .a ? (4, 1.2, 0) : (2, 1, 0.12)
-      return s
-    }
+    var path: String { Fixtures.path("golden/sid/trajectory_\(rawValue).h5") }
 
-    var firstImage: Int { self == .a ? 0 : 1000 }
-
-    func start(_ recorded: Recorded) throws -> Network {
-      self == .a
-        ? try Network(recorded: recorded, weights: "initial_weights")
-        : try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
+    func start(_ recorded: RecordedTrajectory) throws -> Network {
+      try recorded.start ?? loadNetwork("golden/checkpoints/sid_\(rawValue)_teacher.pkl")
     }
   }
 
-  /// Distance of final weights to recorded ones, relative to how far training moved them, and the share of elements that
-  /// are off by more than a tenth of the learning rate.
-  static func compare(
-    _ network: Network, start: Network, _ recorded: Recorded, _ group: String, learningRate: Double
-  ) throws -> (errorOverUpdate: Double, shareOff: Double) {
-    var (error, update, off, count) = (0.0, 0.0, 0, 0)
-    for (index, specification) in network.specifications.enumerated() where specification.isTrainable {
-      let expected = try recorded.tensor(group + "/" + specification.name).values
-      let (values, before) = (network.stateDictTensor(index).values, start.stateDictTensor(index).values)
-      for i in expected.indices {
-        let difference = Double(values[i]) - Double(expected[i])
-        error += difference * difference
-        let moved = Double(expected[i]) - Double(before[i])
-        update += moved * moved
-        if abs(difference) > learningRate / 10 { off += 1 }
-        count += 1
-      }
-    }
-    return ((error / update).squareRoot(), Double(off) / Double(count))
-  }
-
-  static func expectClose(
-    _ network: Network, start: Network, _ recorded: Recorded, _ group: String, learningRate: Double,
-    _ tolerance: Tolerance, sourceLocation: SourceLocation = #_sourceLocation
-  ) throws {
-    let (error, off) = try compare(network, start: start, recorded, group, learningRate: learningRate)
-    #expect(error < tolerance.errorOverUpdate, "\(group): error/update \(error)", sourceLocation: sourceLocation)
-    #expect(off < tolerance.shareOff, "\(group): share of elements off \(off)", sourceLocation: sourceLocation)
-    // The comparison itself must be able to fail: weights that never moved are a whole update away.
-    let (unmoved, _) = try compare(start, start: start, recorded, group, learningRate: learningRate)
-    #expect(unmoved > 0.99, sourceLocation: sourceLocation)
-  }
-
-  static func expectLosses(
-    _ measured: [Double], _ expected: [Double], relative: Double, sourceLocation: SourceLocation = #_sourceLocation
+  static func expectAccepted(
+    _ comparisons: [RecordedTrajectory.Comparison], sourceLocation: SourceLocation = #_sourceLocation
   ) {
-    let largest = expected.map(abs).max() ?? 0
-    #expect(measured.count == expected.count, sourceLocation: sourceLocation)
-    for (a, b) in zip(measured, expected) {
-      #expect(abs(a - b) <= relative * largest, "\(a), \(b) expected", sourceLocation: sourceLocation)
+    for comparison in comparisons {
+      #expect(
+        comparison.isAccepted, "\(comparison.name): \(comparison.error), \(comparison.tolerance) accepted",
+        sourceLocation: sourceLocation)
     }
   }
 
-  /// What five iterations gave.
-  struct Run {
-    /// Objectives of the last round: what the official loop logs.
-    var losses: (fake: [Double], generator: [Double]) = ([], [])
-    var gradientNorms: [DistillationPhase: [[Double]]] = [:]
-    var state: TrainingState
-  }
-
-  /// Five iterations with the recorded draws.
-  static func run(_ course: Course, _ recorded: Recorded, start: Network) throws -> Run {
-    let settings = course.settings
-    var state = TrainingState(teacher: start, settings: settings)
-    state.imagesSeen = course.firstImage
-    let distiller = Distiller(
-      teacher: start, settings: settings, state: state,
-      draws: RecordedDraws(
-        recorded: recorded, batch: settings.batch, microbatch: settings.microbatch, firstImage: course.firstImage,
-        augment: settings.augment))
-    var run = Run(state: state)
-    distiller.inspectGradients = { phase, gradients in
-      let norms = zip(start.specifications, gradients).filter { $0.0.isTrainable }.map { _, gradient in
-        (gradient?.values ?? []).reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
-      }
-      run.gradientNorms[phase, default: []].append(norms)
+  @Test("The settings are those of the record")
+  func settings() throws {
+    let (a, b) = (try RecordedTrajectory(contentsOf: Course.a.path), try RecordedTrajectory(contentsOf: Course.b.path))
+    #expect((a.settings.alpha, a.settings.augment, a.settings.cut.count, a.firstImage) == (1.2, 0, 1, 0))
+    #expect((b.settings.alpha, b.settings.augment, b.settings.cut.count, b.firstImage) == (1, 0.12, 2, 1000))
+    for recorded in [a, b] {
+      #expect(recorded.settings.batch == 4 && recorded.iterations == 5)
+      #expect((recorded.settings.fakeScoreLearningRate, recorded.settings.generatorLearningRate) == (2e-4, 1e-4))
     }
-    while run.losses.generator.count < 5 {
-      let before = distiller.state.pending
-      let summary = try distiller.advance()
-      if before.phase == .fakeScore, distiller.state.pending.phase == .generator {
-        run.losses.fake.append(distiller.state.fakeScoreObjective - before.objective)
-      }
-      if let summary { run.losses.generator.append(summary.generatorObjective - before.objective) }
-    }
-    run.state = distiller.state
-    return run
-  }
-
-  /// What a mode may differ by. By the definition rounding is as in the official run. In Winograd tiles it is larger, and
-  /// the first steps of Adam turn the sign of every gradient that is rounding noise into a whole step.
-  struct Tolerance {
-    let errorOverUpdate: Double, shareOff: Double
-    let fakeLoss: Double, generatorLoss: Double
-    let firstFakeNorms: Double, firstGeneratorNorms: Double, laterNorms: Double
-    let moments: Double
-
-    init(_ mode: KernelMode) {
-      let isExact = mode == .exact
-      (errorOverUpdate, shareOff) = isExact ? (0.06, 0.005) : (0.2, 0.03)
-      (fakeLoss, generatorLoss) = isExact ? (1e-5, 1e-4) : (2e-4, 2e-3)
-      (firstFakeNorms, firstGeneratorNorms, laterNorms) = isExact ? (1e-5, 1e-5, 1e-2) : (2e-4, 1e-2, 5e-2)
-      moments = isExact ? 1e-3 : 2e-2
-    }
+    #expect(a.start != nil && b.start == nil)
   }
 
   @Test(
     "Five iterations: losses, gradients, weights, average, moments", arguments: Course.allCases, KernelMode.allCases)
   func fiveIterations(course: Course, mode: KernelMode) throws {
-    try KernelSet.with(mode) { try fiveIterations(course, Tolerance(mode)) }
+    try KernelSet.with(mode) {
+      let recorded = try RecordedTrajectory(contentsOf: course.path)
+      let comparisons = try recorded.replay(teacher: try course.start(recorded), mode: mode)
+      // Two networks with five losses, five sets of gradient norms, weights and moments; and the average.
+      #expect(comparisons.count == 2 * 12 + 1)
+      Self.expectAccepted(comparisons)
+    }
   }
 
-  private func fiveIterations(_ course: Course, _ tolerance: Tolerance) throws {
-    let recorded = try Recorded("golden/sid/trajectory_\(course.rawValue).h5")
-    let start = try course.start(recorded)
-    let run = try Self.run(course, recorded, start: start)
-    for iteration in 0..<5 {
-      let beta = try recorded.root.group("iteration_\(iteration)").doubleAttribute("ema_beta")
-      #expect(abs(course.settings.emaBeta(beforeImages: course.firstImage + iteration * 4) - beta) < 1e-12)
-      for (phase, name) in [(DistillationPhase.fakeScore, "fake_score"), (.generator, "generator")] {
-        let norms = Distance(
-          run.gradientNorms[phase]?[iteration] ?? [],
-          try recorded.numbers("iteration_\(iteration)/\(name)_grad_l2_per_tensor"))
-        let first = phase == .fakeScore ? tolerance.firstFakeNorms : tolerance.firstGeneratorNorms
-        #expect(
-          norms.relative <= (iteration == 0 ? first : tolerance.laterNorms), "iteration \(iteration), \(name): \(norms)"
-        )
+  @Test("A training that differs in one thing is found out", arguments: ["alpha", "rate", "average", "start"])
+  func differences(kind: String) throws {
+    try KernelSet.with(.exact) {
+      var config = try HDF5File.open(Course.a.path).root.stringAttribute("config")
+      let changes = [
+        "alpha": ("\"alpha\": 1.2", "\"alpha\": 1.3"), "rate": ("\"lr\": 0.0002", "\"lr\": 0.00021"),
+        "average": ("\"resume_kimg\": 0", "\"resume_kimg\": 1"),
+      ]
+      if let (old, new) = changes[kind] {
+        #expect(config.contains(old))
+        config = config.replacingOccurrences(of: old, with: new)
       }
+      let recorded = try RecordedTrajectory(contentsOf: Course.a.path, replacingConfig: config)
+      let teacher =
+        kind == "start"
+        ? try Network(configuration: try #require(recorded.start).configuration, randomSeed: 1, origin: "other")
+        : try #require(recorded.start)
+      let failed = try recorded.replay(teacher: teacher, mode: .exact).filter { !$0.isAccepted }
+      #expect(!failed.isEmpty)
     }
-    Self.expectLosses(
-      run.losses.fake, try recorded.numbers("losses/fake_score_last_round"), relative: tolerance.fakeLoss)
-    Self.expectLosses(
-      run.losses.generator, try recorded.numbers("losses/generator_last_round"), relative: tolerance.generatorLoss)
-    let state = run.state
-    for (network, group, learningRate) in [
-      (state.fakeScore, "fake_score", 2e-4), (state.generator, "generator", 1e-4),
-      (state.generatorEMA, "generator_ema", 1e-4),
-    ] {
-      try Self.expectClose(
-        network, start: start, recorded, "final_weights/" + group, learningRate: learningRate, tolerance)
-    }
+  }
 
-    for (adam, name) in [(state.fakeScoreAdam, "fake_score"), (state.generatorAdam, "generator")] {
-      let seconds = zip(start.specifications, adam.moments).filter { $0.0.isTrainable }.compactMap(\.1)
-      #expect(seconds.allSatisfy { $0.step == 5 && $0.first == nil })
-      let norms = seconds.map { $0.second.values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
-      let distance = Distance(norms, try recorded.numbers("final_adam_l2/\(name)/exp_avg_sq"))
-      #expect(distance.relative <= tolerance.moments, "\(name) second moments: \(distance)")
+  @Test("The first gradients and the steps of the optimizer are those of the record")
+  func firstSteps() throws {
+    try KernelSet.with(.exact) {
+      let recorded = try RecordedTrajectory(contentsOf: Course.a.path)
+      let start = try Course.a.start(recorded)
+      let loop = try Distillation(
+        teacher: start, settings: recorded.settings, draws: try recorded.draws(for: start)
+      ).loop(from: TrainingState(teacher: start, settings: recorded.settings))
+      for _ in 0..<5 { while try loop.advance() == nil {} }
+      for trained in loop.state.networks {
+        let moments = zip(start.specifications, trained.adam.moments).filter { $0.0.isTrainable }.compactMap(\.1)
+        #expect(moments.allSatisfy { $0.step == 5 && $0.first == nil })
+      }
+      // Without augmentation, map_augment of the fake score never had a gradient.
+      let augment = try #require(start.specifications.firstIndex { $0.name == "model.map_augment.weight" })
+      #expect(loop.state["fake_score"].adam.moments[augment] == nil)
+      #expect(loop.state["generator"].adam.moments[augment] != nil)
     }
-    // Without augmentation, map_augment of the fake score never had a gradient.
-    let augment = try #require(start.specifications.firstIndex { $0.name == "model.map_augment.weight" })
-    #expect((state.fakeScoreAdam.moments[augment] == nil) == (course == .a))
   }
 
   @Test("An official training state goes on as the official loop does", arguments: KernelMode.allCases)
   func officialResumption(mode: KernelMode) throws {
-    try KernelSet.with(mode) { try officialResumption(Tolerance(mode)) }
-  }
-
-  private func officialResumption(_ tolerance: Tolerance) throws {
-    let recorded = try Recorded("golden/sid/trajectory_a_resumed.h5")
     let path = "golden/checkpoints/sid_a_training-state-000000.pt"
-    let teacher = try loadNetwork("golden/checkpoints/sid_a_teacher.pkl")
-    let generator = try loadNetwork(path, key: "G")
-    let settings = Course.a.settings
-    // As a user goes on with an official run: sid-convert makes the state, sid-distill adopts it.
+    // As a user goes on with an official run: sid-convert makes the state, sid-distill takes it over.
     let folder = try TemporaryFolder()
     let converted = try Programs.run("sid-convert", [Fixtures.path(path), "--output", folder.file("state.h5")])
     #expect(converted.status == 0, "\(converted.errors)")
-    var state = try TrainingState(reading: try HDF5File.open(folder.file("state.h5")), batch: settings.batch)
-    try state.adopt(settings, origin: path)
-    let distiller = Distiller(
-      teacher: teacher, settings: settings, state: state,
-      draws: RecordedDraws(recorded: recorded, batch: 4, microbatch: 4, firstImage: 0))
-    var losses: (fake: [Double], generator: [Double]) = ([], [])
-    while losses.fake.count < 2 {
-      guard let summary = try distiller.advance() else { continue }
-      losses.fake.append(summary.fakeScoreObjective)
-      losses.generator.append(summary.generatorObjective)
+    try KernelSet.with(mode) {
+      let recorded = try RecordedTrajectory(
+        contentsOf: Fixtures.path("golden/sid/trajectory_a_resumed.h5"), settingsOf: Course.a.path)
+      var state = try TrainingState(
+        reading: try HDF5File.open(folder.file("state.h5")), networks: TrainingState.distillationNetworks,
+        cut: recorded.settings.cut)
+      try state.adopt(recorded.settings, origin: path)
+      let comparisons = try recorded.replay(
+        teacher: try loadNetwork("golden/checkpoints/sid_a_teacher.pkl"), from: state, mode: mode)
+      // Two losses of each network, and the final weights of the generator and its average.
+      #expect(comparisons.count == 6)
+      Self.expectAccepted(comparisons)
     }
-    Self.expectLosses(
-      losses.fake, try recorded.numbers("losses/fake_score_last_round"), relative: tolerance.fakeLoss)
-    Self.expectLosses(
-      losses.generator, try recorded.numbers("losses/generator_last_round"), relative: tolerance.generatorLoss)
-    try Self.expectClose(
-      distiller.state.generator, start: generator, recorded, "final_weights/generator", learningRate: 1e-4, tolerance)
-    try Self.expectClose(
-      distiller.state.generatorEMA, start: try loadNetwork(path, key: "G_ema"), recorded, "final_weights/generator_ema",
-      learningRate: 1e-4, tolerance)
   }
 
   @Test("The decay of the average equals the official table")
@@ -217,10 +126,20 @@ struct TrajectoryTests {
     let rows = try Recorded("golden/sid/ema_beta_table.h5").numbers("rows")
     for row in stride(from: 0, to: rows.count, by: 5) {
       var settings = DistillationSettings()
-      (settings.batch, settings.emaHalfLifeKimg, settings.emaRampupRatio) = (
-        Int(rows[row + 1]), rows[row + 2], rows[row + 3]
-      )
-      #expect(abs(settings.emaBeta(beforeImages: Int(rows[row])) - rows[row + 4]) < 1e-12)
+      (settings.emaHalfLifeKimg, settings.emaRampupRatio) = (rows[row + 2], rows[row + 3])
+      let beta = settings.average.beta(batch: Int(rows[row + 1]), beforeImages: Int(rows[row]))
+      #expect(abs(beta - rows[row + 4]) < 1e-12)
+    }
+  }
+
+  @Test("The recorded decay of every iteration is met", arguments: Course.allCases)
+  func recordedAverages(course: Course) throws {
+    let recorded = try RecordedTrajectory(contentsOf: course.path)
+    let root = try HDF5File.open(course.path).root
+    for iteration in 0..<5 {
+      let beta = try root.group("iteration_\(iteration)").doubleAttribute("ema_beta")
+      let images = recorded.firstImage + iteration * 4
+      #expect(abs(recorded.settings.average.beta(batch: 4, beforeImages: images) - beta) < 1e-12)
     }
   }
 }

@@ -6,6 +6,7 @@ import HDF5
 import Models
 import Scoring
 import TestSupport
+import Training
 
 /// The reader of this package's own files.
 extension FuzzParser {
@@ -169,7 +170,10 @@ extension FuzzParser {
     case FeatureNetwork.format: _ = try FeatureNetwork(contentsOf: path)
     case FeatureStatistics.format: _ = try FeatureStatistics(contentsOf: path)
     case StatisticsPart.format: _ = try StatisticsMerge([path])
-    case TrainingState.format: _ = try TrainingState(reading: file, batch: 4)
+    case TrainingState.format:
+      _ = try TrainingState(
+        reading: file, networks: TrainingState.distillationNetworks,
+        cut: MicroBatches(batch: 4, microbatch: 2, maximumGroups: 16))
     default:
       let images = try ImageCollection(path)
       for start in stride(from: 0, to: min(images.count, 64), by: 4) {

@@ -127,8 +127,7 @@ struct BenchmarkJobTests {
     for step in try job(name).steps {
       // Programs with several commands explain the default one under its name.
       let command = step.stage.subcommand ?? step.stage.stage
-      let arguments = (step.stage.stage == "distill" ? [] : [command]) + ["--help"]
-      let help = try Programs.run(step.stage.program, arguments, environment: ["COLUMNS": "80"]).output
+      let help = try Programs.run(step.stage.program, [command, "--help"], environment: ["COLUMNS": "80"]).output
       for setting in step.settings where !setting.option.isPositional {
         // The option at the beginning of a line, with its value's name, and words on it.
         let entry = help.components(separatedBy: "\n  --\(setting.option.name) ").dropFirst().first

@@ -48,6 +48,12 @@ struct InputFileProgramTests {
         ("--labels", digits),
       ], more: ["--output", "OUT/g.h5", "--state", "OUT/s.h5", "--evaluate"]),
     Command(
+      program: "sid-distill", subcommand: "verify",
+      inputs: [
+        ("--vectors", Fixtures.path("golden/sid/trajectory_a_resumed.h5")), ("--start", "teacher.h5"),
+        ("--settings-of", Fixtures.path("golden/sid/trajectory_a.h5")),
+      ]),
+    Command(
       program: "sid-sample",
       inputs: [("--network", "teacher.h5"), ("--labels-file", Fixtures.path("fuzz/labels/carriage-return"))],
       more: ["--seeds", "0-1", "--output", "OUT/a.h5"]),
@@ -92,7 +98,8 @@ struct InputFileProgramTests {
       let parts = page.dropLast(".txt".count).split(separator: "-", maxSplits: 2).map(String.init)
       guard parts.count > 1, parts[0] == "sid", parts[1] != "spoold" else { continue }
       let program = parts[0...1].joined(separator: "-")
-      let isDefault = parts.count == 3 && ["convert", "sample", "score"].contains(parts[2]) && parts[1] == parts[2]
+      let isDefault =
+        parts.count == 3 && ["convert", "distill", "sample", "score"].contains(parts[2]) && parts[1] == parts[2]
       let subcommand = parts.count == 3 && !isDefault ? parts[2] : nil
       let text = try String(contentsOfFile: Fixtures.path("help/" + page), encoding: .utf8)
       let command = Self.commands.first { $0.program == program && $0.subcommand == subcommand }

@@ -52,6 +52,9 @@ final class SignalFixture: Sendable {
         "--evaluate-seeds", "0-255", "--evaluate-kimg", "0.032", "--evaluate-metrics", "kid",
       ], outputs: ["g.h5"]),
     Command(
+      name: "distill verify", program: "sid-distill",
+      arguments: ["verify", "--vectors", Fixtures.path("golden/sid/trajectory_a.h5")]),
+    Command(
       name: "sample", program: "sid-sample",
       arguments: ["--network", "teacher.h5", "--seeds", "0-255", "--output", "OUT/a.h5", "--export", "npz"],
       outputs: ["a.h5", "a.npz"]),

@@ -5,6 +5,8 @@ public enum DistillValues {
   public static let batch = ValueOption.wholeNumber("batch", 1...1 << 24)
   /// Images per forward and backward pass.
   public static let microbatch = ValueOption.wholeNumber("microbatch", 1...Int.max)
+  /// Groups of micro-batches whose gradients meet in a tree.
+  public static let gradientGroups = ValueOption.wholeNumber("gradient-groups", 1...1 << 16)
   /// Learning rate of the fake score.
   public static let lr = ValueOption.number("lr", .above(0))
   /// Learning rate of the generator.

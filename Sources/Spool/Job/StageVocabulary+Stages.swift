@@ -22,6 +22,7 @@ extension StageVocabulary {
         StageOption("teacher", .input(networks), leftOut: .latest([.teacher])),
         StageOption(DistillValues.batch),
         StageOption(DistillValues.microbatch),
+        StageOption(DistillValues.gradientGroups),
         StageOption(DistillValues.lr),
         StageOption(DistillValues.glr),
         StageOption(DistillValues.generatorBeta1),

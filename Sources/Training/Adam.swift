@@ -9,7 +9,7 @@ public struct Adam: Sendable {
   /// Decay of the second moment.
   public let beta2: Double
   /// Added to the root of the second moment.
-  public internal(set) var epsilon: Double
+  public package(set) var epsilon: Double
   /// State of each parameter; nil before its first step.
   package var moments: [Moments?]
 

@@ -1,0 +1,105 @@
+import Autograd
+import Compute
+import Foundation
+import Models
+import Training
+
+/// The noise levels at which a denoiser is trained, and the weight of each: how the three losses of EDM's
+/// implementation differ (Karras et al. 2022, arXiv 2206.00364, table 1).
+public enum DenoisingTraining: Sendable {
+  /// EDM's: ln sigma ~ N(-1.2, 1.2^2); weight (sigma^2 + sigma_data^2) / (sigma sigma_data)^2.
+  case edm(sigmaData: Float)
+  /// Of the variance-preserving process: uniform times; weight 1 / sigma^2.
+  case variancePreserving(VariancePreserving)
+  /// Of the variance-exploding process: uniform logarithms from 0.02 to 100; weight 1 / sigma^2.
+  case varianceExploding
+
+  /// The noise level of one image.
+  /// - Parameter draw: a unit normal for EDM's, uniform in [0, 1) for the others.
+  public func sigma(_ draw: Float) -> Float {
+    switch self {
+    case .edm: Float(exp(Double(draw * 1.2 - 1.2)))
+    case .variancePreserving(let process): process.sigma(at: 1 + draw * Float(process.firstTime - 1))
+    case .varianceExploding: 0.02 * Float(pow(Double(Float(100 / 0.02)), Double(draw)))
+    }
+  }
+
+  /// The factor of the squared error at a noise level.
+  public func weight(_ sigma: Float) -> Float {
+    guard case .edm(let data) = self else { return 1 / (sigma * sigma) }
+    return (sigma * sigma + data * data) / (sigma * data * (sigma * data))
+  }
+}
+
+/// What a denoiser makes of noisy images: D(y + sigma n; sigma, class).
+public struct DenoisingPass {
+  /// y, [N, H, W, C].
+  public let images: Tensor
+  /// Noise level of each image.
+  public let sigma: [Float]
+  /// The factor of each image's squared error.
+  public let weight: [Float]
+  /// D, [N, H, W, C].
+  public let output: Variable
+  /// Images of the whole batch: the divisor of objectives.
+  public let batch: Int
+
+  /// Runs the denoiser.
+  /// - Parameters:
+  ///   - denoiser: bound to the tape whose gradients are wanted.
+  ///   - images: y, [N, H, W, C].
+  ///   - training: how sigma follows from the levels. Levels that the network does not know are moved to its nearest.
+  ///   - levels: one draw an image, as `DenoisingTraining.sigma` takes it.
+  ///   - noise: n, unit normals, [N, H, W, C].
+  ///   - classLabels: [N, labelDim], one-hot; nil is all zeros.
+  ///   - augmentLabels: what an augmentation did to the images, [N, augmentDim]; nil leaves that input out.
+  ///   - dropout: key of the masks and number of the first image; nil for none.
+  ///   - batch: images of the whole batch.
+  public init(
+    _ denoiser: BoundNetwork, images: Tensor, training: DenoisingTraining, levels: [Float], noise: Tensor,
+    classLabels: Tensor? = nil, augmentLabels: Tensor? = nil, dropout: (key: UInt64, firstImage: Int)? = nil, batch: Int
+  ) {
+    let sigma = levels.map { denoiser.nearestSigma(training.sigma($0)) }
+    let noisy = combinedRows(images, sigma.map { _ in 1 }, noise, sigma)
+    output = denoiser(
+      Variable(noisy), sigma: sigma, classLabels: classLabels, augmentLabels: augmentLabels, dropout: dropout)
+    (self.images, self.sigma, self.batch) = (images, sigma, batch)
+    weight = sigma.map(training.weight)
+  }
+}
+
+/// The loss of a denoiser: weight * (D - y)^2, summed over elements, divided by the batch.
+public struct DenoisingLoss: Objective {
+  /// Factor of the loss.
+  public let scale: Float
+
+  /// - Parameter scale: factor of the loss.
+  public init(scale: Float = 1) { self.scale = scale }
+
+  /// The loss and its gradient with respect to the output. An image with numbers that are none takes no part.
+  public func callAsFunction(_ pass: DenoisingPass) -> ObjectiveValue {
+    var gradient = Tensor(shape: pass.images.shape)
+    var sum = 0.0
+    var counted = 0
+    let size = pass.images.count / pass.sigma.count
+    pass.output.value.withUnsafeBufferPointer { d in
+      pass.images.withUnsafeBufferPointer { y in
+        gradient.withUnsafeMutableBufferPointer { g in
+          for (n, weight) in pass.weight.enumerated() {
+            let range = n * size..<(n + 1) * size
+            if range.contains(where: { d[$0].isNaN || y[$0].isNaN }) { continue }
+            counted += 1
+            let factor = 2 * weight * scale / Float(pass.batch)
+            for i in range {
+              let difference = d[i] - y[i]
+              sum += Double(weight * (difference * difference))
+              g[i] = factor * difference
+            }
+          }
+        }
+      }
+    }
+    return ObjectiveValue(
+      value: sum * Double(scale) / Double(pass.batch), countedImages: counted, starts: [(pass.output, gradient)])
+  }
+}

@@ -1,0 +1,127 @@
+import Compute
+import Diagnostics
+import HDF5
+import Models
+
+extension RecordedTrajectory {
+  /// The random numbers of every micro-batch.
+  /// - Throws: a `Failure` naming the data set that is missing or does not fit the network.
+  public func draws(for network: Network) throws -> RecordedDraws {
+    var steps: [RecordedDraws.Place: StepDraws] = [:]
+    for iteration in 0..<iterations {
+      for phase in [DistillationPhase.fakeScore, .generator] {
+        for round in 0..<settings.cut.count {
+          steps[.init(phase, firstImage + iteration * settings.batch, round * settings.microbatch)] = try step(
+            "iteration_\(iteration)/\(phase.network)_step/round_\(round)", phase, network)
+        }
+      }
+    }
+    return RecordedDraws(steps: steps)
+  }
+
+  private func step(_ name: String, _ phase: DistillationPhase, _ network: Network) throws -> StepDraws {
+    guard file.root.contains(name) else { throw Failure(.dataError, path, "\(name) is missing") }
+    let group = try file.root.group(name)
+    let (images, configuration) = (settings.microbatch, network.configuration)
+    let imageShape = [images, configuration.imgChannels, configuration.imgResolution, configuration.imgResolution]
+    func tensor(_ numbers: String, _ shape: [Int]) throws -> Tensor {
+      guard group.contains(numbers) else { throw Failure(.dataError, path, "\(name)/\(numbers) is missing") }
+      let dataset = try group.dataset(numbers)
+      guard dataset.shape == shape else {
+        throw Failure(
+          .dataError, path, "\(name)/\(numbers) has shape \(dataset.shape); \(shape) is expected",
+          remedy: "these numbers were recorded for another network")
+      }
+      return Tensor(try dataset.read(Float.self), shape: shape)
+    }
+    let classes = configuration.labelDim
+    let level = phase == .fakeScore ? "P_normal_draw_randn" : "t_uniform_01"
+    var augmentation: Augmentation?
+    if settings.augment > 0, phase == .fakeScore {
+      guard group.contains("augment_draws") else {
+        throw Failure(.dataError, path, "\(name)/augment_draws is missing")
+      }
+      let pipeline = AugmentationPipeline(probability: settings.augment)
+      let draws = try AugmentationDraws.recorded(
+        in: try group.group("augment_draws"), called: name + "/augment_draws", images: images, pipeline, path: path)
+      augmentation = pipeline(draws, imageShape: network.imageShape)
+    }
+    return StepDraws(
+      latents: try tensor("z_unit_normal", imageShape).nhwc,
+      classLabels: classes > 0 ? try tensor("class_labels", [images, classes]) : nil,
+      levels: try tensor(level, [images, 1, 1, 1]).values, noise: try tensor("n_unit_normal", imageShape).nhwc,
+      augmentation: augmentation)
+  }
+}
+
+/// The random numbers of a recorded training.
+public struct RecordedDraws: DrawSource {
+  struct Place: Hashable {
+    let phase: DistillationPhase, imagesSeen: Int, image: Int
+    init(_ phase: DistillationPhase, _ imagesSeen: Int, _ image: Int) {
+      (self.phase, self.imagesSeen, self.image) = (phase, imagesSeen, image)
+    }
+  }
+  let steps: [Place: StepDraws]
+
+  /// What the file has for a micro-batch, which must be one of the recorded ones.
+  public func draws(_ phase: DistillationPhase, imagesSeen: Int, images: Range<Int>) -> StepDraws {
+    guard let step = steps[Place(phase, imagesSeen, images.lowerBound)] else {
+      preconditionFailure("no draws were recorded for images \(images) behind \(imagesSeen)")
+    }
+    return step
+  }
+}
+
+extension AugmentationDraws {
+  /// The draws of the official pipeline, one data set a call, in the order of their names.
+  /// - Throws: a `Failure` where there are more or fewer than the pipeline draws.
+  package static func recorded(
+    in group: HDF5Group, called name: String, names: [String]? = nil, images: Int, _ pipeline: AugmentationPipeline,
+    path: String
+  ) throws -> [AugmentationDraws] {
+    var remaining = try (names ?? group.names).sorted().map { try group.dataset($0).read(Float.self) }[...]
+    func next(_ count: Int) throws -> [Float] {
+      // Normals stay far below that, and what is no number is not.
+      guard let values = remaining.popFirst(), values.count == count, values.allSatisfy({ abs($0) <= 64 }) else {
+        throw Failure(.dataError, path, "\(name) does not hold the draws of EDM's pipeline for \(images) images")
+      }
+      return values
+    }
+    var draws = [AugmentationDraws](repeating: .init(), count: images)
+    func take(_ set: (inout AugmentationDraws, Float) -> Void) throws {
+      for (n, value) in try next(images).enumerated() { set(&draws[n], value) }
+    }
+    if pipeline.xFlip > 0 {
+      try take { $0.xFlip = $1 == 1 }
+      try take { $0.xFlipChance = $1 }
+    }
+    if pipeline.yFlip > 0 {
+      try take { $0.yFlip = $1 == 1 }
+      try take { $0.yFlipChance = $1 }
+    }
+    if pipeline.scale > 0 {
+      try take { $0.scale = $1 }
+      try take { $0.scaleChance = $1 }
+    }
+    if pipeline.rotation > 0 {
+      try take { $0.rotation = $1 }
+      try take { $0.rotationChance = $1 }
+    }
+    if pipeline.anisotropy > 0 {
+      try take { $0.anisotropy = $1 }
+      try take { $0.anisotropyAngle = $1 }
+      try take { $0.anisotropyChance = $1 }
+      try take { $0.anisotropyAngleChance = $1 }
+    }
+    if pipeline.translation > 0 {
+      let both = try next(2 * images)
+      for n in draws.indices { draws[n].translation = (both[n], both[images + n]) }
+      try take { $0.translationChance = $1 }
+    }
+    guard remaining.isEmpty else {
+      throw Failure(.dataError, path, "\(name) holds \(remaining.count) draws more than EDM's pipeline makes")
+    }
+    return draws
+  }
+}

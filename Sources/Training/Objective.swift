@@ -1,0 +1,53 @@
+import Autograd
+import Compute
+
+/// A term of a loss over a micro-batch.
+///
+/// It says where gradients start and does not run the tape, so that several terms can share one forward pass and be added.
+public protocol Objective<Pass> {
+  /// What the forward passes of a step made: the variables that its terms read.
+  associatedtype Pass
+
+  /// The term's value and the gradients of what it reads.
+  func callAsFunction(_ pass: Pass) -> ObjectiveValue
+}
+
+/// What objectives say of a micro-batch.
+public struct ObjectiveValue {
+  /// The objective: scale * sum over elements / batch.
+  public var value: Double
+  /// Images whose numbers were all finite or infinite; the others are left out of the objective.
+  public var countedImages: Int
+  /// Where the tape starts: outputs, and the gradients of the objective with respect to them, of their shapes.
+  public var starts: [(output: Variable, gradient: Tensor)]
+
+  /// - Parameters:
+  ///   - value: the objective.
+  ///   - countedImages: images that take part in it.
+  ///   - starts: outputs and the gradients with respect to them.
+  public init(value: Double, countedImages: Int, starts: [(output: Variable, gradient: Tensor)]) {
+    (self.value, self.countedImages, self.starts) = (value, countedImages, starts)
+  }
+
+  /// Both objectives together: an image counts where it does in both.
+  public static func + (a: ObjectiveValue, b: ObjectiveValue) -> ObjectiveValue {
+    ObjectiveValue(
+      value: a.value + b.value, countedImages: min(a.countedImages, b.countedImages), starts: a.starts + b.starts)
+  }
+}
+
+/// The sum of objectives that read the same forward passes.
+public struct ObjectiveSum<Pass>: Objective {
+  private let first: any Objective<Pass>
+  private let others: [any Objective<Pass>]
+
+  /// - Parameters:
+  ///   - first: a term.
+  ///   - others: further terms, added in their order.
+  public init(_ first: any Objective<Pass>, _ others: any Objective<Pass>...) {
+    (self.first, self.others) = (first, others)
+  }
+
+  /// The terms' values and gradients together.
+  public func callAsFunction(_ pass: Pass) -> ObjectiveValue { others.reduce(first(pass)) { $0 + $1(pass) } }
+}
