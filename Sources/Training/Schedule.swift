@@ -3,7 +3,7 @@ import Foundation
 /// A number that follows the images seen: a learning rate, or the factor of one.
 ///
 /// A base, times a linear ramp at the start, times a decay at the end.
-public struct Schedule: Sendable, Equatable {
+public struct Schedule: Sendable {
   /// How the number falls.
   public enum Decay: Sendable, Equatable {
     /// Along a line.
@@ -51,11 +51,5 @@ public struct Schedule: Sendable, Equatable {
       case .cosine: (1 - cos(.pi * progress)) / 2
       }
     return base * (ramp * (1 - (1 - decay.final) * fallen))
-  }
-
-  /// Equality of all that determines the number.
-  public static func == (a: Schedule, b: Schedule) -> Bool {
-    a.base == b.base && a.rampImages == b.rampImages && a.decay?.shape == b.decay?.shape
-      && a.decay?.start == b.decay?.start && a.decay?.end == b.decay?.end && a.decay?.final == b.decay?.final
   }
 }

@@ -50,8 +50,6 @@ public struct MicroBatch: Sendable {
 public struct TurnNetworks {
   /// The network that is trained, on the tape.
   public let trained: BoundNetwork
-  /// The tape.
-  public let tape: Tape
   fileprivate let state: TrainingState
   fileprivate let checkpointsActivations: Bool
 
@@ -174,7 +172,7 @@ public final class TrainingLoop {
     let tape = Tape()
     let networks = TurnNetworks(
       trained: state[turn.network].network.bound(to: tape, checkpointsActivations: checkpointsActivations),
-      tape: tape, state: state, checkpointsActivations: checkpointsActivations)
+      state: state, checkpointsActivations: checkpointsActivations)
     var value = turn.evaluate(networks, microbatch)
     tape.backward(from: value.starts)
     value.starts = []
