@@ -75,7 +75,8 @@ public final class TrainingLoop {
   /// Networks, moments, sums of gradients, counters. What other ranks have summed of the turn under way is not in it.
   public private(set) var state: TrainingState
   private let turns: [TrainingTurn]
-  private let ranks: any Ranks
+  /// Who shares each batch.
+  public let ranks: any Ranks
   private let checkpointsActivations: Bool
   /// The micro-batches of the turn under way that each rank has yet to compute.
   private var work: [ArraySlice<Int>] = []
@@ -109,9 +110,6 @@ public final class TrainingLoop {
   /// Images per iteration.
   public var batch: Int { state.pending.cut.batch }
 
-  /// Whether this is the rank that writes files.
-  public var isFirstRank: Bool { ranks.index == 0 }
-
   /// Runs one micro-batch on each rank that has one left, and the optimizer where that completes a batch.
   ///
   /// - Returns: the summary of the iteration that it completed, or nil.
@@ -123,7 +121,7 @@ public final class TrainingLoop {
     // Only what all ranks go on from is added.
     let isFinite = computed?.value.value.isFinite ?? true
     if try ranks.agree(!isFinite) {
-      throw divergence(isFinite ? "another rank's loss is not a finite number" : "its loss is not a finite number")
+      throw divergence("its loss is not a finite number")
     }
     if let index, let computed {
       state.pending.add(
@@ -139,9 +137,6 @@ public final class TrainingLoop {
     let left = work.joined().reduce(0) { $0 + state.pending.cut.images($1).count }
     return state.imagesSeen + (state.position(state.turn) * batch + batch - left) / turns.count
   }
-
-  /// Whether any rank says so: how all of them stop at the same micro-batch.
-  public func agree(_ mine: Bool) throws -> Bool { try ranks.agree(mine) }
 
   /// The whole state, on rank 0: with what all ranks have summed of the turn under way.
   public func gatheredState() throws -> TrainingState {
@@ -207,8 +202,11 @@ public final class TrainingLoop {
   }
 
   private func divergence(_ problem: String) -> Failure {
-    Failure(
+    var failure = Failure(
       .software, turn.title, "\(problem) after \(state.imagesSeen) images",
       remedy: "\(turn.remedy), with another --state or --overwrite; the saved state is from before")
+    // All ranks end by it.
+    failure.isTold = !ranks.isFirst
+    return failure
   }
 }

@@ -41,8 +41,8 @@ public struct TrainingCadence: Sendable {
   }
 }
 
-/// What a program does for a training on the way. `isStopRequested` and `didAdvance` are called on every rank, the rest on
-/// rank 0 alone.
+/// What a program does for a training on the way. `isStopRequested`, `evaluate` and `didAdvance` are called on every rank, the
+/// rest on rank 0 alone.
 public protocol TrainingObserver: AnyObject {
   /// Whether somebody wants the training to stop at the next micro-batch.
   var isStopRequested: Bool { get }
@@ -50,9 +50,9 @@ public protocol TrainingObserver: AnyObject {
   var isEnough: Bool { get }
   /// Whether the start was not measured yet.
   var isFirstEvaluationMissing: Bool { get }
-  /// Measures where the training stands, unless that was done at this point already.
-  /// - Returns: false if a stop came in between.
-  func evaluate(_ state: TrainingState) throws -> Bool
+  /// Measures where the training stands, unless that was done at this point already. The ranks share it.
+  /// - Returns: false on any of them if a stop came in between.
+  func evaluate(_ state: TrainingState, _ ranks: any Ranks) throws -> Bool
   /// Is told of every micro-batch, and of the iteration that it completed.
   func didAdvance(imagesDone: Int, _ finished: IterationSummary?)
   /// Keeps the networks of this moment.
@@ -80,25 +80,29 @@ extension TrainingLoop {
     var lastSaved = ContinuousClock.now
     func save() throws {
       let whole = try gatheredState()
-      if isFirstRank { try observer.save(whole) }
+      try onFirstRank { try observer.save(whole) }
       lastSaved = .now
     }
-    func onFirstRank(_ question: @autoclosure () throws -> Bool) throws -> Bool {
-      try agree(isFirstRank ? question() : false)
+    // What fails there ends all ranks.
+    func onFirstRank(_ work: () throws -> Void) throws {
+      try ranks.together { if ranks.isFirst { try work() } }
+    }
+    func firstRankSays(_ question: @autoclosure () -> Bool) throws -> Bool {
+      try ranks.agree(ranks.isFirst && question())
     }
 
     // Rank 0 has the first sums of a batch that is under way: the others cannot tell that it is.
-    var isEvaluationDue = try onFirstRank(observer.isFirstEvaluationMissing || cadence.isEvaluationPoint(state))
+    var isEvaluationDue = try firstRankSays(observer.isFirstEvaluationMissing || cadence.isEvaluationPoint(state))
     while true {
       if isEvaluationDue {
-        if try onFirstRank(!observer.evaluate(state)) {
+        if try ranks.agree(!observer.evaluate(state, ranks)) {
           try save()
           return .stopped
         }
         isEvaluationDue = false
       }
-      if try cadence.isOver(state) || onFirstRank(observer.isEnough) { return .finished }
-      if try agree(observer.isStopRequested) {
+      if try cadence.isOver(state) || firstRankSays(observer.isEnough) { return .finished }
+      if try ranks.agree(observer.isStopRequested) {
         try save()
         return .stopped
       }
@@ -113,12 +117,12 @@ extension TrainingLoop {
       observer.didAdvance(imagesDone: imagesDone, summary)
       guard summary != nil else { continue }
       isEvaluationDue = cadence.isEvaluationPoint(state)
-      if isFirstRank, cadence.crosses(cadence.snapshotKimg, state), !cadence.isOver(state) {
-        try observer.snapshot(state)
+      if cadence.crosses(cadence.snapshotKimg, state), !cadence.isOver(state) {
+        try onFirstRank { try observer.snapshot(state) }
       }
       let minutes = (ContinuousClock.now - lastSaved) / .seconds(60)
       if try cadence.crosses(cadence.stateKimg, state) || cadence.isOver(state)
-        || onFirstRank(minutes >= cadence.stateMinutes)
+        || firstRankSays(minutes >= cadence.stateMinutes)
       {
         try save()
       }

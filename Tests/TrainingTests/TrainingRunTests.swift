@@ -60,7 +60,7 @@ struct TrainingRunTests {
     var isStopRequested: Bool { advances >= stopAfter }
     var isEnough: Bool { measured.contains { $0 >= enoughAt } }
     var isFirstEvaluationMissing: Bool { measured.isEmpty }
-    func evaluate(_ state: TrainingState) -> Bool {
+    func evaluate(_ state: TrainingState, _ ranks: any Ranks) -> Bool {
       if state.imagesSeen == interruptedAt { return false }
       measured.append(state.imagesSeen)
       events.append("evaluate \(state.imagesSeen)")
@@ -131,7 +131,7 @@ struct TrainingRunTests {
       _ = try Self.loop(saved, ranks: ranks).run(Self.cadence(30), observer)
       return observer.events
     }
-    #expect(events[0].contains("evaluate 30") && events[1] == ["iteration 30"])
+    #expect(events[0].contains("evaluate 30") && events[1] == ["evaluate 20", "iteration 30", "evaluate 30"])
   }
 
   @Test("A measurement that was interrupted is made up for")
