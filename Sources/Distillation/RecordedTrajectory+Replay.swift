@@ -61,7 +61,7 @@ extension RecordedTrajectory {
     var losses: [String: [Double]] = [:]
     var norms: [String: [[Double]]] = [:]
     var last = 0.0
-    loop.inspectObjective = { _, objective in last = objective }
+    loop.inspectObjective = { _, objective in last = objective.value }
     loop.inspectGradients = { turn, gradients in
       // The official loop logs the last round alone.
       losses[turn, default: []].append(last)

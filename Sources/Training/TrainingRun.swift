@@ -74,8 +74,8 @@ extension TrainingLoop {
   ///
   /// Evaluations are due at the start, whenever an interval is passed, and at the end; an interrupted one is made up for
   /// when the training goes on.
-  /// - Throws: what the observer throws; a `Failure` (`software`) where the training left the finite, with the state before
-  ///   that saved.
+  /// - Throws: what the observer throws; a `Failure` (`software`) where the training left the finite, and what a turn's pass
+  ///   throws, with the state before that saved.
   public func run(_ cadence: TrainingCadence, _ observer: some TrainingObserver) throws -> TrainingEnding {
     var lastSaved = ContinuousClock.now
     func save() throws {
@@ -110,7 +110,7 @@ extension TrainingLoop {
       do {
         summary = try advance()
       } catch {
-        // The training left the finite; its state is the last good one.
+        // The training left the finite, or could not read its data; its state is the last good one.
         try save()
         throw error
       }
