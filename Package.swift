@@ -103,7 +103,7 @@ let package = Package(
     .target(name: "Denoising", dependencies: ["Training", "Models", "Autograd", "Compute"]),
     .target(
       name: "Distillation",
-      dependencies: ["Denoising", "Training", "Models", "Autograd", "Compute", "HDF5", "Diagnostics"]),
+      dependencies: ["Denoising", "Training", "Models", "Autograd", "Compute", "HDF5", "Images", "Diagnostics"]),
     // The page of a job: above all of them.
     .target(
       name: "Report",
@@ -194,7 +194,7 @@ let package = Package(
     .testTarget(name: "DenoisingTests", dependencies: ["Denoising", "Training", "Models", "TestSupport"]),
     .testTarget(
       name: "DistillationTests",
-      dependencies: ["Distillation", "Denoising", "Training", "Models", "Checkpoints", "TestSupport"]),
+      dependencies: ["Distillation", "Denoising", "Training", "Models", "Images", "Checkpoints", "TestSupport"]),
     .testTarget(
       name: "SamplingTests",
       dependencies: ["Sampling", "Models", "Checkpoints", "OptionValues", "Files", "TestSupport"]),
