@@ -47,6 +47,10 @@ let package = Package(
     .executable(name: "sid-spoold", targets: ["sid-spoold"]),
     .executable(name: "sidctl", targets: ["sidctl"]),
   ],
+  traits: [
+    .trait(
+      name: "MPI", description: "Trains on several processes and machines at once; needs MPI, as of libopenmpi-dev.")
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -59,6 +63,8 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
+    // Only with the trait.
+    .systemLibrary(name: "CMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CVector"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
@@ -97,7 +103,7 @@ let package = Package(
     .target(name: "Denoising", dependencies: ["Training", "Models", "Autograd", "Compute"]),
     .target(
       name: "Distillation",
-      dependencies: ["Denoising", "Training", "Models", "Autograd", "Compute", "HDF5", "Diagnostics"]),
+      dependencies: ["Denoising", "Training", "Models", "Autograd", "Compute", "HDF5", "Images", "Diagnostics"]),
     // The page of a job: above all of them.
     .target(
       name: "Report",
@@ -109,6 +115,10 @@ let package = Package(
     .target(
       name: "Stage",
       dependencies: ["CLinux", "OptionValues", "Records", "Files", "Processor", "Diagnostics", argumentParser]),
+    // The ranks of a training that a launcher starts.
+    .target(
+      name: "MPIRanks",
+      dependencies: ["Training", "Stage", "Diagnostics", .target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
     .target(name: "Spool", dependencies: ["CLinux", "OptionValues", "Records", "Files", "Diagnostics", yams]),
 
     .executableTarget(
@@ -130,8 +140,8 @@ let package = Package(
     .executableTarget(
       name: "sid-distill",
       dependencies: [
-        "Distillation", "Training", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "OptionValues",
-        "Records", "Stage", "Files", "Diagnostics",
+        "MPIRanks", "Distillation", "Training", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5",
+        "OptionValues", "Records", "Stage", "Files", "Diagnostics",
         argumentParser,
       ]),
     .executableTarget(
@@ -184,7 +194,7 @@ let package = Package(
     .testTarget(name: "DenoisingTests", dependencies: ["Denoising", "Training", "Models", "TestSupport"]),
     .testTarget(
       name: "DistillationTests",
-      dependencies: ["Distillation", "Denoising", "Training", "Models", "Checkpoints", "TestSupport"]),
+      dependencies: ["Distillation", "Denoising", "Training", "Models", "Images", "Checkpoints", "TestSupport"]),
     .testTarget(
       name: "SamplingTests",
       dependencies: ["Sampling", "Models", "Checkpoints", "OptionValues", "Files", "TestSupport"]),

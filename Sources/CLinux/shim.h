@@ -171,17 +171,17 @@ static inline unsigned long long sid_landlock_file_rights(void) {
 /* Opens for looking at, not for reading; the C library defines it for _GNU_SOURCE alone. */
 static inline int sid_path_only(void) { return O_PATH; }
 
-/* A set of rules in which no file may be read, changed or executed, and, as far as the version has them, no TCP port be used
-   and no process outside be signalled or reached by an abstract socket; or -1 and errno. Kernels that know less of the
+/* A set of rules in which no file may be read, changed or executed, and, as far as the version has them, no TCP port be used,
+   unless the network is allowed, and no process outside be signalled or reached by an abstract socket; or -1 and errno. Kernels that know less of the
    structure take it where what they do not know is zero. */
-static inline int sid_landlock_create(int version) {
+static inline int sid_landlock_create(int version, int allows_network) {
   const struct {
     unsigned long long files, network, scope;
   } rules = {
       .files = sid_landlock_rights(version, 1) | LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_MAKE_CHAR |
                LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO | LANDLOCK_ACCESS_FS_MAKE_BLOCK |
                LANDLOCK_ACCESS_FS_MAKE_SYM,
-      .network = version >= 4 ? 3 : 0,
+      .network = version >= 4 && !allows_network ? 3 : 0,
       .scope = version >= 6 ? 3 : 0,
   };
   return (int)syscall(SYS_landlock_create_ruleset, &rules, sizeof rules, 0U);

@@ -109,6 +109,15 @@ extension Tensor {
   /// Whether every element is a finite number.
   public var isFinite: Bool { deferred?.isFinite ?? kernels.elementwise.allFinite(count, pointer) }
 
+  /// Of each row (the first dimension's elements), whether it holds nothing that is no number.
+  public var rowsWithoutNaN: [Bool] {
+    let rows = shape.first ?? 0
+    let size = count / max(rows, 1)
+    return withUnsafeBufferPointer { x in
+      (0..<rows).map { row in !x[row * size..<(row + 1) * size].contains(where: \.isNaN) }
+    }
+  }
+
   /// Adds another tensor of the same shape in place.
   public mutating func add(_ other: Tensor) {
     precondition(shape == other.shape, "\(shape) += \(other.shape)")

@@ -3,23 +3,30 @@ import Synchronization
 
 /// One step of Adam (Kingma & Ba 2015, arXiv 1412.6980), bias-corrected, without weight decay.
 ///
-/// Gradients that are not finite are replaced first: what is no number by 0, infinities by +-1e5.
+/// Gradients that are not finite are replaced first: what is no number by 0, infinities by +-1e5. Then every element is cut to
+/// the limit, if there is one.
 public struct AdamStep: Sendable {
   /// The number of the step, from 1.
   public let step: Int
   private let beta1: Double, beta2: Double, learningRate: Double, epsilon: Double
+  private let gradientLimit: Float?
 
-  /// - Parameter step: from 1.
-  public init(step: Int, learningRate: Double, beta1: Double, beta2: Double, epsilon: Double) {
+  /// - Parameters:
+  ///   - step: from 1.
+  ///   - gradientLimit: the largest size of an element of the gradient; nil for none.
+  public init(
+    step: Int, learningRate: Double, beta1: Double, beta2: Double, epsilon: Double, gradientLimit: Float? = nil
+  ) {
     precondition(step > 0, "step \(step) of Adam")
-    (self.step, self.learningRate) = (step, learningRate)
+    (self.step, self.learningRate, self.gradientLimit) = (step, learningRate, gradientLimit)
     (self.beta1, self.beta2, self.epsilon) = (beta1, beta2, epsilon)
   }
 
   private var kernel: AdamCoefficients {
     AdamCoefficients(
       beta1: beta1, beta2: beta2, stepSize: learningRate / (1 - power(beta1, step)),
-      rootCorrection: 1 / (1 - power(beta2, step)).squareRoot(), epsilon: epsilon)
+      rootCorrection: 1 / (1 - power(beta2, step)).squareRoot(), epsilon: epsilon,
+      gradientLimit: gradientLimit ?? .infinity)
   }
 
   /// Updates a parameter and its moments in place, in one pass.

@@ -41,6 +41,10 @@ public struct DenoisingPass {
   public let weight: [Float]
   /// D, [N, H, W, C].
   public let output: Variable
+  /// The last activation of the denoiser's encoder, [N, h, w, C'].
+  public let features: Variable
+  /// Which images take part in objectives: those whose numbers are all numbers.
+  public var isCounted: [Bool]
   /// Images of the whole batch: the divisor of objectives.
   public let batch: Int
 
@@ -61,15 +65,19 @@ public struct DenoisingPass {
   ) {
     let sigma = levels.map { denoiser.nearestSigma(training.sigma($0)) }
     let noisy = combinedRows(images, sigma.map { _ in 1 }, noise, sigma)
-    output = denoiser(
+    var encoded = denoiser.encode(
       Variable(noisy), sigma: sigma, classLabels: classLabels, augmentLabels: augmentLabels, dropout: dropout)
+    features = encoded.features
+    output = encoded.denoise()
     (self.images, self.sigma, self.batch) = (images, sigma, batch)
     weight = sigma.map(training.weight)
+    let (areImages, areOutputs) = (images.rowsWithoutNaN, output.value.rowsWithoutNaN)
+    isCounted = zip(areImages, areOutputs).map { $0 && $1 }
   }
 }
 
 /// The loss of a denoiser: weight * (D - y)^2, summed over elements, divided by the batch.
-public struct DenoisingLoss: Objective {
+public struct DenoisingLoss: Objective, Sendable {
   /// Factor of the loss.
   public let scale: Float
 
@@ -86,8 +94,8 @@ public struct DenoisingLoss: Objective {
       pass.images.withUnsafeBufferPointer { y in
         gradient.withUnsafeMutableBufferPointer { g in
           for (n, weight) in pass.weight.enumerated() {
+            guard pass.isCounted[n] else { continue }
             let range = n * size..<(n + 1) * size
-            if range.contains(where: { d[$0].isNaN || y[$0].isNaN }) { continue }
             counted += 1
             let factor = 2 * weight * scale / Float(pass.batch)
             for i in range {
@@ -99,7 +107,8 @@ public struct DenoisingLoss: Objective {
         }
       }
     }
+    let value = sum * Double(scale) / Double(pass.batch)
     return ObjectiveValue(
-      value: sum * Double(scale) / Double(pass.batch), countedImages: counted, starts: [(pass.output, gradient)])
+      value: value, countedImages: counted, starts: [(pass.output, gradient)], figures: ["denoising": value])
   }
 }

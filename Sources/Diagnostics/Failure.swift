@@ -10,6 +10,8 @@ public struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
   public let problem: String
   /// What to do about it, where that does not follow from the problem.
   public let remedy: String?
+  /// Whether somebody else tells the user of it already: then it only decides how the program ends.
+  public var isTold = false
 
   /// - Parameters:
   ///   - status: how the program ends because of it.

@@ -46,6 +46,7 @@ public struct SeededAugmentations: Sendable {
   let pipeline: AugmentationPipeline
   let batch: Int
   let imageShape: [Int]
+  let hasReal: Bool
 
   /// The augmentations of a training; nil where it has none.
   /// - Parameter imageShape: height, width, channels.
@@ -54,16 +55,27 @@ public struct SeededAugmentations: Sendable {
     generator = Philox(seed: settings.seed)
     pipeline = AugmentationPipeline(probability: settings.augment)
     (batch, self.imageShape) = (settings.batch, imageShape)
+    hasReal = settings.adversarial != nil
   }
 
   /// What is done to the images `images` of the iteration that begins after `imagesSeen`.
   public func augmentation(imagesSeen: Int, images: Range<Int>) -> Augmentation {
-    pipeline((0..<batch).map { draws(image: imagesSeen + $0) }, imageShape: imageShape).images(images)
+    augmentation(imagesSeen, images, purpose: 0x200)
   }
 
-  func draws(image: Int) -> AugmentationDraws {
-    let normals = generator.normals(4, stream: (UInt64(image), 0x200))
-    let uniforms = generator.uniforms(11, stream: (UInt64(image), 0x201))
+  /// What is done to the real images beside them, by draws of their own; nil where the training has none.
+  public func realAugmentation(imagesSeen: Int, images: Range<Int>) -> Augmentation? {
+    hasReal ? augmentation(imagesSeen, images, purpose: 0x202) : nil
+  }
+
+  private func augmentation(_ imagesSeen: Int, _ images: Range<Int>, purpose: UInt32) -> Augmentation {
+    pipeline((0..<batch).map { draws(image: imagesSeen + $0, purpose: purpose) }, imageShape: imageShape)
+      .images(images)
+  }
+
+  func draws(image: Int, purpose: UInt32) -> AugmentationDraws {
+    let normals = generator.normals(4, stream: (UInt64(image), purpose))
+    let uniforms = generator.uniforms(11, stream: (UInt64(image), purpose + 1))
     var d = AugmentationDraws()
     (d.xFlip, d.xFlipChance) = (uniforms[0] < 0.5, uniforms[1])
     (d.yFlip, d.yFlipChance) = (uniforms[2] < 0.5, uniforms[3])

@@ -6,6 +6,9 @@ import Training
 
 /// The alternating training of Score identity Distillation (Zhou et al. 2024, arXiv 2404.04057, algorithm 1): a turn of the
 /// fake score, which denoises what the generator makes, and a turn of the generator.
+///
+/// With adversarial settings (SiDA, arXiv 2410.14919) the fake score's encoder learns to tell generated images from real ones
+/// in the same turn, and the generator to mislead it.
 public struct Distillation {
   /// The frozen score network.
   public let teacher: Network
@@ -13,13 +16,19 @@ public struct Distillation {
   public let settings: DistillationSettings
   /// The random numbers.
   public let draws: any DrawSource
+  /// The real images of adversarial training.
+  public let realImages: (any RealImageSource)?
 
   /// - Parameters:
   ///   - teacher: the frozen score network.
   ///   - settings: what determines the result.
   ///   - draws: the random numbers.
-  public init(teacher: Network, settings: DistillationSettings, draws: any DrawSource) {
-    (self.teacher, self.settings, self.draws) = (teacher, settings, draws)
+  ///   - realImages: the real images; needed where the settings are adversarial, and else not read.
+  public init(
+    teacher: Network, settings: DistillationSettings, draws: any DrawSource, realImages: (any RealImageSource)? = nil
+  ) {
+    precondition(settings.adversarial == nil || realImages != nil, "adversarial training without real images")
+    (self.teacher, self.settings, self.draws, self.realImages) = (teacher, settings, draws, realImages)
   }
 
   /// The training from a state on.
@@ -35,37 +44,75 @@ public struct Distillation {
     let sigmaData = teacher.configuration.sigmaData
     let augmentDim = teacher.configuration.augmentDim
 
-    func generate(_ generator: BoundNetwork, _ step: StepDraws, dropout: (key: UInt64, firstImage: Int)?) -> Variable {
-      let images = step.latents.shape[0]
-      return generator(
-        Variable(scaled(step.latents, by: settings.initSigma)), sigma: [settings.initSigma],
-        classLabels: step.classLabels, augmentLabels: augmentDim > 0 ? Tensor(shape: [images, augmentDim]) : nil,
-        dropout: dropout)
+    func noLabels(_ step: StepDraws) -> Tensor? {
+      augmentDim > 0 ? Tensor(shape: [step.latents.shape[0], augmentDim]) : nil
     }
-    let remedy = "give lower --lr and --glr"
-    let fakeScore = TrainingTurn(
-      network: DistillationPhase.fakeScore.network, title: "fake score", remedy: remedy,
-      learningRate: settings.schedule(settings.fakeScoreLearningRate),
-      objective: DenoisingLoss(scale: settings.fakeScoreLossScale)
-    ) { networks, microbatch in
-      let step = draws.draws(.fakeScore, imagesSeen: microbatch.imagesSeen, images: microbatch.images)
+    func generate(_ generator: BoundNetwork, _ step: StepDraws, dropout: (key: UInt64, firstImage: Int)?) -> Variable {
+      generator(
+        Variable(scaled(step.latents, by: settings.initSigma)), sigma: [settings.initSigma],
+        classLabels: step.classLabels, augmentLabels: noLabels(step), dropout: dropout)
+    }
+    func denoise(_ networks: TurnNetworks, _ microbatch: MicroBatch, _ step: StepDraws, augmentLabels: Tensor?)
+      -> DenoisingPass
+    {
       let generated = generate(networks.frozen(DistillationPhase.generator.network), step, dropout: nil).value
       return DenoisingPass(
         networks.trained, images: step.augmentation?(generated) ?? generated, training: .edm(sigmaData: sigmaData),
-        levels: step.levels, noise: step.noise, classLabels: step.classLabels, augmentLabels: step.augmentation?.labels,
+        levels: step.levels, noise: step.noise, classLabels: step.classLabels, augmentLabels: augmentLabels,
         dropout: step.dropout, batch: microbatch.batch)
     }
-    let generator = TrainingTurn(
-      network: DistillationPhase.generator.network, title: "generator", remedy: remedy,
-      learningRate: settings.schedule(settings.generatorLearningRate), average: settings.average,
-      objective: GeneratorLoss(alpha: settings.alpha, scale: settings.generatorLossScale)
-    ) { networks, microbatch in
+    func generatorPass(_ networks: TurnNetworks, _ microbatch: MicroBatch) -> GeneratorPass {
       let step = draws.draws(.generator, imagesSeen: microbatch.imagesSeen, images: microbatch.images)
       return GeneratorPass(
         generate(networks.trained, step, dropout: step.dropout), trueScore: trueScore,
         fakeScore: networks.frozen(DistillationPhase.fakeScore.network), draws: step, tmax: settings.tmax,
         batch: microbatch.batch)
     }
+
+    let remedy = "give lower --lr and --glr"
+    let (fakeScoreRate, generatorRate) = (
+      settings.schedule(settings.fakeScoreLearningRate), settings.schedule(settings.generatorLearningRate)
+    )
+    let denoisingLoss = DenoisingLoss(scale: settings.fakeScoreLossScale)
+    let generatorLoss = GeneratorLoss(alpha: settings.alpha, scale: settings.generatorLossScale)
+    guard let adversarial = settings.adversarial, let realImages else {
+      return [
+        TrainingTurn(
+          network: DistillationPhase.fakeScore.network, title: "fake score", remedy: remedy,
+          learningRate: fakeScoreRate, objective: denoisingLoss
+        ) { networks, microbatch in
+          let step = draws.draws(.fakeScore, imagesSeen: microbatch.imagesSeen, images: microbatch.images)
+          return denoise(networks, microbatch, step, augmentLabels: step.augmentation?.labels)
+        },
+        TrainingTurn(
+          network: DistillationPhase.generator.network, title: "generator", remedy: remedy,
+          learningRate: generatorRate, average: settings.average, objective: generatorLoss, pass: generatorPass),
+      ]
+    }
+    let discriminatorLoss = DiscriminatorLoss(scale: adversarial.discriminatorLossScale, group: adversarial.group)
+    let adversarialLoss = AdversarialLoss(scale: adversarial.adversarialLossScale, group: adversarial.group)
+    let fakeScore = TrainingTurn(
+      network: DistillationPhase.fakeScore.network, title: "fake score", remedy: remedy, learningRate: fakeScoreRate,
+      gradientLimit: adversarial.gradientClip, objective: AdversarialDenoisingLoss(denoisingLoss, discriminatorLoss)
+    ) { networks, microbatch in
+      let step = draws.draws(.fakeScore, imagesSeen: microbatch.imagesSeen, images: microbatch.images)
+      let real = try realImages.realImages(imagesSeen: microbatch.imagesSeen, images: microbatch.images)
+      // Where nothing is done to the images the labels say so: they are not left out as in SiD.
+      let denoising = denoise(
+        networks, microbatch, step, augmentLabels: step.augmentation?.labels ?? noLabels(step))
+      return AdversarialPass(
+        denoising, networks.trained, real: step.real.augmentation?(real) ?? real, draws: step,
+        augmentLabels: step.real.augmentation?.labels ?? noLabels(step), group: adversarial.group)
+    }
+    let generator = TrainingTurn(
+      network: DistillationPhase.generator.network, title: "generator", remedy: remedy, learningRate: generatorRate,
+      average: settings.average, stepsBehindImages: adversarial.generatorStartImages,
+      objectiveAfterImages: { images in
+        let weights = adversarial.weights(afterImages: images)
+        return ObjectiveSum(
+          WeightedObjective(weights.distillation, generatorLoss),
+          WeightedObjective(weights.adversarial, adversarialLoss))
+      }, pass: generatorPass)
     return [fakeScore, generator]
   }
 }

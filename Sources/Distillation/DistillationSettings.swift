@@ -45,6 +45,8 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
   public var checkpointsActivations = false
   /// Seed of every random number of the training.
   public var seed: UInt64 = 0
+  /// The adversarial loss beside SiD's; nil for SiD alone.
+  public var adversarial: AdversarialSettings?
 
   /// The published settings with the official trainer's defaults.
   public init() {}

@@ -21,14 +21,17 @@ public struct StepDraws: Sendable {
   public var dropout: (key: UInt64, firstImage: Int)?
   /// What is done to the images before the fake score sees them; nil for nothing.
   public var augmentation: Augmentation?
+  /// What is drawn once more for the real images beside them, where a discriminator sees those.
+  public var real: (dropout: (key: UInt64, firstImage: Int)?, augmentation: Augmentation?)
 
   /// All draws of a micro-batch.
   public init(
     latents: Tensor, classLabels: Tensor?, levels: [Float], noise: Tensor,
-    dropout: (key: UInt64, firstImage: Int)? = nil, augmentation: Augmentation? = nil
+    dropout: (key: UInt64, firstImage: Int)? = nil, augmentation: Augmentation? = nil,
+    real: (dropout: (key: UInt64, firstImage: Int)?, augmentation: Augmentation?) = (nil, nil)
   ) {
     (self.latents, self.classLabels, self.levels, self.noise) = (latents, classLabels, levels, noise)
-    (self.dropout, self.augmentation) = (dropout, augmentation)
+    (self.dropout, self.augmentation, self.real) = (dropout, augmentation, real)
   }
 }
 
@@ -85,15 +88,18 @@ public struct SeededDraws: DrawSource, Sendable {
         ? generator.normals(1, stream: stream(image, .level))[0] : generator.uniform(stream: stream(image, .level))
     }
     // Mixed once more: keys that differ by the counter's own step would give shifted copies of one mask.
-    let words = generator(
-      SIMD4(UInt32(truncatingIfNeeded: imagesSeen), UInt32(truncatingIfNeeded: imagesSeen >> 32), step, .max))
-    let dropoutKey = UInt64(words[0]) << 32 | UInt64(words[1])
+    func dropout(_ pass: UInt32) -> (key: UInt64, firstImage: Int) {
+      let words = generator(
+        SIMD4(UInt32(truncatingIfNeeded: imagesSeen), UInt32(truncatingIfNeeded: imagesSeen >> 32), pass, .max))
+      return (UInt64(words[0]) << 32 | UInt64(words[1]), images.lowerBound)
+    }
+    let augmentations = phase == .fakeScore ? augmentations : nil
     return StepDraws(
       latents: normals(.latents), classLabels: labels.labels(phase, imagesSeen: imagesSeen, images: images),
       levels: levels,
-      noise: normals(.noise), dropout: (dropoutKey, images.lowerBound),
-      augmentation: phase == .fakeScore
-        ? augmentations?.augmentation(imagesSeen: imagesSeen, images: images) : nil)
+      noise: normals(.noise), dropout: dropout(step),
+      augmentation: augmentations?.augmentation(imagesSeen: imagesSeen, images: images),
+      real: (dropout(2), augmentations?.realAugmentation(imagesSeen: imagesSeen, images: images)))
   }
 }
 

@@ -29,6 +29,8 @@ public struct GeneratorPass {
   public let real: Variable
   /// y_fake, what the fake score makes of them.
   public let fake: Variable
+  /// The last activation of the fake score's encoder, [N, h, w, C'].
+  public let features: Variable
   /// Images of the whole batch: the divisor of objectives.
   public let batch: Int
 
@@ -47,8 +49,16 @@ public struct GeneratorPass {
     }
     noisy = adding(images, constant: scaledRows(draws.noise, by: sigma))
     real = trueScore(noisy, sigma: sigma, classLabels: draws.classLabels)
-    fake = fakeScore(noisy, sigma: sigma, classLabels: draws.classLabels)
+    var encoded = fakeScore.encode(noisy, sigma: sigma, classLabels: draws.classLabels)
+    features = encoded.features
+    fake = encoded.denoise()
     (self.images, self.batch) = (images, batch)
+  }
+
+  /// Which images take part in objectives: those whose numbers are all numbers.
+  public var isCounted: [Bool] {
+    let all = [images, real, fake].map(\.value.rowsWithoutNaN)
+    return sigma.indices.map { n in all.allSatisfy { $0[n] } }
   }
 
   /// max(mean |x - y_real|, 1e-5) of each image, a constant of the loss.
@@ -69,7 +79,7 @@ public struct GeneratorPass {
 /// images and w = max(mean |x - y_real|, 1e-5) of each image, taken as a constant (arXiv 2404.04057, equation 23).
 ///
 /// Gradients flow through x itself and through both score networks to x.
-public struct GeneratorLoss: Objective {
+public struct GeneratorLoss: Objective, Sendable {
   /// Weight of the second term.
   public let alpha: Float
   /// Factor of the loss.
@@ -84,7 +94,7 @@ public struct GeneratorLoss: Objective {
   public func callAsFunction(_ pass: GeneratorPass) -> ObjectiveValue {
     let shape = pass.images.shape
     var gradients = (images: Tensor(shape: shape), real: Tensor(shape: shape), fake: Tensor(shape: shape))
-    let weights = pass.weight
+    let (weights, isCounted) = (pass.weight, pass.isCounted)
     var sum = 0.0
     var counted = 0
     let size = pass.images.value.count / pass.sigma.count
@@ -95,8 +105,8 @@ public struct GeneratorLoss: Objective {
             gradients.real.withUnsafeMutableBufferPointer { gr in
               gradients.fake.withUnsafeMutableBufferPointer { gf in
                 for (n, weight) in weights.enumerated() {
+                  guard isCounted[n] else { continue }
                   let range = n * size..<(n + 1) * size
-                  if range.contains(where: { x[$0].isNaN || r[$0].isNaN || f[$0].isNaN }) { continue }
                   counted += 1
                   let factor = scale / (Float(pass.batch) * weight)
                   for i in range {
@@ -114,8 +124,10 @@ public struct GeneratorLoss: Objective {
         }
       }
     }
+    let value = sum * Double(scale) / Double(pass.batch)
     return ObjectiveValue(
-      value: sum * Double(scale) / Double(pass.batch), countedImages: counted,
-      starts: [(pass.images, gradients.images), (pass.real, gradients.real), (pass.fake, gradients.fake)])
+      value: value, countedImages: counted,
+      starts: [(pass.images, gradients.images), (pass.real, gradients.real), (pass.fake, gradients.fake)],
+      figures: ["distillation": value])
   }
 }

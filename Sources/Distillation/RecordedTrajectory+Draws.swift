@@ -19,6 +19,32 @@ extension RecordedTrajectory {
     return RecordedDraws(steps: steps)
   }
 
+  /// The real images of every micro-batch of an adversarial training; nil for another.
+  /// - Throws: a `Failure` naming the data set that is missing or does not fit the network.
+  public func realImages(for network: Network) throws -> RecordedImages? {
+    guard settings.adversarial != nil else { return nil }
+    let (height, width, channels) = (network.imageShape[0], network.imageShape[1], network.imageShape[2])
+    var images: [RecordedDraws.Place: Tensor] = [:]
+    for iteration in 0..<iterations {
+      for round in 0..<settings.cut.count {
+        let name = "iteration_\(iteration)/fake_score_step/round_\(round)/real_images_uint8"
+        guard file.root.contains(name) else { throw Failure(.dataError, path, "\(name) is missing") }
+        let dataset = try file.root.dataset(name)
+        let shape = [settings.microbatch, channels, height, width]
+        guard dataset.shape == shape else {
+          throw Failure(.dataError, path, "\(name) has shape \(dataset.shape); \(shape) is expected")
+        }
+        let bytes = try dataset.read(Float.self)
+        guard bytes.allSatisfy({ (0...255).contains($0) }) else {
+          throw Failure(.dataError, path, "\(name) holds what is no byte")
+        }
+        images[.init(.fakeScore, firstImage + iteration * settings.batch, round * settings.microbatch)] =
+          Tensor(bytes.map { normalized(UInt8($0)) }, shape: shape).nhwc
+      }
+    }
+    return RecordedImages(images: images)
+  }
+
   private func step(_ name: String, _ phase: DistillationPhase, _ network: Network) throws -> StepDraws {
     guard file.root.contains(name) else { throw Failure(.dataError, path, "\(name) is missing") }
     let group = try file.root.group(name)
@@ -36,21 +62,21 @@ extension RecordedTrajectory {
     }
     let classes = configuration.labelDim
     let level = phase == .fakeScore ? "P_normal_draw_randn" : "t_uniform_01"
-    var augmentation: Augmentation?
-    if settings.augment > 0, phase == .fakeScore {
-      guard group.contains("augment_draws") else {
-        throw Failure(.dataError, path, "\(name)/augment_draws is missing")
-      }
+    func augmentation(_ numbers: String) throws -> Augmentation? {
+      guard settings.augment > 0, phase == .fakeScore else { return nil }
+      guard group.contains(numbers) else { throw Failure(.dataError, path, "\(name)/\(numbers) is missing") }
       let pipeline = AugmentationPipeline(probability: settings.augment)
       let draws = try AugmentationDraws.recorded(
-        in: try group.group("augment_draws"), called: name + "/augment_draws", images: images, pipeline, path: path)
-      augmentation = pipeline(draws, imageShape: network.imageShape)
+        in: try group.group(numbers), called: name + "/" + numbers, images: images, pipeline, path: path)
+      return pipeline(draws, imageShape: network.imageShape)
     }
+    let isAdversarial = settings.adversarial != nil
     return StepDraws(
       latents: try tensor("z_unit_normal", imageShape).nhwc,
       classLabels: classes > 0 ? try tensor("class_labels", [images, classes]) : nil,
       levels: try tensor(level, [images, 1, 1, 1]).values, noise: try tensor("n_unit_normal", imageShape).nhwc,
-      augmentation: augmentation)
+      augmentation: try augmentation(isAdversarial ? "augment_fake_draws" : "augment_draws"),
+      real: (nil, isAdversarial ? try augmentation("augment_real_draws") : nil))
   }
 }
 
@@ -70,6 +96,19 @@ public struct RecordedDraws: DrawSource {
       preconditionFailure("no draws were recorded for images \(images) behind \(imagesSeen)")
     }
     return step
+  }
+}
+
+/// The real images of a recorded training.
+public struct RecordedImages: RealImageSource {
+  let images: [RecordedDraws.Place: Tensor]
+
+  /// What the file has for a micro-batch, which must be one of the recorded ones.
+  public func realImages(imagesSeen: Int, images range: Range<Int>) -> Tensor {
+    guard let tensor = images[.init(.fakeScore, imagesSeen, range.lowerBound)] else {
+      preconditionFailure("no real images were recorded for images \(range) behind \(imagesSeen)")
+    }
+    return tensor
   }
 }
 

@@ -25,13 +25,34 @@ extension RecordedTrajectory {
     let fakeScoreLoss: Double, generatorLoss: Double
     let firstFakeScoreNorms: Double, firstGeneratorNorms: Double, laterNorms: Double
     let weights: Double, moments: Double
+    /// Of the denoising loss beside a discriminator's.
+    let denoisingLoss: Double
+    /// Of the discriminator's and the generator's adversarial losses, and of the cross-entropies in them.
+    let adversarialLoss: Double
+    /// Norms of gradients that were cut to the limit, and how many elements were.
+    let firstClippedNorms: Double, clippedElements: Double
+    /// Of weights that moved by less than rounding shows.
+    let unmoved = 2e-6
 
     init(_ mode: KernelMode) {
       let isExact = mode == .exact
       (fakeScoreLoss, generatorLoss) = isExact ? (1e-5, 1e-4) : (2e-4, 2e-3)
+      (denoisingLoss, adversarialLoss) = isExact ? (3e-6, 1e-5) : (2e-4, 2e-4)
+      (firstClippedNorms, clippedElements) = isExact ? (3e-5, 5) : (2e-4, 20)
       (firstFakeScoreNorms, firstGeneratorNorms, laterNorms) = isExact ? (1e-5, 1e-5, 1e-3) : (2e-4, 1e-2, 1e-2)
       (weights, moments) = isExact ? (1e-3, 1e-3) : (0.02, 1e-2)
     }
+  }
+
+  /// What was seen of a replay.
+  private struct Measured {
+    /// Of each micro-batch of a turn, what its objective is made of.
+    var figures: [String: [[String: Double]]] = [:]
+    /// Of each iteration, the norm of each parameter's gradient.
+    var norms: [String: [[Double]]] = [:]
+    /// The same of the fake score's gradient within its limit, and how many elements were cut.
+    var clippedNorms: [[Double]] = []
+    var clippedElements: [Int] = []
   }
 
   /// Trains as the record says, and compares losses, gradients, weights and moments.
@@ -56,17 +77,18 @@ extension RecordedTrajectory {
     }
     try check(teacher)
     let before = [start.fakeScore, start.generator, start.generatorEMA]
-    let distillation = Distillation(teacher: teacher, settings: settings, draws: try draws(for: teacher))
+    let distillation = Distillation(
+      teacher: teacher, settings: settings, draws: try draws(for: teacher), realImages: try realImages(for: teacher))
     let loop = try distillation.loop(from: start)
-    var losses: [String: [Double]] = [:]
-    var norms: [String: [[Double]]] = [:]
-    var last = 0.0
-    loop.inspectObjective = { _, objective in last = objective }
+    var measured = Measured()
+    let limit = settings.adversarial?.gradientClip
+    loop.inspectObjective = { measured.figures[$0, default: []].append($1.figures) }
     loop.inspectGradients = { turn, gradients in
-      // The official loop logs the last round alone.
-      losses[turn, default: []].append(last)
-      norms[turn, default: []].append(
-        zip(teacher.specifications, gradients).filter { $0.0.isTrainable }.map { norm($1?.values ?? []) })
+      let trained = zip(teacher.specifications, gradients).filter { $0.0.isTrainable }.map { $1?.values ?? [] }
+      measured.norms[turn, default: []].append(trained.map(norm))
+      guard let limit, turn == DistillationPhase.fakeScore.network else { return }
+      measured.clippedNorms.append(trained.map { norm($0.map { min(max($0, -limit), limit) }) })
+      measured.clippedElements.append(trained.reduce(0) { $0 + $1.count { abs($0) > limit } })
     }
     for iteration in 0..<iterations {
       do {
@@ -78,7 +100,7 @@ extension RecordedTrajectory {
       }
       try progress(iteration + 1)
     }
-    return try compare(losses, norms, before, loop.state, Tolerance(mode))
+    return try compare(measured, before, loop.state, Tolerance(mode))
   }
 
   /// Refuses a teacher that the settings are not for.
@@ -99,45 +121,19 @@ extension RecordedTrajectory {
   }
 
   private func compare(
-    _ losses: [String: [Double]], _ norms: [String: [[Double]]], _ before: [Network], _ end: TrainingState,
-    _ tolerance: Tolerance
+    _ measured: Measured, _ before: [Network], _ end: TrainingState, _ tolerance: Tolerance
   ) throws -> [Comparison] {
     var results: [Comparison] = []
     for phase in [DistillationPhase.fakeScore, .generator] {
-      let (name, isFake) = (phase.network, phase == .fakeScore)
-      if let recorded = try numbers("losses", name + "_last_round") {
-        let measured = losses[name] ?? []
-        try requireCount(recorded, iterations, "losses/\(name)_last_round")
-        let largest = recorded.map(abs).max() ?? 0
-        for iteration in 0..<iterations {
-          results.append(
-            Comparison(
-              name: "\(name) loss, iteration \(iteration)",
-              error: abs(measured[iteration] - recorded[iteration]) / largest,
-              tolerance: isFake ? tolerance.fakeScoreLoss : tolerance.generatorLoss))
-        }
-      }
-      for iteration in 0..<iterations {
-        let group = "iteration_\(iteration)"
-        guard let recorded = try numbers(group, name + "_grad_l2_per_tensor") else { continue }
-        let measured = norms[name]?[iteration] ?? []
-        try requireCount(recorded, measured.count, "\(group)/\(name)_grad_l2_per_tensor")
-        let first = isFake ? tolerance.firstFakeScoreNorms : tolerance.firstGeneratorNorms
-        results.append(
-          Comparison(
-            name: "\(name) gradient norms, iteration \(iteration)", error: relativeDistance(measured, recorded),
-            tolerance: iteration == 0 ? first : tolerance.laterNorms))
-      }
+      results += try compareLosses(phase, measured.figures[phase.network] ?? [], tolerance)
+      results += try compareNorms(phase, measured, tolerance)
     }
     for (name, before, after) in [
       ("fake_score", before[0], end.fakeScore), ("generator", before[1], end.generator),
       ("generator_ema", before[2], end.generatorEMA),
     ] {
-      guard let recorded = try finalWeights(name) else { continue }
-      results.append(
-        Comparison(
-          name: "\(name) weights, error/update", error: try errorOverUpdate(after, from: before, recorded),
-          tolerance: tolerance.weights))
+      guard let recorded = try finalWeights(name, after.specifications) else { continue }
+      results.append(try compareWeights(name, after, from: before, recorded, tolerance))
     }
     for trained in end.networks {
       guard let recorded = try numbers("final_adam_l2/" + trained.name, "exp_avg_sq") else { continue }
@@ -149,29 +145,122 @@ extension RecordedTrajectory {
           name: "\(trained.name) second moments", error: relativeDistance(measured, recorded),
           tolerance: tolerance.moments))
     }
-    guard results.contains(where: { $0.name.hasSuffix("error/update") }) else {
+    guard results.contains(where: { $0.name.contains(" weights, ") }) else {
       throw Failure(.dataError, path, "it has no `final_weights` to compare with")
     }
     return results
   }
 
-  /// The distance of weights to recorded ones relative to how far training moved them.
+  /// The losses of a turn, of which the official loop logs the last round of each iteration, and the cross-entropies in them.
+  private func compareLosses(_ phase: DistillationPhase, _ figures: [[String: Double]], _ tolerance: Tolerance) throws
+    -> [Comparison]
+  {
+    var results: [Comparison] = []
+    let rounds = settings.cut.count
+    let (isAdversarial, isFake) = (settings.adversarial != nil, phase == .fakeScore)
+    let losses: [(record: String, figure: String, tolerance: Double)] =
+      switch (isAdversarial, phase) {
+      case (false, .fakeScore): [("fake_score", "denoising", tolerance.fakeScoreLoss)]
+      case (false, .generator): [("generator", "distillation", tolerance.generatorLoss)]
+      case (true, .fakeScore):
+        [
+          ("fake_score_denoising", "denoising", tolerance.denoisingLoss),
+          ("discriminator", "discriminator", tolerance.adversarialLoss),
+        ]
+      case (true, .generator):
+        [
+          ("generator_sid", "distillation", tolerance.generatorLoss),
+          ("generator_gan", "adversarial", tolerance.adversarialLoss),
+        ]
+      }
+    for loss in losses {
+      guard let recorded = try numbers("losses", loss.record + "_last_round") else { continue }
+      try requireCount(recorded, iterations, "losses/\(loss.record)_last_round")
+      let largest = recorded.map(abs).max() ?? 0
+      for iteration in 0..<iterations {
+        let measured = figures[iteration * rounds + rounds - 1][loss.figure] ?? .nan
+        results.append(
+          Comparison(
+            name: "\(loss.record) loss, iteration \(iteration)", error: abs(measured - recorded[iteration]) / largest,
+            tolerance: loss.tolerance))
+      }
+    }
+    guard isAdversarial else { return results }
+    for figure in isFake ? ["b_real", "b_fake"] : ["b_gen"] {
+      var error = 0.0
+      for (index, measured) in figures.enumerated() {
+        let group = try file.root.group("iteration_\(index / rounds)/\(phase.network)_step/round_\(index % rounds)")
+        guard group.hasAttribute(figure) else { continue }
+        error = max(error, abs((measured[figure] ?? .nan) / (try group.doubleAttribute(figure)) - 1))
+      }
+      results.append(Comparison(name: "\(figure), all rounds", error: error, tolerance: tolerance.adversarialLoss))
+    }
+    return results
+  }
+
+  /// The gradient norms of a turn; where the gradients have a limit, before and behind it.
+  private func compareNorms(_ phase: DistillationPhase, _ measured: Measured, _ tolerance: Tolerance) throws
+    -> [Comparison]
+  {
+    var results: [Comparison] = []
+    let (name, isFake) = (phase.network, phase == .fakeScore)
+    let first = isFake ? tolerance.firstFakeScoreNorms : tolerance.firstGeneratorNorms
+    func compare(_ suffix: String, _ title: String, _ norms: [[Double]], _ first: Double, _ iteration: Int) throws {
+      let (group, record) = ("iteration_\(iteration)", name + "_grad_l2_per_tensor" + suffix)
+      guard let recorded = try numbers(group, record) else { return }
+      try requireCount(recorded, norms[iteration].count, "\(group)/\(record)")
+      results.append(
+        Comparison(
+          name: "\(name) \(title), iteration \(iteration)", error: relativeDistance(norms[iteration], recorded),
+          tolerance: iteration == 0 ? first : tolerance.laterNorms))
+    }
+    for iteration in 0..<iterations {
+      guard let norms = measured.norms[name] else { continue }
+      guard isFake, settings.adversarial?.gradientClip != nil else {
+        try compare("", "gradient norms", norms, first, iteration)
+        continue
+      }
+      try compare("_before_clip", "gradient norms", norms, first, iteration)
+      try compare("_after_clip", "clipped norms", measured.clippedNorms, tolerance.firstClippedNorms, iteration)
+      let group = try file.root.group("iteration_\(iteration)")
+      guard group.hasAttribute("fake_score_elements_clipped") else { continue }
+      let recorded = try group.doubleAttribute("fake_score_elements_clipped")
+      results.append(
+        Comparison(
+          name: "\(name) elements clipped, iteration \(iteration)",
+          error: abs(Double(measured.clippedElements[iteration]) - recorded), tolerance: tolerance.clippedElements))
+    }
+    return results
+  }
+
+  /// The distance of weights to recorded ones relative to how far training moved them; the largest distance where it moved them
+  /// by less than rounding shows.
   ///
   /// Without the k part of `qkv.bias`: a constant added to all keys changes no attention, so its gradient is rounding noise,
   /// of which Adam makes whole steps.
-  private func errorOverUpdate(_ network: Network, from start: Network, _ recorded: RecordedWeights) throws -> Double {
-    var (error, update) = (0.0, 0.0)
+  private func compareWeights(
+    _ name: String, _ network: Network, from start: Network, _ recorded: RecordedWeights, _ tolerance: Tolerance
+  ) throws -> Comparison {
+    var (error, update, largestError, largestUpdate) = (0.0, 0.0, 0.0, 0.0)
     for (index, specification) in network.specifications.enumerated() where specification.isTrainable {
       let expected = try recorded.tensor(specification.name).values
       let (values, before) = (network.stateDictTensor(index).values, start.stateDictTensor(index).values)
       try requireCount(expected, values.count, "the final \"\(specification.name)\"")
       let hasKeys = specification.name.hasSuffix("qkv.bias")
       for i in expected.indices where !(hasKeys && i % 3 == 1) {
-        error += square(Double(values[i]) - Double(expected[i]))
-        update += square(Double(expected[i]) - Double(before[i]))
+        let distance = Double(values[i]) - Double(expected[i])
+        let move = Double(expected[i]) - Double(before[i])
+        error += square(distance)
+        update += square(move)
+        (largestError, largestUpdate) = (max(largestError, abs(distance)), max(largestUpdate, abs(move)))
       }
     }
-    return error == 0 ? 0 : (error / update).squareRoot()
+    if largestUpdate < tolerance.unmoved {
+      return Comparison(name: "\(name) weights, largest error", error: largestError, tolerance: tolerance.unmoved)
+    }
+    return Comparison(
+      name: "\(name) weights, error/update", error: error == 0 ? 0 : (error / update).squareRoot(),
+      tolerance: tolerance.weights)
   }
 
   private func requireCount(_ values: [some Any], _ count: Int, _ name: String) throws {

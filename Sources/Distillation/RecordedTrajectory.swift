@@ -5,7 +5,7 @@ import HDF5
 import Models
 import Training
 
-/// Some iterations of SiD as another program made them: its random numbers and what came of them. Training here from the
+/// Some iterations of SiD or SiDA as another program made them: its random numbers and what came of them. Training here from the
 /// same start must come to the same.
 ///
 /// The file's attribute `config` (JSON) holds the settings, `iteration_I/STEP/round_R/` the draws of the official loop, and
@@ -43,16 +43,14 @@ public struct RecordedTrajectory {
     let others = try settingsPath.map { path in (path: path, file: try HDF5File.open(path)) }
     let own = try Configuration(file, path: path, replacement: replacingConfig)
     let config = own.completed(by: try others.map { try Configuration($0.file, path: $0.path) })
-    guard !config.isAdversarial else {
-      throw Failure(.dataError, path, "a trajectory of adversarial training, which this program does not replay")
-    }
     let batch = try config.required(\.batch, "batch", path: path)
     let rounds = try config.required(\.rounds, "rounds", path: path)
     iterations = try config.required(\.iterations, "iterations", path: path)
     let images = (config.start ?? 0) + (config.resumeKimg ?? 0) * 1000
     guard (1...4096).contains(batch), (1...batch).contains(rounds), batch % rounds == 0,
       (1...1000).contains(iterations),
-      (0...1e12).contains(images)
+      (0...1e12).contains(images), (0...1e12).contains(config.generatorStart ?? 0),
+      (0...1e12).contains(config.adversarialStart ?? 0)
     else { throw Failure(.dataError, path, "batch, rounds, iterations or start of its `config` are none") }
     firstImage = Int(images)
     var s = DistillationSettings()
@@ -69,6 +67,7 @@ public struct RecordedTrajectory {
     s.augment = config.augmentProbability ?? 0
     s.emaHalfLifeKimg = config.emaHalfLifeKimg ?? s.emaHalfLifeKimg
     s.emaRampupRatio = config.emaRampupRatio ?? s.emaRampupRatio
+    s.adversarial = config.adversarial
     s.dropout = 0
     s.durationKimg = Double(firstImage + iterations * batch) / 1000
     settings = s
@@ -84,9 +83,11 @@ public struct RecordedTrajectory {
   }
 
   /// What came of the training, for one of its networks; nil where the file does not have it.
-  func finalWeights(_ network: String) throws -> RecordedWeights? {
+  /// - Parameter specifications: the parameters of that network.
+  func finalWeights(_ network: String, _ specifications: [ParameterSpecification]) throws -> RecordedWeights? {
     for group in ["final_weights", "final_weights_flat"] where file.root.contains(group) {
-      let source = try RecordedWeights(try file.root.group(group), network, of: file, path: path)
+      let source = try RecordedWeights(
+        try file.root.group(group), network, of: file, path: path, specifications: specifications)
       if let source { return source }
     }
     return nil
@@ -105,7 +106,9 @@ private struct Configuration: Decodable {
   var start: Double?, resumeKimg: Double?
   var lr: Double?, glr: Double?, generatorBeta1: Double?, eps: Double?
   var alpha: Float?, tmax: Double?, initSigma: Float?
-  var lossScaling: Float?, generatorLossScaling: Float?, discriminatorLossScaling: Float?
+  var lossScaling: Float?, generatorLossScaling: Float?
+  var discriminatorLossScaling: Float?, adversarialLossScaling: Float?, clipValue: Float?
+  var generatorStart: Double?, adversarialStart: Double?
   var augmentProbability: Float?
   var emaHalfLifeKimg: Double?, emaRampupRatio: Double?
 
@@ -117,6 +120,10 @@ private struct Configuration: Decodable {
     case lossScaling = "loss_scaling"
     case generatorLossScaling = "loss_scaling_G"
     case discriminatorLossScaling = "loss_scaling_D"
+    case adversarialLossScaling = "loss_scaling_G_gan"
+    case clipValue = "clip_value"
+    case generatorStart = "images_before_generator_learns"
+    case adversarialStart = "images_before_gan_joins"
     case augmentProbability = "augment_p"
     case emaHalfLifeKimg = "ema_halflife_kimg"
     case emaRampupRatio = "ema_rampup_ratio"
@@ -136,7 +143,17 @@ private struct Configuration: Decodable {
     }
   }
 
-  var isAdversarial: Bool { discriminatorLossScaling != nil }
+  /// The settings of an adversarial training; nil where the factor of a discriminator's loss is missing.
+  var adversarial: AdversarialSettings? {
+    guard let discriminatorLossScaling else { return nil }
+    var s = AdversarialSettings()
+    s.discriminatorLossScale = discriminatorLossScaling
+    s.adversarialLossScale = adversarialLossScaling ?? s.adversarialLossScale
+    s.gradientClip = clipValue ?? s.gradientClip
+    s.generatorStartKimg = generatorStart.map { $0 / 1000 } ?? s.generatorStartKimg
+    s.adversarialStartKimg = adversarialStart.map { $0 / 1000 } ?? s.adversarialStartKimg
+    return s
+  }
 
   /// These settings, and those of another training where they are missing.
   func completed(by other: Configuration?) -> Configuration {
@@ -155,6 +172,10 @@ private struct Configuration: Decodable {
     all.lossScaling = lossScaling ?? other.lossScaling
     all.generatorLossScaling = generatorLossScaling ?? other.generatorLossScaling
     all.discriminatorLossScaling = discriminatorLossScaling ?? other.discriminatorLossScaling
+    all.adversarialLossScaling = adversarialLossScaling ?? other.adversarialLossScaling
+    all.clipValue = clipValue ?? other.clipValue
+    all.generatorStart = generatorStart ?? other.generatorStart
+    all.adversarialStart = adversarialStart ?? other.adversarialStart
     all.augmentProbability = augmentProbability ?? other.augmentProbability
     all.emaHalfLifeKimg = emaHalfLifeKimg ?? other.emaHalfLifeKimg
     all.emaRampupRatio = emaRampupRatio ?? other.emaRampupRatio
@@ -181,7 +202,11 @@ struct RecordedWeights: TensorSource {
   private let path: String
 
   /// Reads `NAME`, a group or a vector, or the vector `NAME_flat`, of a group; nil where there is neither.
-  init?(_ group: HDF5Group, _ name: String, of file: HDF5File, path: String) throws {
+  /// - Parameter specifications: the network's parameters, which have the sizes where the file does not say them.
+  init?(
+    _ group: HDF5Group, _ name: String, of file: HDF5File, path: String,
+    specifications: [ParameterSpecification]? = nil
+  ) throws {
     self.path = path
     if group.contains(name), let inner = try? group.group(name) {
       let tensors = HDF5Tensors(inner, path: path)
@@ -189,7 +214,7 @@ struct RecordedWeights: TensorSource {
       return
     }
     guard let vector = [name, name + "_flat"].first(where: { group.contains($0) }) else { return nil }
-    let (order, sizes) = try Self.order(of: file.root, path: path)
+    let (order, sizes) = try Self.order(of: file.root, specifications, path: path)
     flat = try group.dataset(vector).read(Float.self)
     var places: [String: Range<Int>] = [:]
     var start = 0
@@ -204,15 +229,35 @@ struct RecordedWeights: TensorSource {
     (tensors, self.places, tensorNames) = (nil, places, order)
   }
 
-  private static func order(of root: HDF5Group, path: String) throws -> ([String], [Int]) {
-    guard root.hasAttribute("parameter_order"), root.hasAttribute("parameter_sizes"),
-      let order = try? JSONDecoder().decode(
-        [String].self, from: Data(try root.stringAttribute("parameter_order").utf8)),
-      let sizes = try? JSONDecoder().decode([Int].self, from: Data(try root.stringAttribute("parameter_sizes").utf8))
+  private static func order(of root: HDF5Group, _ specifications: [ParameterSpecification]?, path: String) throws
+    -> ([String], [Int])
+  {
+    guard let order = root.hasAttribute("parameter_order") ? try? names(of: root) : nil,
+      let sizes = root.hasAttribute("parameter_sizes")
+        ? try? sizes(of: root) : specifications.flatMap({ sizes(of: $0, order) })
     else {
-      throw Failure(.dataError, path, "no lists `parameter_order` and `parameter_sizes` for its vectors of weights")
+      throw Failure(
+        .dataError, path, "no lists `parameter_order` and `parameter_sizes` for its vectors of weights")
     }
     return (order, sizes)
+  }
+
+  private static func names(of root: HDF5Group) throws -> [String] {
+    try JSONDecoder().decode([String].self, from: Data(try root.stringAttribute("parameter_order").utf8))
+  }
+
+  /// The numbers of elements: integers, or their list in JSON.
+  private static func sizes(of root: HDF5Group) throws -> [Int] {
+    if let sizes = try? root.intsAttribute("parameter_sizes") { return sizes }
+    return try JSONDecoder().decode([Int].self, from: Data(try root.stringAttribute("parameter_sizes").utf8))
+  }
+
+  /// Those of a network's parameters; nil where it does not have all of them.
+  private static func sizes(of specifications: [ParameterSpecification], _ order: [String]) -> [Int]? {
+    let known = Dictionary(
+      specifications.map { ($0.name, $0.shape.reduce(1, *)) }, uniquingKeysWith: { first, _ in first })
+    let sizes = order.compactMap { known[$0] }
+    return sizes.count == order.count ? sizes : nil
   }
 
   /// Gives the elements of a vector the shapes of an architecture.

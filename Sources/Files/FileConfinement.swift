@@ -14,12 +14,15 @@ public struct FileConfinement: Sendable {
   public var readable: [String]
   /// Folders beneath which files may be read, made, changed, renamed and removed.
   public var changeable: [String]
+  /// Whether TCP ports may be used.
+  public var allowsNetwork: Bool
 
   /// - Parameters:
   ///   - readable: files and folders that may be read.
   ///   - changeable: folders in which files may be changed as well.
-  public init(readable: [String], changeable: [String]) {
-    (self.readable, self.changeable) = (readable, changeable)
+  ///   - allowsNetwork: whether TCP ports may be used.
+  public init(readable: [String], changeable: [String], allowsNetwork: Bool = false) {
+    (self.readable, self.changeable, self.allowsNetwork) = (readable, changeable, allowsNetwork)
   }
 
   /// Whether the kernel can enforce it: Linux 5.19 or later with Landlock among its security modules, and no filter of system
@@ -43,7 +46,7 @@ public struct FileConfinement: Sendable {
       throw Failure(.unavailable, "Landlock", "other threads of this process run already, which it would not bind")
     }
     let version = sid_landlock_version()
-    let rules = sid_landlock_create(version)
+    let rules = sid_landlock_create(version, allowsNetwork ? 1 : 0)
     guard rules >= 0 else { throw Self.refusal("make rules") }
     defer { close(rules) }
     for path in readable { try allow(path, sid_landlock_rights(version, 0), in: rules) }

@@ -2,7 +2,7 @@
 public protocol OptimizerKernels: SendableMetatype {
   /// Updates parameter and moments, and an average of the parameter if there is one, in place.
   ///
-  /// Gradients that are not finite are replaced first: none by 0, infinities by +-1e5.
+  /// Gradients that are not finite are replaced first: none by 0, infinities by +-1e5; then all are brought within the limit.
   /// - Parameters:
   ///   - firstMoment: nil for beta1 = 0, where the first moment is the gradient itself.
   ///   - average: becomes value + beta * (average - value), of the new value.
@@ -30,14 +30,21 @@ public struct AdamCoefficients: Sendable {
   public let step: Float
   /// What the root of the second moment is multiplied by, and what is added to that.
   public let rootCorrection: Float, epsilon: Float
+  /// The largest size of an element of the gradient; larger ones are cut to it.
+  public let gradientLimit: Float
 
   /// - Parameters:
   ///   - stepSize: learning rate / (1 - beta1^k).
   ///   - rootCorrection: 1 / sqrt(1 - beta2^k).
-  public init(beta1: Double, beta2: Double, stepSize: Double, rootCorrection: Double, epsilon: Double) {
+  ///   - gradientLimit: the largest size of an element of the gradient.
+  public init(
+    beta1: Double, beta2: Double, stepSize: Double, rootCorrection: Double, epsilon: Double,
+    gradientLimit: Float = .infinity
+  ) {
     // 1 - beta is taken in double precision: in float32, 1 - 0.999 is off by more than a part in 10^5.
     (self.beta1, rest1) = (Float(beta1), Float(1 - beta1))
     (self.beta2, rest2) = (Float(beta2), Float(1 - beta2))
     (step, self.rootCorrection, self.epsilon) = (Float(-stepSize), Float(rootCorrection), Float(epsilon))
+    self.gradientLimit = gradientLimit
   }
 }

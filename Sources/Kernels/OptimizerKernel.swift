@@ -55,18 +55,20 @@ enum OptimizerKernel: OptimizerKernels {
 private struct AdamVectors {
   let b1: Vector, c1: Vector, b2: Vector, c2: Vector
   let step: Vector, root: Vector, epsilon: Vector
+  let limit: Vector
 
   @inline(__always) init(_ adam: AdamCoefficients) {
     (b1, c1) = (Vector(repeating: adam.beta1), Vector(repeating: adam.rest1))
     (b2, c2) = (Vector(repeating: adam.beta2), Vector(repeating: adam.rest2))
     (step, root) = (Vector(repeating: adam.step), Vector(repeating: adam.rootCorrection))
-    epsilon = Vector(repeating: adam.epsilon)
+    (epsilon, limit) = (Vector(repeating: adam.epsilon), Vector(repeating: adam.gradientLimit))
   }
 
   /// The new parameter and moments.
   @inline(__always)
   func update(_ p: Vector, gradient: Vector, first: Vector?, second: Vector) -> (p: Vector, m: Vector, v: Vector) {
-    let g = OptimizerKernel.finite(gradient)
+    let finite = OptimizerKernel.finite(gradient)
+    let g = finite.replacing(with: limit, where: finite .> limit).replacing(with: -limit, where: finite .< -limit)
     let m = first.map { multiplyAdd($0, b1, g * c1) } ?? g
     let v = multiplyAdd(second, b2, g * g * c2)
     return (multiplyAdd(m / multiplyAdd(sid_square_root(v), root, epsilon), step, p), m, v)

@@ -36,4 +36,20 @@ public struct FeatureOutputs: Sendable {
   public let spatial: Tensor?
   /// The class scores before the softmax, [N, scoreCount]; nil where they are not wanted or the network has none.
   public let scores: Tensor?
+
+  /// The feature vectors, and behind them the class scores: what another process needs to measure these images.
+  public var numbers: [Float] { features.values + (scores?.values ?? []) }
+
+  init(features: Tensor, spatial: Tensor?, scores: Tensor?) {
+    (self.features, self.spatial, self.scores) = (features, spatial, scores)
+  }
+
+  /// From the numbers of such outputs, without spatial features.
+  public init(numbers: [Float], featureCount: Int, scoreCount: Int?) {
+    let images = numbers.count / (featureCount + (scoreCount ?? 0))
+    precondition(images * (featureCount + (scoreCount ?? 0)) == numbers.count, "features of whole images")
+    features = Tensor(Array(numbers.prefix(images * featureCount)), shape: [images, featureCount])
+    scores = scoreCount.map { Tensor(Array(numbers.dropFirst(images * featureCount)), shape: [images, $0]) }
+    spatial = nil
+  }
 }

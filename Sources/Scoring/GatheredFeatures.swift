@@ -19,7 +19,8 @@ public struct GatheredFeatures {
   /// The number of images.
   public var count: Int { moments.count }
 
-  mutating func add(_ outputs: FeatureOutputs) {
+  /// Takes what the network said of some images.
+  public mutating func add(_ outputs: FeatureOutputs) {
     moments.add(outputs.features)
     features?.append(contentsOf: outputs.features.values)
     scores?.append(contentsOf: outputs.scores?.values ?? [])

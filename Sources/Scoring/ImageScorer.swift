@@ -88,12 +88,27 @@ public struct ImageScorer {
   ///   - origin: names the images in errors.
   /// - Throws: a `Failure` where features are not finite.
   public func add(_ images: [UInt8], shape: [Int], to gathered: inout GatheredFeatures, origin: String) throws {
+    gathered.add(try outputs(images, shape: shape, origin: origin))
+  }
+
+  /// What the network says of some images, for `GatheredFeatures.add`.
+  ///
+  /// - Throws: a `Failure` where features are not finite.
+  public func outputs(_ images: [UInt8], shape: [Int], origin: String) throws -> FeatureOutputs {
     let outputs = network.outputs(
       images: images, shape: shape, convention: convention, wanted: settings.kept.union(.features))
     guard outputs.features.isFinite, outputs.scores?.isFinite ?? true else {
       throw Failure(.dataError, origin, "the features of an image are not finite numbers")
     }
-    gathered.add(outputs)
+    return outputs
+  }
+
+  /// The same from their numbers, as another process sends them.
+  /// - Parameter numbers: `FeatureOutputs.numbers` of the same network and settings.
+  public func outputs(numbers: [Float]) -> FeatureOutputs {
+    FeatureOutputs(
+      numbers: numbers, featureCount: network.featureCount,
+      scoreCount: settings.kept.contains(.scores) ? network.scoreCount : nil)
   }
 
   /// The figures of gathered features, in the order of the metrics.

@@ -12,6 +12,8 @@ public struct Estimate: Sendable {
   public var diskBytes: Int
   /// Expected time on this machine; nil if nothing is known about its speed.
   public var hours: Double?
+  /// What computes meanwhile, if not this process alone: "4 ranks of 2 threads".
+  public var workers: String?
 
   /// - Parameters:
   ///   - work: what would be done.
@@ -19,12 +21,16 @@ public struct Estimate: Sendable {
   ///   - peakMemoryBytes: memory at its peak.
   ///   - diskBytes: disk space of outputs and state.
   ///   - hours: expected time on this machine, nil if unknown.
-  public init(work: String, flops: Double, peakMemoryBytes: Int, diskBytes: Int, hours: Double? = nil) {
+  ///   - workers: what computes meanwhile; nil for this process.
+  public init(
+    work: String, flops: Double, peakMemoryBytes: Int, diskBytes: Int, hours: Double? = nil, workers: String? = nil
+  ) {
     self.work = work
     self.flops = flops
     self.peakMemoryBytes = peakMemoryBytes
     self.diskBytes = diskBytes
     self.hours = hours
+    self.workers = workers
   }
 
   /// A small table, one figure a line.
@@ -36,7 +42,9 @@ public struct Estimate: Sendable {
       ("disk", formatBytes(diskBytes)),
       (
         "expected",
-        hours.map { "\(String(format: "%.3g", $0)) hours on \(Machine.availableThreads) threads" } ?? "unknown"
+        hours.map {
+          "\(String(format: "%.3g", $0)) hours on \(workers ?? "\(Machine.availableThreads) threads")"
+        } ?? "unknown"
       ),
     ]
     return rows.map { $0.0.padding(toLength: 13, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")

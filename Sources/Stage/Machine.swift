@@ -12,6 +12,13 @@ public enum Machine {
     return max(1, min(cores, Int(quota.rounded(.up))))
   }
 
+  /// The processors that this process may run on, as the kernel lists them: "0-3,8".
+  public static var allowedProcessors: String {
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
+    return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.map(String.init) ?? ""
+  }
+
   /// Memory this process may still take, in bytes, page cache that gives way included.
   public static var availableMemoryBytes: Int {
     let machine = memoryInfoBytes(

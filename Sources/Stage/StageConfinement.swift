@@ -3,10 +3,54 @@ import Diagnostics
 import Files
 import Foundation
 
+/// What a process does besides its work that its confinement has to leave open.
+public enum StageProfile: Sendable {
+  /// Nothing: files beneath the input roots, and the folder it runs in.
+  case alone
+  /// It exchanges messages with others of its kind: by the network, by memory they share under `/dev/shm`, and by what the
+  /// launcher keeps for them under PMIX_SERVER_TMPDIR.
+  case rank
+
+  /// The variable by which the daemon names the input roots: a JSON array of absolute paths.
+  public static let rootsVariable = "SID_INPUT_ROOTS"
+
+  /// Folders and devices that may be changed, too. What is not there is passed over.
+  func changeable(_ environment: [String: String]) -> [String] {
+    switch self {
+    case .alone: []
+    case .rank:
+      ["/dev/shm", "/dev/infiniband"]
+        + [environment["PMIX_SERVER_TMPDIR"]].compactMap { $0 }.filter { $0.hasPrefix("/") }
+    }
+  }
+
+  /// Files that may be read, too.
+  var readable: [String] {
+    switch self {
+    case .alone: []
+    case .rank:
+      [
+        "/etc/openmpi", "/usr/share/openmpi", "/usr/share/pmix", "/etc/hosts", "/etc/resolv.conf", "/sys/class",
+        "/sys/bus",
+      ]
+    }
+  }
+
+  /// One line for the user: what a process is confined to.
+  public static func line(
+    _ profile: StageProfile, _ environment: [String: String] = ProcessInfo.processInfo.environment
+  )
+    -> String
+  {
+    guard environment[rootsVariable] != nil, FileConfinement.isSupported else { return "not confined" }
+    let files = "confined to the input roots and the folder it runs in"
+    return profile == .alone ? files : files + ", with the network and the memory that MPI shares"
+  }
+}
+
 /// Which files a stage of a job can open: what users supply is parsed in it, so it shall reach nothing else.
 enum StageConfinement {
-  /// The variable by which the daemon names the input roots: a JSON array of absolute paths.
-  static let variable = "SID_INPUT_ROOTS"
+  private static let variable = StageProfile.rootsVariable
 
   /// What the Swift runtime, OpenBLAS, OpenSSL and this program read of the machine: libraries, users' names, time zones,
   /// limits, processors.
@@ -25,7 +69,7 @@ enum StageConfinement {
   ///
   /// Where the kernel cannot, the process goes on without, and says so.
   /// - Throws: a `Failure` with status `usage` where the variable is malformed, `unavailable` where the kernel refuses.
-  static func enter(_ environment: [String: String], program: String) throws {
+  static func enter(_ environment: [String: String], _ profile: StageProfile, program: String) throws {
     guard let text = environment[variable] else { return }
     guard let roots = try? JSONDecoder().decode([String].self, from: Data(text.utf8)) else {
       throw Failure(.usage, variable, "a JSON array of folders was expected, found \"\(text.prefix(200))\"")
@@ -39,6 +83,9 @@ enum StageConfinement {
     guard sid_drop_tracing() == 0 else {
       throw Failure(.unavailable, "capabilities", "cannot be given up: \(String(cString: strerror(errno)))")
     }
-    try FileConfinement(readable: system + roots, changeable: [".", "/dev/null"]).enforce()
+    try FileConfinement(
+      readable: system + profile.readable + roots, changeable: [".", "/dev/null"] + profile.changeable(environment),
+      allowsNetwork: profile == .rank
+    ).enforce()
   }
 }

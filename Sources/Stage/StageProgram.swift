@@ -18,13 +18,15 @@ public enum StageProgram {
   ///   - outputs: everything that the user names to be written; looked at before the work, of a dry run the names alone.
   ///   - environment: says what has to stand in the environment before the program's libraries are loaded; where that is
   ///     anything, the program starts itself again.
+  ///   - profile: what its confinement leaves open.
   ///   - body: the work. A `Failure` it throws decides the exit status; `Interrupted` counts as stopped (75), any other error
   ///     as a defect (70).
   public static func run(
     _ program: String, on subject: String, options: StageOptions, writing outputs: [OutputPlace],
-    needing environment: () throws -> [String: String] = { [:] }, body: (StageContext) throws -> Void
+    needing environment: () throws -> [String: String] = { [:] },
+    confinedAs profile: () throws -> StageProfile = { .alone }, body: (StageContext) throws -> Void
   ) -> Never {
-    run(program, on: subject, needing: environment) {
+    run(program, on: subject, needing: environment, confinedAs: profile) {
       for output in outputs { try options.dryRun ? output.requireName() : output.require() }
       try body(StageContext(program: program, options: options))
     }
@@ -33,15 +35,15 @@ public enum StageProgram {
   /// The same for a program that computes but is no stage of a job and has options of its own.
   public static func run(
     _ program: String, on subject: String, needing environment: () throws -> [String: String] = { [:] },
-    body: () throws -> Void
+    confinedAs profile: () throws -> StageProfile = { .alone }, body: () throws -> Void
   ) -> Never {
     do {
-      try prepare(program, needing: environment)
+      try prepare(program, needing: environment, confinedAs: profile)
       try body()
       try StandardOutput.check()
     } catch {
       let failure = Self.failure(from: error, on: subject)
-      StandardError.write("\(program): \(failure)\n")
+      if !failure.isTold { StandardError.write("\(program): \(failure)\n") }
       end(failure.status)
     }
     end(.success)
@@ -54,7 +56,9 @@ public enum StageProgram {
     _exit(status.rawValue)
   }
 
-  private static func prepare(_ program: String, needing wanted: () throws -> [String: String]) throws {
+  private static func prepare(
+    _ program: String, needing wanted: () throws -> [String: String], confinedAs profile: () throws -> StageProfile
+  ) throws {
     let environment = ProcessInfo.processInfo.environment
     _ = try InstructionSet.chosen(environment)
     StopRequest.installHandlers()
@@ -63,7 +67,7 @@ public enum StageProgram {
     if !missing.isEmpty { try StartAgain.now(with: missing) }
     // A program that started itself again is called after the link by which it did.
     sid_name_thread(program)
-    try StageConfinement.enter(environment, program: program)
+    try StageConfinement.enter(environment, profile(), program: program)
     if let text = environment["SID_PARENT_PID"] {
       guard let pid = Int32(text), pid > 0 else {
         throw Failure(.usage, "SID_PARENT_PID", "a process id was expected, found \"\(text)\"")
@@ -91,6 +95,8 @@ public struct StageContext: Sendable {
   public let program: String
   /// The common options.
   public let options: StageOptions
+  /// Whether another process tells the user what this one has to say, too.
+  public var isMuted = false
 
   /// Worker threads to use: `--threads`, or every core this process may use.
   public var threads: Int { options.threads ?? Machine.availableThreads }
@@ -106,5 +112,7 @@ public struct StageContext: Sendable {
   }
 
   /// Writes one line for the user to stderr: `PROGRAM: TEXT`.
-  public func note(_ text: String) { StandardError.write("\(program): \(text)\n") }
+  public func note(_ text: String) {
+    if !isMuted { StandardError.write("\(program): \(text)\n") }
+  }
 }

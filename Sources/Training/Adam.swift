@@ -33,17 +33,24 @@ public struct Adam: Sendable {
   /// Updates the parameters that have a gradient, unless that would take one of them out of the finite.
   ///
   /// Every update is computed without being stored first, so that no copy of weights and moments is needed to undo it.
-  /// Gradients that are not finite count as 0 (none) or +-1e5 (infinite).
+  /// Gradients that are not finite count as 0 (none) or +-1e5 (infinite); then every element is cut to the limit, if there is
+  /// one.
   /// - Returns: the first parameter that would not be finite, or nil. If there is one, nothing has changed.
   @discardableResult
-  package mutating func step(_ parameters: inout [Tensor], gradients: [Tensor?], learningRate: Double) -> Int? {
+  package mutating func step(
+    _ parameters: inout [Tensor], gradients: [Tensor?], learningRate: Double, gradientLimit: Float? = nil
+  ) -> Int? {
     var none: [Tensor] = []
-    return step(&parameters, gradients: gradients, learningRate: learningRate, average: &none, beta: 0) { _ in false }
+    return step(
+      &parameters, gradients: gradients, learningRate: learningRate, gradientLimit: gradientLimit, average: &none,
+      beta: 0
+    ) { _ in false }
   }
 
   /// The same, and in the same pass average = value + beta * (average - value) for the parameters that `isAveraged`.
   package mutating func step(
-    _ parameters: inout [Tensor], gradients: [Tensor?], learningRate: Double, average: inout [Tensor], beta: Double,
+    _ parameters: inout [Tensor], gradients: [Tensor?], learningRate: Double, gradientLimit: Float? = nil,
+    average: inout [Tensor], beta: Double,
     isAveraged: (Int) -> Bool
   ) -> Int? {
     precondition(
@@ -58,7 +65,7 @@ public struct Adam: Sendable {
       let state = moments[index] ?? newMoments(gradient.shape)
       if moments[index] == nil { started[index] = state }
       guard
-        next(state, learningRate).staysFinite(
+        next(state, learningRate, gradientLimit).staysFinite(
           parameters[index], gradient: gradient, firstMoment: state.first, secondMoment: state.second)
       else { return index }
     }
@@ -69,7 +76,7 @@ public struct Adam: Sendable {
       }
       guard var state = moments[index] ?? started.removeValue(forKey: index) else { continue }
       moments[index] = nil  // so that the tensors have one owner and are updated in place
-      let update = next(state, learningRate)
+      let update = next(state, learningRate, gradientLimit)
       state.step = update.step
       if isAveraged(index) {
         update(
@@ -87,7 +94,9 @@ public struct Adam: Sendable {
     Moments(step: 0, first: beta1 == 0 ? nil : Tensor(shape: shape), second: Tensor(shape: shape))
   }
 
-  private func next(_ state: Moments, _ learningRate: Double) -> AdamStep {
-    AdamStep(step: state.step + 1, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon)
+  private func next(_ state: Moments, _ learningRate: Double, _ gradientLimit: Float?) -> AdamStep {
+    AdamStep(
+      step: state.step + 1, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon,
+      gradientLimit: gradientLimit)
   }
 }

@@ -6,11 +6,17 @@ public protocol Messages: Sendable {
   var index: Int { get }
   /// How many there are.
   var count: Int { get }
-  /// Sends one message to each rank and takes one from each, in their order. All ranks call it, the same number of times.
+  /// Sends one message to each rank and takes one from each, in their order. All ranks call it, the same number of times and
+  /// for the same kind of words.
   ///
   /// A rank's message to itself comes back as it is. Lengths need not be equal.
-  func exchange(_ outgoing: [[UInt32]]) throws -> [[UInt32]]
+  func exchange<Word: MessageWord>(_ outgoing: [[Word]]) throws -> [[Word]]
 }
+
+/// What messages are made of: four bytes each.
+public protocol MessageWord: BitwiseCopyable, Sendable, ExpressibleByIntegerLiteral {}
+extension UInt32: MessageWord {}
+extension Float: MessageWord {}
 
 /// Ranks that know each other by messages.
 ///
@@ -25,20 +31,22 @@ public struct MessageRanks<Carrier: Messages>: Ranks {
   /// - Parameters:
   ///   - carrier: carries the messages.
   ///   - bucket: the most numbers that are summed at a time; a parameter that is larger is a bucket of its own.
-  public init(_ carrier: Carrier, bucket: Int = 16 << 20) { (self.carrier, self.bucket) = (carrier, bucket) }
+  public init(_ carrier: Carrier, bucket: Int = messageBucket) { (self.carrier, self.bucket) = (carrier, bucket) }
 
   /// The number of this rank.
   public var index: Int { carrier.index }
   /// How many there are.
   public var count: Int { carrier.count }
 
-  /// Whether any rank says so.
-  public func agree(_ mine: Bool) throws -> Bool { try toAll([mine ? 1 : 0]).contains([1]) }
+  /// What every rank says, on every rank.
+  public func tell(_ mine: [UInt8]) throws -> [[UInt8]] {
+    try toAll(mine.map(UInt32.init)).map { $0.map { UInt8(truncatingIfNeeded: $0) } }
+  }
 
-  /// What rank 0 has.
-  public func broadcast(_ bytes: [UInt8]) throws -> [UInt8] {
-    let message = index == 0 ? bytes.map(UInt32.init) : []
-    return try toAll(message)[0].map { UInt8(truncatingIfNeeded: $0) }
+  /// The numbers of all ranks, on rank 0.
+  public func collect(_ mine: [Float]) throws -> [[Float]] {
+    let all = try carrier.exchange(toFirst(mine))
+    return index == 0 ? all : []
   }
 
   /// The sum over what all ranks have, the same bits on each of them.
@@ -63,20 +71,29 @@ public struct MessageRanks<Carrier: Messages>: Ranks {
   public func gather(_ mine: GradientSum) throws -> GradientSum {
     let all = try toAll(PartialSums.words(mine)).map { PartialSums($0) }
     let shapes = PartialSums.shapes(all)
-    var outgoing = [[UInt32]](repeating: [], count: count)
-    if index > 0 {
-      outgoing[0] = mine.parts.flatMap { $0.gradients.flatMap { $0?.values.map(\.bitPattern) ?? [] } }
+    var parts = all.map { sums in sums.parts.map { $0.with(gradients: Array(repeating: nil, count: shapes.count)) } }
+    for parameters in buckets(shapes) {
+      let incoming = try collect(index == 0 ? [] : numbers(of: mine, parameters.map { ($0, nil) }))
+      for rank in incoming.indices where rank > 0 {
+        var numbers = incoming[rank][...]
+        for part in parts[rank].indices {
+          for parameter in parameters where all[rank].parts[part].has(parameter) {
+            parts[rank][part].gradients[parameter] = Tensor(taking: shapes[parameter] ?? [], from: &numbers)
+          }
+        }
+      }
     }
-    let incoming = try carrier.exchange(outgoing)
     guard index == 0 else { return mine }
     return GradientSum(
-      joining: zip(all, incoming).enumerated().map { rank, one in
-        rank == 0 ? mine : GradientSum(mine.cut, unchecked: one.0.filled(with: one.1, shapes))
-      })
+      joining: parts.enumerated().map { $0 == 0 ? mine : GradientSum(mine.cut, unchecked: $1) })
   }
 
-  private func toAll(_ message: [UInt32]) throws -> [[UInt32]] {
+  private func toAll<Word: MessageWord>(_ message: [Word]) throws -> [[Word]] {
     try carrier.exchange(Array(repeating: message, count: count))
+  }
+
+  private func toFirst<Word: MessageWord>(_ message: [Word]) -> [[Word]] {
+    (0..<count).map { $0 == 0 ? message : [] }
   }
 
   /// The parameters that have a gradient anywhere, in runs of as many elements as are summed at a time.
@@ -92,6 +109,20 @@ public struct MessageRanks<Carrier: Messages>: Ranks {
       size += elements
     }
     return last.isEmpty ? all : all + [last]
+  }
+
+  /// The gradients of all partial sums, one behind the other, of each parameter the given elements or all.
+  private func numbers(of sum: GradientSum, _ wanted: [(parameter: Int, range: Range<Int>?)]) -> [Float] {
+    var numbers: [Float] = []
+    numbers.reserveCapacity(
+      sum.parts.count
+        * wanted.reduce(0) { $0 + ($1.range?.count ?? sum.parts.first?.gradients[$1.parameter]?.count ?? 0) })
+    for part in sum.parts {
+      for (parameter, range) in wanted {
+        part.gradients[parameter]?.withUnsafeBufferPointer { numbers.append(contentsOf: $0[range ?? 0..<$0.count]) }
+      }
+    }
+    return numbers
   }
 
   /// The sums of some parameters over all ranks.
@@ -110,39 +141,36 @@ public struct MessageRanks<Carrier: Messages>: Ranks {
         return range
       }
     }
-    let outgoing = (0..<count).map { rank in
-      let ranges = slice(rank)
-      var words: [UInt32] = []
-      for part in mine.parts {
-        for (parameter, range) in zip(parameters, ranges) {
-          part.gradients[parameter]?.withUnsafeBufferPointer {
-            words.append(contentsOf: $0[range].lazy.map(\.bitPattern))
-          }
-        }
-      }
-      return words
-    }
     let ranges = slice(index)
-    let incoming = try carrier.exchange(outgoing)
-    let sums = zip(all, incoming).map { sums, words in
-      var words = words[...]
+    var incoming = try carrier.exchange(
+      (0..<count).map { rank in
+        numbers(of: mine, zip(parameters, slice(rank)).map { ($0, $1) })
+      })
+    let sums = all.indices.map { rank in
+      var numbers = incoming[rank][...]
+      incoming[rank] = []
       return GradientSum(
         mine.cut,
-        unchecked: sums.parts.map { part in
+        unchecked: all[rank].parts.map { part in
           part.with(
             gradients: zip(parameters, ranges).map { parameter, range in
-              part.has(parameter) ? Tensor(taking: range.count, from: &words, shape: [range.count]) : nil
+              part.has(parameter) ? Tensor(taking: [range.count], from: &numbers) : nil
             })
         })
     }
     guard let whole = GradientSum(joining: sums).whole else { preconditionFailure("a batch that is not complete") }
-    let result = whole.gradients.flatMap { $0?.values.map(\.bitPattern) ?? [] }
-    var flat = try toAll(result).joined().map { $0 }[...]
-    return zip(parameters, sizes).map { parameter, size in
-      Tensor(taking: size, from: &flat, shape: shapes[parameter] ?? [])
-    }
+    let result = numbers(
+      of: GradientSum(mine.cut, unchecked: [whole]), parameters.indices.map { ($0, nil) })
+    var flat: [Float] = []
+    flat.reserveCapacity(total)
+    for slice in try toAll(result) { flat += slice }
+    var rest = flat[...]
+    return parameters.map { Tensor(taking: shapes[$0] ?? [], from: &rest) }
   }
 }
+
+/// The most numbers that are summed over ranks at a time, unless said otherwise: 64 MiB.
+public let messageBucket = 16 << 20
 
 /// Which partial sums a rank has, without their numbers.
 private struct PartialSums {
@@ -208,24 +236,13 @@ private struct PartialSums {
       all.lazy.compactMap { parameter < $0.shapes.count ? $0.shapes[parameter] : nil }.first
     }
   }
-
-  /// With the numbers of all its gradients, one behind the other.
-  func filled(with words: [UInt32], _ shapes: [[Int]?]) -> [GradientSum.Part] {
-    var words = words[...]
-    return parts.map { part in
-      part.with(
-        gradients: shapes.enumerated().map { parameter, shape in
-          guard part.has(parameter), let shape else { return nil }
-          return Tensor(taking: shape.reduce(1, *), from: &words, shape: shape)
-        })
-    }
-  }
 }
 
 extension Tensor {
   /// Takes the next elements of a message.
-  fileprivate init(taking count: Int, from words: inout ArraySlice<UInt32>, shape: [Int]) {
-    self.init(words.prefix(count).map { Float(bitPattern: $0) }, shape: shape)
-    words = words.dropFirst(count)
+  fileprivate init(taking shape: [Int], from numbers: inout ArraySlice<Float>) {
+    let count = shape.reduce(1, *)
+    self.init(Array(numbers.prefix(count)), shape: shape)
+    numbers = numbers.dropFirst(count)
   }
 }

@@ -40,10 +40,26 @@ public struct MicroBatches: Sendable, Equatable {
     rank * groups / ranks..<(rank + 1) * groups / ranks
   }
 
-  /// The most sums of gradients that one process holds while a micro-batch is computed: one for each complete node, and
-  /// that of the group at hand.
-  public var heldSums: Int {
-    (0..<groups).map { $0.nonzeroBitCount + (members($0..<$0 + 1).count > 1 ? 1 : 0) }.max() ?? 0
+  /// The most sums of gradients that a rank holds while a micro-batch is computed: one for each complete node, and that of the
+  /// group at hand.
+  public func heldSums(ranks: Int = 1) -> Int {
+    (0..<ranks).flatMap { rank in
+      let own = groups(ofRank: rank, of: ranks)
+      return own.map { nodes(own.lowerBound..<$0) + (members($0..<$0 + 1).count > 1 ? 1 : 0) }
+    }.max() ?? 0
+  }
+
+  /// How many nodes of the tree it takes to make up some consecutive groups.
+  private func nodes(_ range: Range<Int>) -> Int {
+    var (first, count) = (range.lowerBound, 0)
+    while first < range.upperBound {
+      // The largest node that begins here and ends within.
+      var size = 1
+      while first % (2 * size) == 0, first + 2 * size <= range.upperBound { size *= 2 }
+      first += size
+      count += 1
+    }
+    return count
   }
 
   /// The group that a micro-batch belongs to.

@@ -20,19 +20,34 @@ public struct ObjectiveValue {
   public var countedImages: Int
   /// Where the tape starts: outputs, and the gradients of the objective with respect to them, of their shapes.
   public var starts: [(output: Variable, gradient: Tensor)]
+  /// What else was measured of the micro-batch, by name: losses before they are weighted, and what they are made of.
+  public var figures: [String: Double]
 
   /// - Parameters:
   ///   - value: the objective.
   ///   - countedImages: images that take part in it.
   ///   - starts: outputs and the gradients with respect to them.
-  public init(value: Double, countedImages: Int, starts: [(output: Variable, gradient: Tensor)]) {
-    (self.value, self.countedImages, self.starts) = (value, countedImages, starts)
+  ///   - figures: what else was measured, by name.
+  public init(
+    value: Double, countedImages: Int, starts: [(output: Variable, gradient: Tensor)], figures: [String: Double] = [:]
+  ) {
+    (self.value, self.countedImages, self.starts, self.figures) = (value, countedImages, starts, figures)
   }
 
   /// Both objectives together: an image counts where it does in both.
   public static func + (a: ObjectiveValue, b: ObjectiveValue) -> ObjectiveValue {
     ObjectiveValue(
-      value: a.value + b.value, countedImages: min(a.countedImages, b.countedImages), starts: a.starts + b.starts)
+      value: a.value + b.value, countedImages: min(a.countedImages, b.countedImages), starts: a.starts + b.starts,
+      figures: a.figures.merging(b.figures) { $1 })
+  }
+
+  /// The objective times a weight; with a weight of 0 it is measured and no gradient starts from it.
+  public static func * (weight: Float, value: ObjectiveValue) -> ObjectiveValue {
+    if weight == 1 { return value }
+    var weighted = value
+    weighted.value = weight == 0 ? 0 : value.value * Double(weight)
+    weighted.starts = weight == 0 ? [] : value.starts.map { ($0.output, scaled($0.gradient, by: weight)) }
+    return weighted
   }
 }
 
@@ -50,4 +65,20 @@ public struct ObjectiveSum<Pass>: Objective {
 
   /// The terms' values and gradients together.
   public func callAsFunction(_ pass: Pass) -> ObjectiveValue { others.reduce(first(pass)) { $0 + $1(pass) } }
+}
+
+/// An objective times a weight.
+public struct WeightedObjective<Pass>: Objective {
+  private let weight: Float
+  private let objective: any Objective<Pass>
+
+  /// - Parameters:
+  ///   - weight: with 0 the objective is measured and no gradient starts from it.
+  ///   - objective: what is weighted.
+  public init(_ weight: Float, _ objective: any Objective<Pass>) {
+    (self.weight, self.objective) = (weight, objective)
+  }
+
+  /// The weighted value and gradients.
+  public func callAsFunction(_ pass: Pass) -> ObjectiveValue { weight * objective(pass) }
 }

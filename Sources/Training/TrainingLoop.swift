@@ -15,7 +15,12 @@ public struct TrainingTurn {
   public let learningRate: Schedule
   /// How the network's average follows, if it has one.
   public let average: MovingAverage?
-  let evaluate: (TurnNetworks, MicroBatch) -> ObjectiveValue
+  /// The largest size of an element of the batch's gradient; larger ones are cut to it. Nil for none.
+  public let gradientLimit: Float?
+  /// The optimizer steps in iterations before which more images than that were seen; in others the gradient is computed and
+  /// given up, the optimizer's count stays, and the average follows. Nil where it always steps.
+  public let stepsBehindImages: Int?
+  let evaluate: (TurnNetworks, MicroBatch) throws -> ObjectiveValue
 
   /// - Parameters:
   ///   - network: its name in the state.
@@ -23,16 +28,35 @@ public struct TrainingTurn {
   ///   - remedy: what helps where the training leaves the finite numbers.
   ///   - learningRate: the optimizer's step size.
   ///   - average: how the network's average follows.
+  ///   - gradientLimit: the largest size of an element of the batch's gradient.
+  ///   - stepsBehindImages: the optimizer steps where more images than that were seen before.
   ///   - objective: the loss, or a sum of losses.
-  ///   - pass: the forward passes that the objective reads, for one micro-batch.
+  ///   - pass: the forward passes that the objective reads, for one micro-batch; may throw where it reads files.
   public init<Loss: Objective>(
     network: String, title: String, remedy: String, learningRate: Schedule, average: MovingAverage? = nil,
-    objective: Loss,
-    pass: @escaping (TurnNetworks, MicroBatch) -> Loss.Pass
+    gradientLimit: Float? = nil, stepsBehindImages: Int? = nil, objective: Loss,
+    pass: @escaping (TurnNetworks, MicroBatch) throws -> Loss.Pass
+  ) {
+    self.init(
+      network: network, title: title, remedy: remedy, learningRate: learningRate, average: average,
+      gradientLimit: gradientLimit, stepsBehindImages: stepsBehindImages, objectiveAfterImages: { _ in objective },
+      pass: pass)
+  }
+
+  /// The same with a loss that changes on the way.
+  /// - Parameter objectiveAfterImages: the loss, given the images seen before the iteration.
+  public init<Loss: Objective>(
+    network: String, title: String, remedy: String, learningRate: Schedule, average: MovingAverage? = nil,
+    gradientLimit: Float? = nil, stepsBehindImages: Int? = nil,
+    objectiveAfterImages: @escaping (_ imagesSeen: Int) -> Loss,
+    pass: @escaping (TurnNetworks, MicroBatch) throws -> Loss.Pass
   ) {
     (self.network, self.title, self.remedy) = (network, title, remedy)
     (self.learningRate, self.average) = (learningRate, average)
-    evaluate = { networks, microbatch in objective(pass(networks, microbatch)) }
+    (self.gradientLimit, self.stepsBehindImages) = (gradientLimit, stepsBehindImages)
+    evaluate = { networks, microbatch in
+      objectiveAfterImages(microbatch.imagesSeen)(try pass(networks, microbatch))
+    }
   }
 }
 
@@ -75,7 +99,8 @@ public final class TrainingLoop {
   /// Networks, moments, sums of gradients, counters. What other ranks have summed of the turn under way is not in it.
   public private(set) var state: TrainingState
   private let turns: [TrainingTurn]
-  private let ranks: any Ranks
+  /// Who shares each batch.
+  public let ranks: any Ranks
   private let checkpointsActivations: Bool
   /// The micro-batches of the turn under way that each rank has yet to compute.
   private var work: [ArraySlice<Int>] = []
@@ -83,7 +108,7 @@ public final class TrainingLoop {
   /// Shows the gradients of a batch to tests and benchmarks before the optimizer takes them.
   package var inspectGradients: ((String, [Tensor?]) -> Void)?
   /// Shows the objective of each micro-batch.
-  package var inspectObjective: ((String, Double) -> Void)?
+  package var inspectObjective: ((String, ObjectiveValue) -> Void)?
 
   /// - Parameters:
   ///   - turns: in their order; each trains another network of the state.
@@ -109,21 +134,20 @@ public final class TrainingLoop {
   /// Images per iteration.
   public var batch: Int { state.pending.cut.batch }
 
-  /// Whether this is the rank that writes files.
-  public var isFirstRank: Bool { ranks.index == 0 }
-
   /// Runs one micro-batch on each rank that has one left, and the optimizer where that completes a batch.
   ///
   /// - Returns: the summary of the iteration that it completed, or nil.
-  /// - Throws: a `Failure` (`software`) where losses or weights would leave the finite; `state` is good then, as it was
-  ///   before the step.
+  /// - Throws: a `Failure` (`software`) where losses or weights would leave the finite; what a turn's pass throws. `state` is
+  ///   good then, as it was before the step.
   public func advance() throws -> IterationSummary? {
     let index = work[ranks.index].first
-    let computed = index.map { evaluate(turn, $0) }
+    let outcome = Result { try index.map { try evaluate(turn, $0) } }
+    let computed = try? outcome.get()
     // Only what all ranks go on from is added.
-    let isFinite = computed?.value.value.isFinite ?? true
-    if try ranks.agree(!isFinite) {
-      throw divergence(isFinite ? "another rank's loss is not a finite number" : "its loss is not a finite number")
+    let isGood = index == nil || computed?.value.value.isFinite == true
+    if try ranks.agree(!isGood) {
+      _ = try ranks.together { try outcome.get() }
+      throw divergence("its loss is not a finite number")
     }
     if let index, let computed {
       state.pending.add(
@@ -139,9 +163,6 @@ public final class TrainingLoop {
     let left = work.joined().reduce(0) { $0 + state.pending.cut.images($1).count }
     return state.imagesSeen + (state.position(state.turn) * batch + batch - left) / turns.count
   }
-
-  /// Whether any rank says so: how all of them stop at the same micro-batch.
-  public func agree(_ mine: Bool) throws -> Bool { try ranks.agree(mine) }
 
   /// The whole state, on rank 0: with what all ranks have summed of the turn under way.
   public func gatheredState() throws -> TrainingState {
@@ -166,17 +187,17 @@ public final class TrainingLoop {
   }
 
   /// The objective of one micro-batch and the gradients of the network that is trained.
-  private func evaluate(_ turn: TrainingTurn, _ index: Int) -> (value: ObjectiveValue, gradients: [Tensor?]) {
+  private func evaluate(_ turn: TrainingTurn, _ index: Int) throws -> (value: ObjectiveValue, gradients: [Tensor?]) {
     let microbatch = MicroBatch(
       imagesSeen: state.imagesSeen, images: state.pending.cut.images(index), batch: batch)
     let tape = Tape()
     let networks = TurnNetworks(
       trained: state[turn.network].network.bound(to: tape, checkpointsActivations: checkpointsActivations),
       state: state, checkpointsActivations: checkpointsActivations)
-    var value = turn.evaluate(networks, microbatch)
+    var value = try turn.evaluate(networks, microbatch)
     tape.backward(from: value.starts)
     value.starts = []
-    inspectObjective?(turn.network, value.value)
+    inspectObjective?(turn.network, value)
     return (value, networks.trained.gradients)
   }
 
@@ -186,8 +207,10 @@ public final class TrainingLoop {
     let turn = turn
     inspectGradients?(turn.network, whole.gradients)
     guard whole.countedImages > 0 else { throw divergence("none of the batch's images is a number") }
+    let isStepping = turn.stepsBehindImages.map { state.imagesSeen > $0 } ?? true
     let broken = state.networks[state.position(turn.network)].step(
-      whole.gradients, learningRate: turn.learningRate(afterImages: state.imagesSeen),
+      isStepping ? whole.gradients : whole.gradients.map { _ in nil },
+      learningRate: turn.learningRate(afterImages: state.imagesSeen), gradientLimit: turn.gradientLimit,
       beta: turn.average?.beta(batch: batch, beforeImages: state.imagesSeen))
     if let broken { throw divergence("the step would take \"\(broken)\" out of the finite numbers") }
     state.objectives[turn.network] = whole.objective
@@ -207,8 +230,11 @@ public final class TrainingLoop {
   }
 
   private func divergence(_ problem: String) -> Failure {
-    Failure(
+    var failure = Failure(
       .software, turn.title, "\(problem) after \(state.imagesSeen) images",
       remedy: "\(turn.remedy), with another --state or --overwrite; the saved state is from before")
+    // All ranks end by it.
+    failure.isTold = !ranks.isFirst
+    return failure
   }
 }

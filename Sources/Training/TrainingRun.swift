@@ -41,8 +41,8 @@ public struct TrainingCadence: Sendable {
   }
 }
 
-/// What a program does for a training on the way. `isStopRequested` and `didAdvance` are called on every rank, the rest on
-/// rank 0 alone.
+/// What a program does for a training on the way. `isStopRequested`, `evaluate` and `didAdvance` are called on every rank, the
+/// rest on rank 0 alone.
 public protocol TrainingObserver: AnyObject {
   /// Whether somebody wants the training to stop at the next micro-batch.
   var isStopRequested: Bool { get }
@@ -50,9 +50,9 @@ public protocol TrainingObserver: AnyObject {
   var isEnough: Bool { get }
   /// Whether the start was not measured yet.
   var isFirstEvaluationMissing: Bool { get }
-  /// Measures where the training stands, unless that was done at this point already.
-  /// - Returns: false if a stop came in between.
-  func evaluate(_ state: TrainingState) throws -> Bool
+  /// Measures where the training stands, unless that was done at this point already. The ranks share it.
+  /// - Returns: false on any of them if a stop came in between.
+  func evaluate(_ state: TrainingState, _ ranks: any Ranks) throws -> Bool
   /// Is told of every micro-batch, and of the iteration that it completed.
   func didAdvance(imagesDone: Int, _ finished: IterationSummary?)
   /// Keeps the networks of this moment.
@@ -74,31 +74,35 @@ extension TrainingLoop {
   ///
   /// Evaluations are due at the start, whenever an interval is passed, and at the end; an interrupted one is made up for
   /// when the training goes on.
-  /// - Throws: what the observer throws; a `Failure` (`software`) where the training left the finite, with the state before
-  ///   that saved.
+  /// - Throws: what the observer throws; a `Failure` (`software`) where the training left the finite, and what a turn's pass
+  ///   throws, with the state before that saved.
   public func run(_ cadence: TrainingCadence, _ observer: some TrainingObserver) throws -> TrainingEnding {
     var lastSaved = ContinuousClock.now
     func save() throws {
       let whole = try gatheredState()
-      if isFirstRank { try observer.save(whole) }
+      try onFirstRank { try observer.save(whole) }
       lastSaved = .now
     }
-    func onFirstRank(_ question: @autoclosure () throws -> Bool) throws -> Bool {
-      try agree(isFirstRank ? question() : false)
+    // What fails there ends all ranks.
+    func onFirstRank(_ work: () throws -> Void) throws {
+      try ranks.together { if ranks.isFirst { try work() } }
+    }
+    func firstRankSays(_ question: @autoclosure () -> Bool) throws -> Bool {
+      try ranks.agree(ranks.isFirst && question())
     }
 
     // Rank 0 has the first sums of a batch that is under way: the others cannot tell that it is.
-    var isEvaluationDue = try onFirstRank(observer.isFirstEvaluationMissing || cadence.isEvaluationPoint(state))
+    var isEvaluationDue = try firstRankSays(observer.isFirstEvaluationMissing || cadence.isEvaluationPoint(state))
     while true {
       if isEvaluationDue {
-        if try onFirstRank(!observer.evaluate(state)) {
+        if try ranks.agree(!observer.evaluate(state, ranks)) {
           try save()
           return .stopped
         }
         isEvaluationDue = false
       }
-      if try cadence.isOver(state) || onFirstRank(observer.isEnough) { return .finished }
-      if try agree(observer.isStopRequested) {
+      if try cadence.isOver(state) || firstRankSays(observer.isEnough) { return .finished }
+      if try ranks.agree(observer.isStopRequested) {
         try save()
         return .stopped
       }
@@ -106,19 +110,19 @@ extension TrainingLoop {
       do {
         summary = try advance()
       } catch {
-        // The training left the finite; its state is the last good one.
+        // The training left the finite, or could not read its data; its state is the last good one.
         try save()
         throw error
       }
       observer.didAdvance(imagesDone: imagesDone, summary)
       guard summary != nil else { continue }
       isEvaluationDue = cadence.isEvaluationPoint(state)
-      if isFirstRank, cadence.crosses(cadence.snapshotKimg, state), !cadence.isOver(state) {
-        try observer.snapshot(state)
+      if cadence.crosses(cadence.snapshotKimg, state), !cadence.isOver(state) {
+        try onFirstRank { try observer.snapshot(state) }
       }
       let minutes = (ContinuousClock.now - lastSaved) / .seconds(60)
       if try cadence.crosses(cadence.stateKimg, state) || cadence.isOver(state)
-        || onFirstRank(minutes >= cadence.stateMinutes)
+        || firstRankSays(minutes >= cadence.stateMinutes)
       {
         try save()
       }

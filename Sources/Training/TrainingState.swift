@@ -26,19 +26,26 @@ public struct TrainedNetwork: Sendable {
 
   /// Updates the parameters, and in the same pass average = parameter + beta * (average - parameter), unless that would
   /// take one of them out of the finite.
+  /// - Parameters:
+  ///   - gradients: in the order of the parameters; those without one stay.
+  ///   - gradientLimit: the largest size of an element of a gradient; nil for none.
   /// - Returns: the name of the parameter that would no longer be finite; then nothing has changed.
-  mutating func step(_ gradients: [Tensor?], learningRate: Double, beta: Double?) -> String? {
+  mutating func step(
+    _ gradients: [Tensor?], learningRate: Double, gradientLimit: Float? = nil, beta: Double?
+  ) -> String? {
     let specifications = network.specifications
     let broken: Int?
     if let beta, var kept = average {
       // Out of its place, so that the average has one owner and is updated there.
       average = nil
       broken = adam.step(
-        &network.parameters, gradients: gradients, learningRate: learningRate, average: &kept.parameters, beta: beta
+        &network.parameters, gradients: gradients, learningRate: learningRate, gradientLimit: gradientLimit,
+        average: &kept.parameters, beta: beta
       ) { specifications[$0].isTrainable }
       average = kept
     } else {
-      broken = adam.step(&network.parameters, gradients: gradients, learningRate: learningRate)
+      broken = adam.step(
+        &network.parameters, gradients: gradients, learningRate: learningRate, gradientLimit: gradientLimit)
     }
     return broken.map { specifications[$0].name }
   }

@@ -86,7 +86,7 @@ struct DistillationBenchmark: Benchmark {
     loop.inspectGradients = { _, gradients in
       norms = zip(network.specifications, gradients).filter { $0.0.isTrainable }.map { Self.norm($1) }
     }
-    loop.inspectObjective = { objective = $1 }
+    loop.inspectObjective = { objective = $1.value }
     _ = try loop.advance()
 
     let draws = source.draws(phase, imagesSeen: 0, images: 0..<batch)

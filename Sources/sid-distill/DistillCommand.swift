@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnostics
 import Distillation
 import Files
+import MPIRanks
 import Models
 import OptionValues
 import Scoring
@@ -52,9 +53,18 @@ struct DistillCommand: ParsableCommand {
   func run() throws {
     StageProgram.run(
       SidDistill.program, on: output, options: options,
-      writing: [OutputPlace(output), OutputPlace(state, option: "--state")], needing: LinearAlgebraCore.wanted
+      writing: [OutputPlace(output), OutputPlace(state, option: "--state")], needing: LinearAlgebraCore.wanted,
+      confinedAs: { try RankLaunch().profile }
     ) { context in
-      try DistillationRun(self, context).run()
+      let launch = try RankLaunch()
+      var context = context
+      context.isMuted = !launch.isFirst
+      // What others have made is read before MPI starts its threads and opens its ports.
+      let prepared = Result { try DistillationRun(self, context).prepared() }
+      let ranks = try launch.join()
+      defer { ranks.leave() }
+      let (run, work) = try ranks.together { try prepared.get() }
+      try run.carryOut(work, with: ranks)
     }
   }
 }

@@ -10,19 +10,20 @@ final class DistillationObserver: TrainingObserver {
   private let run: DistillationRun
   private let evaluator: Evaluator?
   private let wanted: Provenance
-  private let reporter: ProgressReporter
+  private let reporter: ProgressReporter?
   private var progress: DistillationRun.Progress
   private var metrics: [String: Double] = [:]
   private var clock = ContinuousClock.now
 
   /// - Parameter imagesDone: where the run goes on.
   init(
-    _ run: DistillationRun, _ evaluator: Evaluator?, _ progress: DistillationRun.Progress, _ wanted: Provenance,
-    imagesDone: Int
+    _ run: DistillationRun, _ start: DistillationRun.Start, imagesDone: Int
   ) {
-    (self.run, self.evaluator, self.progress, self.wanted) = (run, evaluator, progress, wanted)
-    reporter = run.context.progress(
-      "distill", total: run.settings.durationImages, unit: "images", alreadyDone: imagesDone)
+    (self.run, evaluator, progress, wanted) = (run, start.evaluator, start.progress, start.wanted)
+    reporter =
+      run.context.isMuted
+      ? nil
+      : run.context.progress("distill", total: run.settings.durationImages, unit: "images", alreadyDone: imagesDone)
   }
 
   var isStopRequested: Bool { StopRequest.isRequested }
@@ -31,15 +32,26 @@ final class DistillationObserver: TrainingObserver {
 
   var isFirstEvaluationMissing: Bool { progress.curve.points.isEmpty }
 
-  func evaluate(_ state: TrainingState) throws -> Bool {
+  func evaluate(_ state: TrainingState, _ ranks: any Ranks) throws -> Bool {
     let position = run.kimg(state)
-    guard let evaluator, progress.curve.points.last.map({ $0.kimg < position }) ?? true else { return true }
-    let scores: [Score]
+    guard let evaluator else { return true }
+    // Rank 0 alone keeps the curve.
+    let isDue = progress.curve.points.last.map { $0.kimg < position } ?? true
+    guard try ranks.agree(ranks.isFirst && isDue) else { return true }
     do {
-      scores = try evaluator(state.generatorEMA, origin: run.command.output)
+      let gathered = try evaluator.gather(state.generatorEMA, ranks, origin: run.command.output)
+      try ranks.together {
+        if let gathered {
+          try take(evaluator.scores(of: gathered, origin: run.command.output), of: state, at: position)
+        }
+      }
     } catch is Interrupted {
       return false
     }
+    return true
+  }
+
+  private func take(_ scores: [Score], of state: TrainingState, at position: Double) throws {
     measureTime()
     let point = EvaluationCurve.Point(scores, kimg: position, seconds: progress.seconds)
     let isBest = progress.curve.best.map { point.fd < $0.fd } ?? true
@@ -47,12 +59,11 @@ final class DistillationObserver: TrainingObserver {
     metrics.merge(point.others ?? [:]) { $1 }
     metrics["fd"] = point.fd
     if isBest { try run.write(state.generatorEMA, to: run.bestPath, wanted) }
-    return true
   }
 
   func didAdvance(imagesDone: Int, _ finished: IterationSummary?) {
     // The figures of an iteration are told from the next micro-batch on.
-    reporter.update(done: imagesDone, metrics: metrics)
+    reporter?.update(done: imagesDone, metrics: metrics)
     for (name, objective) in finished?.objectives ?? [:] { metrics[name + "_loss"] = objective }
   }
 
@@ -70,7 +81,7 @@ final class DistillationObserver: TrainingObserver {
   /// Ends the display; what the run carries besides its networks.
   func finish() -> DistillationRun.Progress {
     measureTime()
-    reporter.finish()
+    reporter?.finish()
     return progress
   }
 

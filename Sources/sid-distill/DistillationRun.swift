@@ -4,6 +4,7 @@ import Distillation
 import Foundation
 import HDF5
 import Images
+import MPIRanks
 import Models
 import Scoring
 import Stage
@@ -16,15 +17,35 @@ struct DistillationRun {
   let teacher: Network
   let settings: DistillationSettings
 
+  /// What there is to do.
+  enum Work {
+    /// To say what it would cost.
+    case estimate(Evaluator?)
+    /// To complete the record of a generator that is there.
+    case complete(Provenance)
+    /// To train from a state on.
+    case train(Start)
+  }
+
+  /// Where a training starts or goes on, and what it needs.
+  struct Start {
+    let wanted: Provenance
+    let evaluator: Evaluator?
+    let dataset: ImageDataset?
+    let distillation: Distillation
+    let state: TrainingState
+    let progress: Progress
+  }
+
   init(_ command: DistillCommand, _ context: StageContext) throws {
     self.command = command
     self.context = context
-    Threads.use(context.threads)
     teacher = try Network(contentsOf: command.teacher)
     settings = try command.training.settings(teacher, origin: command.teacher)
   }
 
-  func run() throws {
+  /// Reads what the run works with and finds out what there is to do. Nothing is written.
+  func prepared() throws -> (DistillationRun, Work) {
     let range = teacher.configuration.sigmaRange
     guard range.contains(Double(settings.initSigma)) else {
       throw Failure(
@@ -33,31 +54,77 @@ struct DistillationRun {
     }
     KernelSet.use(named: command.kernels.kernels.rawValue)
     WeightCache.limitBytes = settings.checkpointsActivations ? 0 : WeightCache.trainingLimitBytes
-    if context.options.dryRun { return estimate(try makeEvaluator()).print() }
+    if context.options.dryRun { return (self, .estimate(try makeEvaluator())) }
     let wanted = try provenance()
     try command.expected.check(wanted)
     let existing = try FinishedOutput.check(
       command.output, wanted: wanted, overwrite: context.options.overwrite, existingProvenance: Self.provenance(of:))
-    if existing == .same {
-      try completeRecord(wanted)
-      return context.note("\(command.output): already made from these inputs and options")
-    }
+    if existing == .same { return (self, .complete(wanted)) }
     let evaluator = try makeEvaluator()
+    // Before anything large is read.
     try Machine.requireMemory(
-      estimate(evaluator).peakMemoryBytes, for: "distilling \(command.teacher)",
-      remedy: "give a smaller --microbatch or --checkpoint-activations"
-    )
+      estimate(evaluator, Place(context)).peakMemoryBytes, for: "distilling \(command.teacher)",
+      remedy: "give a smaller --microbatch or --checkpoint-activations")
     let dataset = try command.training.labels.map { try ImageDataset(contentsOf: $0) }
     let distillation = Distillation(
       teacher: teacher, settings: settings,
       draws: SeededDraws(
         seed: settings.seed, imageShape: teacher.imageShape, labels: try labels(dataset),
         augmentations: SeededAugmentations(settings, imageShape: teacher.imageShape)))
-    let (loop, progress) = try start(distillation, wanted)
-    try recorder.begin(overwrite: context.options.overwrite)
-    let observer = DistillationObserver(self, evaluator, progress, wanted, imagesDone: loop.imagesDone)
-    guard try loop.run(cadence, observer) == .finished else { throw StopRequest.failure(command.output) }
-    try publish(loop.state, observer.finish(), wanted, labelsOf: dataset?.images)
+    let (state, progress) = try start(wanted)
+    return (
+      self,
+      .train(
+        Start(
+          wanted: wanted, evaluator: evaluator, dataset: dataset, distillation: distillation, state: state,
+          progress: progress))
+    )
+  }
+
+  /// Does what there is to do, on every rank.
+  func carryOut(_ work: Work, with ranks: any JoinedRanks) throws {
+    let place = Place(ranks, context)
+    Threads.use(place.threads)
+    switch work {
+    case .estimate(let evaluator):
+      try ranks.together { if ranks.isFirst { estimate(evaluator, place).print() } }
+    case .complete(let wanted):
+      try ranks.together {
+        guard ranks.isFirst else { return }
+        try completeRecord(wanted)
+        context.note("\(command.output): already made from these inputs and options")
+      }
+    case .train(let start): try train(start, ranks, place)
+    }
+  }
+
+  private func train(_ start: Start, _ ranks: any JoinedRanks, _ place: Place) throws {
+    try ranks.requireSame(start, origin: command.state)
+    if ranks.count > 1 {
+      context.note("\(ranks.count) ranks, here \(place.ranks) of \(place.threads) threads, \(StageProfile.line(.rank))")
+    }
+    if place.ranks > 1 {
+      // Each of them has read its networks by now.
+      let held = place.ranks * Machine.peakMemoryBytes
+      try ranks.together {
+        try Machine.requireMemory(
+          max(0, estimate(start.evaluator, place).peakMemoryBytes - held),
+          for: "\(place.ranks) ranks on one machine that go on distilling \(command.teacher)",
+          remedy: "start fewer ranks with more --threads, or give a smaller --microbatch or --checkpoint-activations")
+      }
+    }
+    let loop = try ranks.together { try start.distillation.loop(from: start.state, ranks: ranks) }
+    try ranks.together { if ranks.isFirst { try recorder.begin(overwrite: context.options.overwrite) } }
+    let observer = DistillationObserver(self, start, imagesDone: loop.imagesDone)
+    guard try loop.run(cadence, observer) == .finished else {
+      var failure = StopRequest.failure(command.output)
+      failure.isTold = !ranks.isFirst
+      throw failure
+    }
+    let progress = observer.finish()
+    try ranks.together {
+      if ranks.isFirst { try publish(loop.state, progress, start.wanted, labelsOf: start.dataset?.images) }
+    }
   }
 
   // MARK: Training
@@ -70,17 +137,17 @@ struct DistillationRun {
     var continues: String?
   }
 
-  /// The training of a new run, or that of the saved state if there is one that this run may go on from.
-  private func start(_ distillation: Distillation, _ wanted: Provenance) throws -> (TrainingLoop, Progress) {
+  /// The state of a new run, or the saved one if there is one that this run may go on from.
+  private func start(_ wanted: Provenance) throws -> (TrainingState, Progress) {
     let path = command.state
     guard access(path, F_OK) == 0, !command.options.overwrite else {
-      return (try distillation.loop(from: TrainingState(teacher: teacher, settings: settings)), Progress())
+      return (TrainingState(teacher: teacher, settings: settings), Progress())
     }
     let file = try HDF5File.open(path)
     guard let existing = Provenance(json: try file.root.stringAttribute("provenance")) else {
       throw Failure(.dataError, path, "its attribute \"provenance\" cannot be read")
     }
-    if existing.program == "sid-convert" { return try adopt(file, existing, distillation) }
+    if existing.program == "sid-convert" { return try adopt(file, existing) }
     if let difference = Self.resumable(wanted, settings).difference(from: Self.resumable(existing, settings)) {
       throw Failure(
         .cannotCreate, path, "belongs to another run: \(difference)",
@@ -92,7 +159,7 @@ struct DistillationRun {
     context.note("\(path): going on at \(state.imagesDone) images")
     let continues = file.root.hasAttribute("continues") ? try file.root.stringAttribute("continues") : nil
     return (
-      try distillation.loop(from: state),
+      state,
       Progress(curve: curve, seconds: try file.root.doubleAttribute("seconds"), continues: continues)
     )
   }
@@ -106,9 +173,7 @@ struct DistillationRun {
   }
 
   /// A state that sid-convert made of another trainer's: the options of this run hold from here on.
-  private func adopt(_ file: HDF5File, _ provenance: Provenance, _ distillation: Distillation) throws -> (
-    TrainingLoop, Progress
-  ) {
+  private func adopt(_ file: HDF5File, _ provenance: Provenance) throws -> (TrainingState, Progress) {
     var state = try read(file)
     try state.adopt(settings, origin: command.state)
     try check(state)
@@ -125,7 +190,7 @@ struct DistillationRun {
     context.note(
       "\(command.state): going on with the run of \(provenance.inputs["source"]?.path ?? "another trainer") at "
         + "\(state.imagesSeen) images")
-    return (try distillation.loop(from: state), Progress(continues: provenance.json))
+    return (state, Progress(continues: provenance.json))
   }
 
   private func check(_ state: TrainingState) throws {

@@ -3,6 +3,7 @@ import Models
 import OptionValues
 import Sampling
 import Scoring
+import Training
 
 /// Measures a generator's one-step samples, as many of each class, against a reference, as `sid-score` does.
 struct Evaluator {
@@ -36,20 +37,36 @@ struct Evaluator {
     12 * 8 * scorer.network.featureCount * scorer.network.featureCount + scorer.network.memoryBytes(images: batch)
   }
 
-  /// The figures of `network`'s samples, the Frechet distance first.
-  /// - Throws: `Interrupted` where the process was asked to stop.
-  func callAsFunction(_ network: Network, origin: String) throws -> [Score] {
+  /// The features of `network`'s samples, on rank 0; nothing on the others. The ranks share the images by batches.
+  /// - Throws: `Interrupted` on all ranks where one was asked to stop.
+  func gather(_ network: Network, _ ranks: any Ranks, origin: String) throws -> GatheredFeatures? {
     var gathered = scorer.gathering()
-    for first in stride(from: 0, to: seeds.count, by: batch) {
-      try Interruption.check()
-      let part = seeds[first..<min(first + batch, seeds.count)]
-      let latents = Latents(
-        seeds: part, imageShape: network.imageShape, labelDim: network.configuration.labelDim, choice: classes)
-      guard let images = sampler.images(network, latents) else {
-        throw Failure(.software, origin, "the generator's images are not finite numbers")
+    let starts = Array(stride(from: 0, to: seeds.count, by: batch))
+    for round in stride(from: 0, to: starts.count, by: ranks.count) {
+      if try ranks.agree(Interruption.isRequested) { throw Interrupted() }
+      let place = round + ranks.index
+      let outputs = try ranks.together {
+        starts.indices.contains(place) ? try self.outputs(network, from: starts[place], origin: origin) : nil
       }
-      try scorer.add(images, shape: network.imageShape, to: &gathered, origin: origin)
+      for numbers in try ranks.collect(outputs?.numbers ?? []) where !numbers.isEmpty {
+        gathered.add(scorer.outputs(numbers: numbers))
+      }
     }
-    return try scorer.scores(of: gathered, origin: origin)
+    return ranks.isFirst ? gathered : nil
+  }
+
+  /// The figures of what was gathered, the Frechet distance first.
+  func scores(of gathered: GatheredFeatures, origin: String) throws -> [Score] {
+    try scorer.scores(of: gathered, origin: origin)
+  }
+
+  private func outputs(_ network: Network, from first: Int, origin: String) throws -> FeatureOutputs {
+    let part = seeds[first..<min(first + batch, seeds.count)]
+    let latents = Latents(
+      seeds: part, imageShape: network.imageShape, labelDim: network.configuration.labelDim, choice: classes)
+    guard let images = sampler.images(network, latents) else {
+      throw Failure(.software, origin, "the generator's images are not finite numbers")
+    }
+    return try scorer.outputs(images, shape: network.imageShape, origin: origin)
   }
 }

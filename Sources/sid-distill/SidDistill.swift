@@ -18,7 +18,8 @@ struct SidDistill: CommandLineProgram {
       `sid-distill distill --help` lists the options of the first form; `verify` has its own.
 
       No data are needed: the generator trains on its own samples. Run the same command again to continue where it stopped;
-      the result is the same as if it had never stopped.
+      the result is the same as if it had never stopped. Under mpirun or srun several processes share the work, if this
+      program was built for MPI; the result is the same again.
 
       The defaults are the official trainer's. On a CPU the published durations are years of core time: start with a
       small teacher, or with a short --duration-kimg.

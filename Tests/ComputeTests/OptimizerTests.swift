@@ -35,6 +35,24 @@ struct OptimizerTests {
     }
   }
 
+  @Test("Within a limit a gradient is what it was cut to, and a limit that nothing reaches changes no bit")
+  func limit() {
+    let shape = [3, 12_347]
+    var gradient = randomTensor(shape, 530)
+    gradient.withUnsafeMutableBufferPointer { ($0[5], $0[6], $0[7]) = (.nan, .infinity, -.infinity) }
+    let cut = Tensor(gradient.values.map { $0.isNaN ? 0 : min(max($0, -0.5), 0.5) }, shape: shape)
+    func stepped(_ gradient: Tensor, limit: Float?) -> [Float] {
+      let adam = AdamStep(
+        step: 2, learningRate: 1e-2, beta1: 0, beta2: 0.999, epsilon: 1e-8, gradientLimit: limit)
+      var (p, none, v) = (randomTensor(shape, 531), Tensor?.none, Tensor(shape: shape, repeating: 0.1))
+      adam(&p, gradient: gradient, firstMoment: &none, secondMoment: &v)
+      return p.values + v.values
+    }
+    #expect(stepped(gradient, limit: 0.5) == stepped(cut, limit: nil))
+    #expect(stepped(gradient, limit: 2e5) == stepped(gradient, limit: nil))
+    #expect(stepped(gradient, limit: 0.5) != stepped(gradient, limit: nil))
+  }
+
   @Test("The update alone and the average alone give the bits of the common pass")
   func parts() {
     let shape = [70_001]

@@ -61,6 +61,28 @@ struct RankTests {
     }
   }
 
+  @Test("Messages and bytes of an iteration are those of the formula", arguments: [2, 4, 16])
+  func traffic(count: Int) throws {
+    let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")
+    var settings = Self.settings
+    (settings.batch, settings.microbatch) = (32, 1)
+    let traffic = try RankTeam.counting(count) { ranks in
+      let loop = try ResumptionTests.loop(settings, teacher: teacher, ranks: ranks)
+      while try loop.advance() == nil {}
+    }.traffic
+    let trained = teacher.specifications.filter(\.isTrainable)
+    let (pairs, turns, parameters) = (count * (count - 1), 2, teacher.specifications.count)
+    // Before each micro-batch is added one word from all to all: whether its loss is a number.
+    let questions = turns * settings.cut.count / count * pairs
+    // Then what each rank has summed: how many parameters, the shape of each, and of its one part five words and a mask.
+    let shapes = teacher.specifications.reduce(0) { $0 + 1 + ($1.isTrainable ? $1.shape.count : 0) }
+    let descriptions = turns * pairs * (1 + shapes + 5 + parameters)
+    // Each rank's slices to their ranks, and the sums of its own slice to all: (R - 1)/R of the gradients, twice.
+    let gradients = turns * 2 * (count - 1) * trained.reduce(0) { $0 + $1.shape.reduce(1, *) }
+    #expect(traffic.bytes == 4 * (questions + descriptions + gradients))
+    #expect(traffic.messages == questions + turns * 3 * pairs)
+  }
+
   @Test("More ranks than groups are refused")
   func tooMany() throws {
     let teacher = try loadNetwork("golden/checkpoints/sid_b_teacher.pkl")

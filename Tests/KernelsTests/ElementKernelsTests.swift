@@ -86,7 +86,7 @@ struct ElementKernelsTests {
           Floats(a.values), Floats(b.values), Floats(b.values.map { $0 * $0 }), Floats(b.values)
         )
         let adam = AdamCoefficients(
-          beta1: 0.9, beta2: 0.999, stepSize: 1e-2, rootCorrection: 1.3, epsilon: 1e-8)
+          beta1: 0.9, beta2: 0.999, stepSize: 1e-2, rootCorrection: 1.3, epsilon: 1e-8, gradientLimit: 0.5)
         set.optimizer.adam(
           adam, n, parameter: p.target, gradient: a.source, firstMoment: m.target, secondMoment: v.target,
           average: (average.target, 0.9))

@@ -42,6 +42,15 @@ struct DistillVerifyTests {
     #expect(b.status == 0, "\(b.output)\(b.errors)")
   }
 
+  @Test("The official adversarial trajectories are met", arguments: ["warm1", "warm2"])
+  func adversarial(name: String) throws {
+    let outcome = try verify("--vectors", Fixtures.path("golden/sida/trajectory_\(name).h5"))
+    #expect(outcome.status == 0, "\(outcome.output)\(outcome.errors)")
+    for word in ["discriminator loss, iteration 4", "clipped norms, iteration 0", "b_gen, all rounds"] {
+      #expect(outcome.output.contains(word), "\(outcome.output)")
+    }
+  }
+
   @Test("An official training state goes on as recorded, with the settings of the training before")
   func resumed() throws {
     let state = try converted("sid_a_training-state-000000.pt", "state.h5")

@@ -22,10 +22,10 @@ final class SpoolFixture {
     try=$(grep -cx "$name" starts.txt)
     if [ -e "$name.json" ]; then echo "repeated $name" >> repeated.txt; exit 0; fi
     trap 'stopped=1' TERM
-    # SIGTERM goes to the whole group, and may hit mv, too.
-    publish() { for again in 1 2 3; do mv "$1.partial" "$1" && break; done; }
+    # SIGTERM goes to the whole group: it may end mv before it has renamed, and also between the renaming and its exit.
+    publish() { for again in 1 2 3; do [ ! -e "$1.partial" ] || mv "$1.partial" "$1"; done; [ ! -e "$1.partial" ]; }
     i=0
-    [ -e "$name.checkpoint" ] && i=$(cat "$name.checkpoint")
+    [ -e "$name.checkpoint" ] && read -r i < "$name.checkpoint"
     while [ $i -lt 10 ]; do
       if [ -n "$stopped" ]; then echo "$(basename "$0"): $output: stopped" >&2; exit 75; fi
       if [ -n "$SID_PARENT_PID" ] && [ ! -d "/proc/$SID_PARENT_PID" ] && [ -z "$ORPHAN" ]; then exit 75; fi

@@ -7,8 +7,8 @@ public final class RankTeam: @unchecked Sendable {
   private let count: Int
   /// Who may run, and what each rank has put down for the exchange under way.
   private var running = 0
-  private var deposits: [Int: [[UInt32]]] = [:]
-  private var results: [[[UInt32]]] = []
+  private var deposits: [Int: [Any]] = [:]
+  private var results: [[Any]] = []
   private var exchanges = 0
   private var isBroken = false
   private var traffic = Traffic()
@@ -26,6 +26,9 @@ public final class RankTeam: @unchecked Sendable {
   /// Another rank ended with an error.
   public struct Broken: Error {}
 
+  /// The ranks exchanged different kinds of words.
+  public struct Mixed: Error {}
+
   /// Runs `body` on each rank.
   /// - Returns: what each rank returned, in their order.
   /// - Throws: the first error of a rank that is not the consequence of another's.
@@ -36,7 +39,7 @@ public final class RankTeam: @unchecked Sendable {
   /// The same with a count of what was sent.
   /// - Parameter bucket: the most numbers that are summed at a time.
   public static func counting<Value>(
-    _ count: Int, bucket: Int = 16 << 20, _ body: @escaping (any Ranks) throws -> Value
+    _ count: Int, bucket: Int = messageBucket, _ body: @escaping (any Ranks) throws -> Value
   ) throws -> (values: [Value], traffic: Traffic) {
     let team = RankTeam(count)
     let outcomes = Outcomes<Value>(count)
@@ -63,7 +66,7 @@ public final class RankTeam: @unchecked Sendable {
   }
 
   /// Sends messages to all ranks and takes those of all.
-  fileprivate func exchange(_ index: Int, _ outgoing: [[UInt32]]) throws -> [[UInt32]] {
+  fileprivate func exchange<Word: MessageWord>(_ index: Int, _ outgoing: [[Word]]) throws -> [[Word]] {
     condition.lock()
     defer { condition.unlock() }
     let number = exchanges
@@ -81,7 +84,10 @@ public final class RankTeam: @unchecked Sendable {
     condition.broadcast()
     while (exchanges == number || running != index) && !isBroken { condition.wait() }
     if isBroken { throw Broken() }
-    return results.map { $0[index] }
+    return try results.map { messages in
+      guard let message = messages[index] as? [Word] else { throw Mixed() }
+      return message
+    }
   }
 
   private func wait(for index: Int) {
@@ -103,7 +109,7 @@ public final class RankTeam: @unchecked Sendable {
     let index: Int
     let count: Int
 
-    func exchange(_ outgoing: [[UInt32]]) throws -> [[UInt32]] { try team.exchange(index, outgoing) }
+    func exchange<Word: MessageWord>(_ outgoing: [[Word]]) throws -> [[Word]] { try team.exchange(index, outgoing) }
   }
 
   private final class Outcomes<Value>: @unchecked Sendable {

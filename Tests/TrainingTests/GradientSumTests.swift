@@ -1,4 +1,5 @@
 import Compute
+import Diagnostics
 import TestSupport
 import Testing
 import Training
@@ -64,8 +65,58 @@ struct GradientSumTests {
     let whole = try #require(sum.whole)
     #expect(whole.gradients[0]?.values == Self.tree(cut, 0..<cut.groups, size))
     #expect(whole.gradients[1] == nil && whole.countedImages == cut.count)
-    #expect(held == cut.heldSums)
+    #expect(held == cut.heldSums())
     #expect(held <= 1 + (cut.groups.bitWidth - cut.groups.leadingZeroBitCount))
+  }
+
+  @Test("A rank holds as many sums as are foreseen", arguments: cuts)
+  func heldByRanks(cut: MicroBatches) {
+    for ranks in 1...cut.groups {
+      var held = 0
+      for rank in 0..<ranks {
+        var sum = GradientSum(cut)
+        for k in cut.members(cut.groups(ofRank: rank, of: ranks)) {
+          held = max(held, sum.parts.count)
+          Self.add(k..<k + 1, to: &sum)
+        }
+      }
+      #expect(held == cut.heldSums(ranks: ranks), "\(ranks) ranks")
+    }
+  }
+
+  @Test("What fails on one rank fails on all, and is told once")
+  func together() throws {
+    let outcomes = try RankTeam.run(4) { ranks -> [String] in
+      func outcome(_ work: () throws -> Int) -> String {
+        do { return "\(try ranks.together(work))" } catch let failure as Failure {
+          return "\(failure.status) \(failure) \(failure.isTold ? "told" : "tells")"
+        } catch { return "\(error)" }
+      }
+      return [
+        outcome { ranks.index },
+        outcome {
+          if ranks.index == 2 { throw Failure(.ioError, "file", "is broken") }
+          return ranks.index
+        },
+        outcome { throw Failure(.noInput, "file", ranks.index == 3 ? "is not here" : "is gone") },
+        outcome {
+          if ranks.isFirst { throw Interrupted() }
+          return ranks.index
+        },
+      ]
+    }
+    #expect(outcomes.map { $0[0] } == ["0", "1", "2", "3"])
+    for rank in [0, 1, 3] { #expect(outcomes[rank][1] == "temporaryFailure rank 2: ended: file: is broken told") }
+    #expect(outcomes[2][1] == "ioError file: is broken tells")
+    #expect(outcomes[0][2] == "noInput file: is gone tells" && outcomes[1][2] == "noInput file: is gone told")
+    #expect(outcomes[3][2] == "noInput file: is not here tells")
+    #expect(Set(outcomes.map { $0[3] }) == ["\(Interrupted())"])
+  }
+
+  @Test("Numbers meet on rank 0")
+  func collected() throws {
+    let all = try RankTeam.run(3) { try $0.collect(Array(repeating: Float($0.index), count: $0.index)) }
+    #expect(all == [[[], [1], [2, 2]], [], []])
   }
 
   @Test("Any number of ranks gives the same bits, in whatever order their sums come", arguments: cuts)

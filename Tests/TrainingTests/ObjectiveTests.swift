@@ -17,6 +17,33 @@ struct ObjectiveTests {
     }
   }
 
+  @Test(
+    "A weighted objective has its value and gradients times the weight; with 0 none start, and it is still measured")
+  func weighted() {
+    struct Measured: Objective {
+      let inner: Squares
+      func callAsFunction(_ pass: Variable) -> ObjectiveValue {
+        var value = inner(pass)
+        value.figures = ["squares": value.value]
+        return value
+      }
+    }
+    func run(_ weight: Float, _ x: Tensor) -> (value: ObjectiveValue, gradient: [Float]?) {
+      let tape = Tape()
+      let x = tape.variable(x)
+      let value = WeightedObjective(weight, Measured(inner: Squares(scale: 2, counted: 1)))(addScaled(x, x))
+      tape.backward(from: value.starts)
+      return (value, x.gradient?.values)
+    }
+    let x = Tensor([1, -2, 3], shape: [3])
+    let (one, half, none) = (run(1, x), run(0.5, x), run(0, x))
+    #expect(half.value.value == one.value.value / 2 && half.gradient == one.gradient?.map { $0 / 2 })
+    #expect(none.value.value == 0 && none.gradient == nil)
+    for run in [one, half, none] { #expect(run.value.figures == ["squares": 56]) }
+    // What is no number does not reach a sum that it has no weight in.
+    #expect(run(0, Tensor([.nan], shape: [1])).value.value == 0)
+  }
+
   @Test("Values and gradients of a sum are those of its terms, over one forward pass")
   func sum() {
     let tape = Tape()

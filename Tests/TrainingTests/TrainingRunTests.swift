@@ -21,9 +21,10 @@ struct TrainingRunTests {
   }
 
   /// A training of a network of one channel, 10 images an iteration in micro-batches of 2.
-  static func loop(_ state: TrainingState? = nil, ranks: any Ranks = OneRank(), nanAfter: Int = .max) throws
-    -> TrainingLoop
-  {
+  static func loop(
+    _ state: TrainingState? = nil, ranks: any Ranks = OneRank(), nanAfter: Int = .max, gradientLimit: Float? = nil,
+    stepsBehindImages: Int? = nil
+  ) throws -> TrainingLoop {
     let json = """
       {"precond":"EDMPrecond","model_type":"SongUNet","img_resolution":4,"img_channels":1,"model_channels":4,\
       "channel_mult":[1],"num_blocks":1,"attn_resolutions":[]}
@@ -33,7 +34,8 @@ struct TrainingRunTests {
     let generator = Philox(seed: 3)
     let turn = TrainingTurn(
       network: "one", title: "the one", remedy: "wait", learningRate: .constant(1e-3),
-      average: MovingAverage(halfLifeImages: 50, rampupRatio: nil), objective: Squares()
+      average: MovingAverage(halfLifeImages: 50, rampupRatio: nil), gradientLimit: gradientLimit,
+      stepsBehindImages: stepsBehindImages, objective: Squares()
     ) { networks, microbatch in
       let numbers = microbatch.images.map { microbatch.imagesSeen + $0 }
       let values = numbers.flatMap {
@@ -60,7 +62,7 @@ struct TrainingRunTests {
     var isStopRequested: Bool { advances >= stopAfter }
     var isEnough: Bool { measured.contains { $0 >= enoughAt } }
     var isFirstEvaluationMissing: Bool { measured.isEmpty }
-    func evaluate(_ state: TrainingState) -> Bool {
+    func evaluate(_ state: TrainingState, _ ranks: any Ranks) -> Bool {
       if state.imagesSeen == interruptedAt { return false }
       measured.append(state.imagesSeen)
       events.append("evaluate \(state.imagesSeen)")
@@ -80,6 +82,50 @@ struct TrainingRunTests {
   static func cadence(_ images: Int) -> TrainingCadence {
     TrainingCadence(
       durationImages: images, evaluateKimg: 0.02, snapshotKimg: 0.03, stateKimg: 0.04, stateMinutes: .infinity)
+  }
+
+  @Test("A turn that does not step yet leaves network and optimizer; its average follows")
+  func steps() throws {
+    // An average that is not the network's own.
+    var begin = try Self.loop().state
+    let index = try #require(begin["one"].network.specifications.firstIndex { $0.isTrainable })
+    let shape = begin["one"].network.parameters[index].shape
+    begin.networks[0].average?.parameters[index].add(Tensor(shape: shape, repeating: 1))
+    let loop = try Self.loop(begin, stepsBehindImages: 20)
+    func values(_ network: Network?) -> [[Float]] { network?.parameters.map(\.values) ?? [] }
+    let start = values(loop.state["one"].network)
+    var gradients = 0
+    loop.inspectGradients = { _, sums in gradients += sums.contains { $0 != nil } ? 1 : 0 }
+    // Strictly more than 20 images, before the iteration.
+    for iteration in 0..<4 {
+      let average = values(loop.state["one"].average)
+      while try loop.advance() == nil {}
+      let one = loop.state["one"]
+      #expect((values(one.network) == start) == (iteration < 3))
+      #expect(one.adam.moments.compactMap { $0 }.allSatisfy { $0.step == iteration - 2 })
+      #expect(one.adam.moments.allSatisfy { $0 == nil } == (iteration < 3))
+      #expect(values(one.average) != average)
+    }
+    #expect(gradients == 4)
+  }
+
+  @Test("A limit of the gradient reaches the optimizer, and holds for the sum of the batch")
+  func limit() throws {
+    func second(_ limit: Float?) throws -> (moments: [[Float]], gradients: [[Float]]) {
+      let loop = try Self.loop(gradientLimit: limit)
+      var gradients: [[Float]] = []
+      loop.inspectGradients = { gradients = $1.map { $0?.values ?? [] } }
+      while try loop.advance() == nil {}
+      return (loop.state["one"].adam.moments.map { $0?.second.values ?? [] }, gradients)
+    }
+    let (free, cut) = (try second(nil), try second(0.25))
+    #expect(free.gradients == cut.gradients && free.moments != cut.moments)
+    for (moments, gradients) in zip(cut.moments, cut.gradients) where !moments.isEmpty {
+      for (moment, gradient) in zip(moments, gradients) {
+        let g = Double(min(max(gradient, -0.25), 0.25))
+        #expect(abs(Double(moment) - 0.001 * g * g) <= 1e-6 * g * g + 1e-30)
+      }
+    }
   }
 
   @Test("Every point in its order")
@@ -131,7 +177,7 @@ struct TrainingRunTests {
       _ = try Self.loop(saved, ranks: ranks).run(Self.cadence(30), observer)
       return observer.events
     }
-    #expect(events[0].contains("evaluate 30") && events[1] == ["iteration 30"])
+    #expect(events[0].contains("evaluate 30") && events[1] == ["evaluate 20", "iteration 30", "evaluate 30"])
   }
 
   @Test("A measurement that was interrupted is made up for")
