@@ -2,7 +2,14 @@ import Diagnostics
 import Files
 
 extension NetworkConfiguration {
-  /// The architecture of a network that EDM or SiD saved as an object.
+  /// The class of a network without what SiDA's training adds to its name: the same tensors, under the same names, that also
+  /// hand out the encoder's last activation.
+  private static func plain(_ className: String) -> String {
+    let suffix = "_EncoderDecoder"
+    return className.hasSuffix(suffix) ? String(className.dropLast(suffix.count)) : className
+  }
+
+  /// The architecture of a network that EDM, SiD or SiDA saved as an object.
   ///
   /// The keyword arguments the object was made with describe it; what the object says of itself now, in its
   /// attributes, wins over them. What neither says has the default of the class.
@@ -18,6 +25,7 @@ extension NetworkConfiguration {
     attributes: [String: PlainValue] = [:],
     origin: String
   ) throws {
+    let (className, modelClassName) = (Self.plain(className), modelClassName.map(Self.plain))
     guard Preconditioner.names.contains(className) else {
       throw Failure(
         .dataError, origin,
@@ -26,7 +34,7 @@ extension NetworkConfiguration {
     }
     var options = initKeywords
     for (name, value) in attributes where Self.optionsInAttributes.contains(name) { options[name] = value }
-    let declared = options.removeValue(forKey: "model_type")?.textValue
+    let declared = options.removeValue(forKey: "model_type")?.textValue.map(Self.plain)
     guard let model = modelClassName ?? declared, ["SongUNet", "DhariwalUNet"].contains(model) else {
       let found = modelClassName ?? declared ?? "missing"
       throw Failure(

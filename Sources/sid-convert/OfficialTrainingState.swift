@@ -7,44 +7,72 @@ import Foundation
 import HDF5
 import Models
 
-/// A training state of the official SiD trainer (`training-state-NNNNNN.pt`): three networks and two optimizers.
+/// A training state of the official SiD or SiDA trainer (`training-state-NNNNNN.pt`): three networks and two optimizers.
+///
+/// SiD's trainer saves the networks as objects, SiDA's as state_dicts of networks with EDM's preconditioning.
 struct OfficialTrainingState {
   private static let networkKeys = ["fake_score", "G", "G_ema"]
+  private static let stateDictionaryKeys = ["fake_score_state", "G_state", "G_ema_state"]
   private static let optimizerKeys = ["fake_score_optimizer_state", "g_optimizer_state"]
 
   private let path: String
-  private let networks: [CheckpointModule]
+  /// Each with its architecture.
+  private let networks: [(tensors: any TensorSource, configuration: () throws -> NetworkConfiguration)]
   private let optimizers: [OptimizerState]
 
   /// - Returns: nil for a checkpoint that is none.
   init?(_ checkpoint: Checkpoint) throws {
-    guard Set(checkpoint.moduleKeys).isSuperset(of: Self.networkKeys),
-      Set(checkpoint.keys).isSuperset(of: Self.optimizerKeys)
-    else { return nil }
-    path = checkpoint.path
-    networks = try Self.networkKeys.map { try checkpoint.module($0) }
+    guard Set(checkpoint.keys).isSuperset(of: Self.optimizerKeys) else { return nil }
+    let path = checkpoint.path
+    if Set(checkpoint.moduleKeys).isSuperset(of: Self.networkKeys) {
+      networks = try Self.networkKeys.map { key in
+        let module = try checkpoint.module(key)
+        return (module, { try module.configuration(origin: path) })
+      }
+    } else if Set(checkpoint.keys).isSuperset(of: Self.stateDictionaryKeys) {
+      networks = try Self.stateDictionaryKeys.map { key in
+        let tensors = try checkpoint.stateDictionary(key: key)
+        return (tensors, { try Self.configuration(of: tensors, key: key, origin: path) })
+      }
+    } else {
+      return nil
+    }
+    self.path = path
     optimizers = try Self.optimizerKeys.map { try checkpoint.optimizerState($0) }
   }
 
   /// The generator's architecture.
-  func configuration() throws -> NetworkConfiguration { try networks[1].configuration(origin: path) }
+  func configuration() throws -> NetworkConfiguration { try networks[1].configuration() }
+
+  /// What names and shapes say of a network of SiDA's.
+  private static func configuration(of tensors: CheckpointTensors, key: String, origin: String) throws
+    -> NetworkConfiguration
+  {
+    guard var options = try NetworkConfiguration.inferredOptions(from: tensors) else {
+      throw Failure(.dataError, origin, "\(key) holds the tensors of no network that is known")
+    }
+    options["precond"] = nil
+    return try NetworkConfiguration(
+      className: "EDMPrecond", modelClassName: nil, initKeywords: options, origin: origin)
+  }
 
   /// Tensors that are read to convert it.
   var tensorCount: Int {
-    networks.reduce(0) { $0 + $1.tensorNames.count } + optimizers.reduce(0) { $0 + 2 * $1.parameterIndices.count }
+    networks.reduce(0) { $0 + $1.tensors.tensorNames.count }
+      + optimizers.reduce(0) { $0 + 2 * $1.parameterIndices.count }
   }
 
   /// Shapes of all tensors of the networks, for an estimate.
   var networkShapes: [[Int]] {
-    networks.flatMap { network in network.tensorNames.compactMap { network.shape(of: $0) } }
+    networks.flatMap { network in network.tensors.tensorNames.compactMap { network.tensors.shape(of: $0) } }
   }
 
   /// The same for this package; every tensor passes through `watch` when it is read.
   func imported(_ watch: Watch) throws -> ImportedTrainingState {
     func network(_ index: Int) throws -> ImportedTrainingState.SavedNetwork {
       .init(
-        configuration: try networks[index].configuration(origin: path),
-        tensors: WatchedTensors(tensors: networks[index], watch: watch))
+        configuration: try networks[index].configuration(),
+        tensors: WatchedTensors(tensors: networks[index].tensors, watch: watch))
     }
     return ImportedTrainingState(
       fakeScore: try network(0), generator: try network(1), generatorEMA: try network(2),

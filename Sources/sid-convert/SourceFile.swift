@@ -58,14 +58,14 @@ enum SourceFile {
     case .package(let file):
       return (try Self.content(of: file, key: key, hasDescription: description != nil), SourceReading())
     case .checkpoint(let checkpoint):
+      if key == nil, description == nil, let state = try OfficialTrainingState(checkpoint) {
+        return (.trainingState(state), SourceReading())
+      }
       let isObject = key.map(checkpoint.isModule) ?? !checkpoint.moduleKeys.isEmpty
       guard isObject else {
         return try DescribedStateDictionary(checkpoint: checkpoint, key: key, description: description).content()
       }
       guard description == nil else { throw Self.superfluousDescription(checkpoint.path) }
-      if key == nil, let state = try OfficialTrainingState(checkpoint) {
-        return (.trainingState(state), SourceReading())
-      }
       let module = try checkpoint.module(key ?? "ema")
       return (.denoiser(try module.configuration(origin: checkpoint.path), module), SourceReading())
     }

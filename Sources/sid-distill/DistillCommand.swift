@@ -32,6 +32,9 @@ struct DistillCommand: ParsableCommand {
   @OptionGroup(title: "Training")
   var kernels: KernelOptions
 
+  @OptionGroup(title: "Adversarial loss")
+  var adversarial: AdversarialOptions
+
   @OptionGroup(title: "Evaluation and saving")
   var evaluation: EvaluationOptions
 
@@ -43,11 +46,20 @@ struct DistillCommand: ParsableCommand {
 
   func validate() throws {
     try DistillRelations(
-      evaluates: evaluation.evaluate, hasFeatures: evaluation.features != nil,
-      hasReference: evaluation.reference != nil, hasLabels: training.labels != nil,
-      hasStopAtFD: evaluation.stopAtFD != nil, hasMetrics: !evaluation.evaluateMetrics.isEmpty,
-      digests: expected.digests
+      evaluates: evaluation.evaluate, isAdversarial: adversarial.adversarial, digests: expected.digests, has: has
     ).validate()
+  }
+
+  /// Whether an option that has to fit others is given, by its name.
+  private func has(_ name: String) -> Bool {
+    switch name {
+    case "features": evaluation.features != nil
+    case "reference": evaluation.reference != nil
+    case "labels": training.labels != nil
+    case DistillValues.stopAtFD.name: evaluation.stopAtFD != nil
+    case DistillValues.evaluateMetrics.name: !evaluation.evaluateMetrics.isEmpty
+    default: adversarial.has(name)
+    }
   }
 
   func run() throws {

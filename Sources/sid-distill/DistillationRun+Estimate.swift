@@ -42,7 +42,9 @@ extension DistillationRun {
     // The state is written beside the old one; then come the generator, the best one and the snapshots.
     let stateSets = 2 * (trainedSets + settings.cut.heldSums(ranks: place.allRanks))
     let snapshots = Int(min(settings.durationKimg / command.evaluation.snapshotKimg, 1e6))
-    let training = (11 * cost.flops + warp.flops) * Double(settings.durationImages)
+    // The discriminator's pass over the real images: the encoder, about half of a network, forward and backward.
+    let passes = settings.adversarial == nil ? 11.0 : 12.5
+    let training = (passes * cost.flops + warp.flops) * Double(settings.durationImages)
     // One at the start and one at the end of each interval.
     let evaluations = 1 + (settings.durationKimg / evaluateKimg).rounded(.up)
     let flops = training + evaluations * (evaluator?.flops(teacher) ?? 0)

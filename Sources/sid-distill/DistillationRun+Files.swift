@@ -56,6 +56,8 @@ extension DistillationRun {
     let e = command.evaluation
     var inputs = ["teacher": try Provenance.Input(command.teacher)]
     var options = command.training.record(settings).merging(command.kernels.record) { $1 }
+    options.merge(command.adversarial.record) { $1 }
+    if let dataset = command.adversarial.dataset { inputs["dataset"] = try Provenance.Input(dataset) }
     if let labels = command.training.labels { inputs["labels"] = try Provenance.Input(labels) }
     if e.evaluate, let features = e.features, let reference = e.reference {
       inputs["features"] = try Provenance.Input(features)

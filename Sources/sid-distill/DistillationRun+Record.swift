@@ -66,7 +66,9 @@ extension DistillationRun {
     if try recorder.kept(provenance: provenance) == nil {
       // The distance may have ended the training.
       let kimg = isGoodEnough(curve) ? curve.points.last?.kimg : nil
-      let labels = try command.training.labels.map { try ImageDataset(contentsOf: $0).images }
+      let labels = try (command.adversarial.dataset ?? command.training.labels).map {
+        try ImageDataset(contentsOf: $0).images
+      }
       try keep(
         curve, kimg: kimg ?? settings.durationKimg, seconds: nil, labelsOf: labels, provenance: provenance)
     }

@@ -41,7 +41,9 @@ struct DistillationRun {
     self.command = command
     self.context = context
     teacher = try Network(contentsOf: command.teacher)
-    settings = try command.training.settings(teacher, origin: command.teacher)
+    var settings = try command.training.settings(teacher, origin: command.teacher)
+    settings.adversarial = command.adversarial.settings
+    self.settings = settings
   }
 
   /// Reads what the run works with and finds out what there is to do. Nothing is written.
@@ -65,12 +67,15 @@ struct DistillationRun {
     try Machine.requireMemory(
       estimate(evaluator, Place(context)).peakMemoryBytes, for: "distilling \(command.teacher)",
       remedy: "give a smaller --microbatch or --checkpoint-activations")
-    let dataset = try command.training.labels.map { try ImageDataset(contentsOf: $0) }
+    let dataset = try (command.adversarial.dataset ?? command.training.labels).map { try ImageDataset(contentsOf: $0) }
+    let order = dataset.map { DatasetOrder(count: $0.count, batch: settings.batch, seed: settings.seed) }
+    let real = try realImages(dataset, order)
     let distillation = Distillation(
       teacher: teacher, settings: settings,
       draws: SeededDraws(
-        seed: settings.seed, imageShape: teacher.imageShape, labels: try labels(dataset),
-        augmentations: SeededAugmentations(settings, imageShape: teacher.imageShape)))
+        seed: settings.seed, imageShape: teacher.imageShape, labels: try labels(dataset, order),
+        augmentations: SeededAugmentations(settings, imageShape: teacher.imageShape)),
+      realImages: real)
     let (state, progress) = try start(wanted)
     return (
       self,
@@ -223,10 +228,26 @@ struct DistillationRun {
       origin: command.teacher)
   }
 
-  private func labels(_ dataset: ImageDataset?) throws -> any LabelSource {
+  private func realImages(_ dataset: ImageDataset?, _ order: DatasetOrder?) throws -> DatasetImages? {
+    guard settings.adversarial != nil, let dataset, let order else { return nil }
+    let shape = dataset.images.shape
+    guard [shape.height, shape.width, shape.channels] == teacher.imageShape else {
+      throw Failure(
+        .dataError, dataset.path,
+        "its images are \(shape), those of \(command.teacher) "
+          + teacher.imageShape.map { "\($0)" }.joined(separator: "x"),
+        remedy: "give the data set that the teacher was trained on")
+    }
+    return DatasetImages(dataset.images, order: order)
+  }
+
+  private func labels(_ dataset: ImageDataset?, _ order: DatasetOrder?) throws -> any LabelSource {
     let classes = teacher.configuration.labelDim
-    guard let dataset else { return UniformLabels(seed: settings.seed, classes: classes) }
-    guard classes > 0 else { throw Failure(.usage, "--labels", "\(command.teacher) has no classes") }
+    guard let dataset, let order else { return UniformLabels(seed: settings.seed, classes: classes) }
+    guard classes > 0 else {
+      if settings.adversarial != nil { return UniformLabels(seed: settings.seed, classes: 0) }
+      throw Failure(.usage, "--labels", "\(command.teacher) has no classes")
+    }
     guard let labels = try dataset.labels() else {
       throw Failure(.dataError, dataset.path, "the data set has no labels")
     }
@@ -235,6 +256,6 @@ struct DistillationRun {
       throw Failure(.dataError, dataset.path, "it has \(count) classes, the teacher \(classes)")
     }
     if let note = dataset.images.note { context.note(note) }
-    return DatasetLabels(labels, classes: classes, batch: settings.batch, seed: settings.seed)
+    return DatasetLabels(labels, classes: classes, order: order)
   }
 }

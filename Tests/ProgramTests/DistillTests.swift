@@ -56,6 +56,46 @@ struct DistillTests {
     #expect(try parameters("parts") == parameters("whole"))
   }
 
+  @Test(
+    "Adversarial training: killed at any moment and run again it publishes the same; it reads real images of its shape")
+  func adversarial() throws {
+    func adversarial(_ name: String, _ more: [String] = []) -> [String] {
+      arguments(
+        name,
+        [
+          "--adversarial", "--dataset", Fixtures.path("golden/dataset/tiny_rgb_8x8.zip"), "--generator-start-kimg",
+          "0.1", "--adversarial-start-kimg", "0.3",
+        ] + more)
+    }
+    let whole = try Programs.run("sid-distill", adversarial("whole"))
+    #expect(whole.status == 0, "\(whole.errors)")
+    var kills = 0
+    for round in 0..<12 {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: Programs.path("sid-distill"))
+      process.arguments = adversarial("parts", ["--state-kimg", "0.016", "--threads", round % 2 == 0 ? "1" : "2"])
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      usleep(UInt32.random(in: 150_000...700_000))
+      kill(process.processIdentifier, round % 4 == 3 ? SIGTERM : SIGKILL)
+      process.waitUntilExit()
+      if process.terminationReason == .uncaughtSignal { kills += 1 }
+    }
+    let last = try Programs.run("sid-distill", adversarial("parts"))
+    #expect(last.status == 0 && kills > 0, "\(kills) kills, \(last.errors)")
+    #expect(try parameters("parts") == parameters("whole"))
+    // Without the adversarial loss, or with another group, it is another run.
+    #expect(try Programs.run("sid-distill", arguments("whole")).status == 73)
+    let grouped = try Programs.run("sid-distill", adversarial("whole", ["--adversarial-group", "image"]))
+    #expect(grouped.status == 73 && grouped.errors.contains("--adversarial-group was microbatch"), "\(grouped.errors)")
+    let other = try Programs.run(
+      "sid-distill", arguments("o", ["--adversarial", "--dataset", Fixtures.digits("digits-8x8.zip")]))
+    #expect(other.status == 65 && other.errors.contains("its images are"), "\(other.errors)")
+    for wrong in [["--adversarial"], ["--dataset", "d.zip"], ["--adversarial-group", "image"]] {
+      #expect(try Programs.run("sid-distill", arguments("o", wrong)).status == 64, "\(wrong)")
+    }
+  }
+
   @Test("A finished generator is recognised; one made otherwise is refused; --overwrite makes it again")
   func finished() throws {
     #expect(try Programs.run("sid-distill", arguments("g")).status == 0)

@@ -66,6 +66,31 @@ struct DistillVerifyTests {
     #expect(unstarted.status == 65 && unstarted.output.contains("BEYOND"), "\(unstarted.output)")
   }
 
+  @Test("A training state of the official adversarial trainer goes on as recorded")
+  func adversarialResumed() throws {
+    // As the trainer names it: by the thousands of images seen.
+    let source = folder.file("training-state-000200.pt")
+    try FileManager.default.copyItem(
+      atPath: Fixtures.path("golden/checkpoints/sida_training-state.pt"), toPath: source)
+    let state = folder.file("adversarial.h5")
+    let outcome = try Programs.run("sid-convert", [source, "--output", state])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    let verified = try verify(
+      "--vectors", Fixtures.path("golden/sida/trajectory_warm2_resumed.h5"), "--settings-of",
+      Fixtures.path("golden/sida/trajectory_warm2.h5"), "--start", state)
+    #expect(verified.status == 0 && verified.output.contains("generator_gan loss"), "\(verified)")
+    // And sid-distill goes on from it with real images.
+    let teacher = try converted("sida_warm2_teacher.pkl", "teacher2.h5")
+    let run = try Programs.run(
+      "sid-distill",
+      [
+        "--teacher", teacher, "--state", state, "--output", folder.file("g.h5"), "--batch", "4", "--augment", "0.3",
+        "--adversarial", "--dataset", Fixtures.path("golden/dataset/tiny_rgb_8x8.zip"), "--alpha", "1",
+        "--duration-kimg", "200.008",
+      ])
+    #expect(run.status == 0 && run.errors.contains("training-state-000200.pt at 200000 images"), "\(run.errors)")
+  }
+
   @Test("Another start is beyond the tolerance; what is no record is refused")
   func refusals() throws {
     let other = try converted("sid_b_teacher.pkl", "b.h5")

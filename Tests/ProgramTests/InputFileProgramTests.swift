@@ -48,6 +48,9 @@ struct InputFileProgramTests {
         ("--labels", digits),
       ], more: ["--output", "OUT/g.h5", "--state", "OUT/s.h5", "--evaluate"]),
     Command(
+      program: "sid-distill", inputs: [("--teacher", "teacher.h5"), ("--dataset", digits)],
+      more: ["--output", "OUT/g.h5", "--state", "OUT/s.h5", "--adversarial"]),
+    Command(
       program: "sid-distill", subcommand: "verify",
       inputs: [
         ("--vectors", Fixtures.path("golden/sid/trajectory_a_resumed.h5")), ("--start", "teacher.h5"),
@@ -81,16 +84,16 @@ struct InputFileProgramTests {
   private static let outputs: Set = ["--output", "--state", "--write-network", "--job", "sid-sample merge archive"]
   /// How the help calls the value of what names a file.
   private static let valueNames: Set = [
-    "file", "path", "yaml", "archive", "source", "teacher", "features", "reference", "labels", "output", "state",
+    "file", "path", "yaml", "archive", "source", "teacher", "features", "reference", "labels", "dataset", "output",
+    "state",
     "folder",
   ]
 
   @Test("are given to every option and argument that names a file")
   func complete() throws {
     for stage in StageVocabulary.all where stage.folderOption == nil {
-      let command = try #require(
-        Self.commands.first { ($0.program, $0.subcommand) == (stage.program, stage.subcommand) })
-      let known = Set(command.inputs.map { $0.name.replacing("--", with: "") })
+      let commands = Self.commands.filter { ($0.program, $0.subcommand) == (stage.program, stage.subcommand) }
+      let known = Set(commands.flatMap(\.inputs).map { $0.name.replacing("--", with: "") })
       let names = stage.options.filter { if case .input = $0.value { true } else { false } }.map(\.name)
       #expect(Set(names) == known, "\(stage.stage)")
     }
@@ -102,8 +105,8 @@ struct InputFileProgramTests {
         parts.count == 3 && ["convert", "distill", "sample", "score"].contains(parts[2]) && parts[1] == parts[2]
       let subcommand = parts.count == 3 && !isDefault ? parts[2] : nil
       let text = try String(contentsOfFile: Fixtures.path("help/" + page), encoding: .utf8)
-      let command = Self.commands.first { $0.program == program && $0.subcommand == subcommand }
-      let known = Set(command?.inputs.map(\.name) ?? [])
+      let commands = Self.commands.filter { $0.program == program && $0.subcommand == subcommand }
+      let known = Set(commands.flatMap(\.inputs).map(\.name))
       for match in text.matches(of: /(?m)^  (?:(--[a-z-]+)(?: |\n +))?<([a-z-]+)>/)
       where Self.valueNames.contains(String(match.output.2)) {
         let name = match.output.1.map(String.init) ?? String(match.output.2)

@@ -16,7 +16,21 @@ struct OptionAgreementTests {
     let arguments: [String]
     let job: [(key: String, value: String)]
 
-    static func of(_ stage: String) -> Base {
+    /// What goes with adversarial training alone.
+    private static let ofAdversarial: Set = [
+      "discriminator-loss-scale", "adversarial-loss-scale", "generator-start-kimg", "adversarial-start-kimg",
+      "adversarial-group",
+    ]
+
+    static func of(_ stage: String, given keys: Set<String>) -> Base {
+      let base = of(stage)
+      guard stage == "distill", !keys.isDisjoint(with: ofAdversarial) else { return base }
+      return Base(
+        arguments: base.arguments + ["--adversarial", "--dataset=missing.zip"],
+        job: base.job + [("adversarial", "true"), ("dataset", "missing.zip")])
+    }
+
+    private static func of(_ stage: String) -> Base {
       switch stage {
       case "convert": Base(arguments: ["missing.pkl", "--output=o.h5"], job: [("source", "missing.pkl")])
       case "distill":
@@ -63,7 +77,7 @@ struct OptionAgreementTests {
   /// What the reader of job files says of a step.
   private func jobError(_ stage: StageVocabulary, _ given: [(key: String, value: String)]) -> JobFileError? {
     let keys = Set(given.map(\.key))
-    let base = Base.of(stage.stage).job.filter { !keys.contains($0.key) }
+    let base = Base.of(stage.stage, given: keys).job.filter { !keys.contains($0.key) }
     let options = base + given.map { ($0.key, quoted($0.value)) }
     let lines = options.map { "      \($0.key): \($0.value)" }.joined(separator: "\n")
     let text = "job: j\nsteps:\n  - \(stage.stage):\(options.isEmpty ? " {}" : "\n" + lines)\n"
@@ -80,7 +94,7 @@ struct OptionAgreementTests {
     -> Programs.Outcome
   {
     let names = given.map { "--\($0.key)" }
-    let base = Base.of(stage.stage).arguments.filter { argument in
+    let base = Base.of(stage.stage, given: Set(given.map(\.key))).arguments.filter { argument in
       !names.contains { argument == $0 || argument.hasPrefix($0 + "=") }
     }
     let arguments = (stage.subcommand.map { [$0] } ?? []) + base + given.map { "--\($0.key)=\($0.value)" }
@@ -189,6 +203,11 @@ struct OptionAgreementTests {
     .init("reference", "expect-sha256=dataset=\(digest)"),
     .init("distill", "expect-sha256=labels=\(digest)", key: "expect-sha256"),
     .init("distill", "expect-sha256=labels=\(digest) labels=missing.zip"),
+    .init("distill", "dataset=missing.zip", key: "dataset"),
+    .init("distill", "adversarial-group=image"),
+    .init("distill", "adversarial-group=image labels=missing.zip", key: "labels"),
+    .init("distill", "adversarial-group=image expect-sha256=dataset=\(digest)"),
+    .init("distill", "expect-sha256=dataset=\(digest)", key: "expect-sha256"),
     .init("distill", "expect-sha256=features=\(digest)"), .init("distill", "batch=4 microbatch=64"),
   ]
 

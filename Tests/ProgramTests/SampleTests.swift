@@ -44,7 +44,7 @@ struct SampleTests {
     "The official one-step images of the recorded networks and classes, by exact and by default kernels",
     arguments: [
       ("edm_ddpmpp_uncond", "edm_ddpmpp_uncond", []), ("edm_ddpmpp_cond", "edm_ddpmpp_cond", []),
-      ("edm_ddpmpp_cond_class3", "edm_ddpmpp_cond", ["--class", "3"]),
+      ("edm_ddpmpp_cond_class3", "edm_ddpmpp_cond", ["--class", "3"]), ("sida_snapshot", "sida_snapshot", []),
     ], ["exact", "fast"])
   func officialVectors(_ c: (name: String, checkpoint: String, arguments: [String]), kernels: String) throws {
     try writeNetwork(try loadNetwork("golden/checkpoints/\(c.checkpoint).pkl"), network)

@@ -30,7 +30,7 @@ struct GoldenSamplingTests {
     arguments: [
       ("edm_ddpmpp_uncond", "edm_ddpmpp_uncond", ClassChoice.random),
       ("edm_ddpmpp_cond", "edm_ddpmpp_cond", .random),
-      ("edm_ddpmpp_cond_class3", "edm_ddpmpp_cond", .fixed(3)),
+      ("edm_ddpmpp_cond_class3", "edm_ddpmpp_cond", .fixed(3)), ("sida_snapshot", "sida_snapshot", .random),
     ], KernelMode.allCases)
   func oneStep(_ c: (name: String, checkpoint: String, choice: ClassChoice), mode: KernelMode) throws {
     try KernelSet.with(mode) { try oneStep(c.name, c.checkpoint, c.choice, mode) }

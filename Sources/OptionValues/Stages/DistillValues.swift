@@ -42,6 +42,18 @@ public enum DistillValues {
   /// Seed of every random number.
   public static let seed = ValueOption.seed("seed")
 
+  // The adversarial loss.
+  /// Factor of the discriminator's loss.
+  public static let discriminatorLossScale = ValueOption.single("discriminator-loss-scale", .finite)
+  /// Factor of the generator's adversarial loss.
+  public static let adversarialLossScale = ValueOption.single("adversarial-loss-scale", .finite)
+  /// Where the generator begins to learn, thousands of images.
+  public static let generatorStartKimg = ValueOption.number("generator-start-kimg", .from(0, to: 1e12))
+  /// Where the adversarial loss joins, thousands of images.
+  public static let adversarialStartKimg = ValueOption.number("adversarial-start-kimg", .from(0, to: 1e12))
+  /// The images over which a cross-entropy is averaged.
+  public static let adversarialGroup = ValueOption.choice("adversarial-group", ["microbatch", "image"])
+
   // What is measured and saved on the way.
   /// Thousands of images between two evaluations.
   public static let evaluateKimg = ValueOption.number("evaluate-kimg", .above(0, orInfinite: true))
@@ -67,33 +79,29 @@ public struct DistillRelations: ValueRelations {
   private let given: [String]
   private let digests: [ExpectedDigest]
 
-  private static let inputs = ["features", "reference", "labels"]
+  private static let inputs = ["features", "reference", "labels", "dataset"]
+  private static let ofAdversarial = [
+    "dataset", DistillValues.discriminatorLossScale.name, DistillValues.adversarialLossScale.name,
+    DistillValues.generatorStartKimg.name, DistillValues.adversarialStartKimg.name, DistillValues.adversarialGroup.name,
+  ]
+  private let isAdversarial: Bool
   private static let ofEvaluation = [DistillValues.stopAtFD.name, DistillValues.evaluateMetrics.name]
 
   /// - Parameters:
   ///   - evaluates: whether `--evaluate` is given.
-  ///   - hasFeatures: whether `--features` is given.
-  ///   - hasReference: whether `--reference` is given.
-  ///   - hasLabels: whether `--labels` is given.
-  ///   - hasStopAtFD: whether `--stop-at-fd` is given.
-  ///   - hasMetrics: whether `--evaluate-metrics` is given.
+  ///   - isAdversarial: whether `--adversarial` is given.
   ///   - digests: what inputs have to be.
-  public init(
-    evaluates: Bool, hasFeatures: Bool, hasReference: Bool, hasLabels: Bool, hasStopAtFD: Bool, hasMetrics: Bool,
-    digests: [ExpectedDigest]
-  ) {
-    self.evaluates = evaluates
-    let names = zip(
-      Self.inputs + Self.ofEvaluation, [hasFeatures, hasReference, hasLabels, hasStopAtFD, hasMetrics])
-    given = names.filter(\.1).map(\.0)
-    self.digests = digests
+  ///   - has: whether an option is given, by its name without dashes.
+  public init(evaluates: Bool, isAdversarial: Bool, digests: [ExpectedDigest], has: (String) -> Bool) {
+    (self.evaluates, self.isAdversarial, self.digests) = (evaluates, isAdversarial, digests)
+    given = (Self.inputs + Self.ofEvaluation + Self.ofAdversarial).filter(has)
   }
 
   /// From what a step says.
   public init(_ given: GivenValues) {
-    evaluates = given.has("evaluate")
-    self.given = (Self.inputs + Self.ofEvaluation).filter(given.has)
-    digests = given.values(CommonValues.digests)
+    self.init(
+      evaluates: given.has("evaluate"), isAdversarial: given.has("adversarial"),
+      digests: given.values(CommonValues.digests), has: given.has)
   }
 
   /// - Throws: `ValueConflict` for the first that do not fit.
@@ -105,8 +113,16 @@ public struct DistillRelations: ValueRelations {
     } else if let option = Self.ofEvaluation.first(where: given.contains) {
       throw ValueConflict(option, "needs evaluate")
     }
+    if isAdversarial {
+      guard given.contains("dataset") else { throw ValueConflict("adversarial", "needs dataset") }
+      guard !given.contains("labels") else {
+        throw ValueConflict("labels", "and adversarial exclude each other: labels are those of the data set")
+      }
+    } else if let option = Self.ofAdversarial.first(where: given.contains) {
+      throw ValueConflict(option, "needs adversarial")
+    }
     // Without an evaluation its inputs are not read.
-    let read = Self.inputs.filter { given.contains($0) && (evaluates || $0 == "labels") }
+    let read = Self.inputs.filter { given.contains($0) && (evaluates || ["labels", "dataset"].contains($0)) }
     try ExpectedDigest.check(digests, inputs: ["teacher"] + read)
   }
 }
