@@ -204,7 +204,9 @@ extension RecordedTrajectory {
   {
     var results: [Comparison] = []
     let (name, isFake) = (phase.network, phase == .fakeScore)
-    let first = isFake ? tolerance.firstFakeScoreNorms : tolerance.firstGeneratorNorms
+    // The adversarial record's own tolerance of the generator's gradients is 2e-5.
+    let least = settings.adversarial == nil ? 0 : 2e-5
+    let first = isFake ? tolerance.firstFakeScoreNorms : max(tolerance.firstGeneratorNorms, least)
     func compare(_ suffix: String, _ title: String, _ norms: [[Double]], _ first: Double, _ iteration: Int) throws {
       let (group, record) = ("iteration_\(iteration)", name + "_grad_l2_per_tensor" + suffix)
       guard let recorded = try numbers(group, record) else { return }
