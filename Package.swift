@@ -207,7 +207,8 @@ let package = Package(
     .testTarget(
       name: "ProgramTests",
       dependencies: [
-        "Spool", "OptionValues", "Records", "Checkpoints", "Models", "Compute", "Processor", "HDF5", "Files",
+        "Spool", "OptionValues", "Records", "Checkpoints", "Distillation", "Training", "Models", "Compute", "Processor",
+        "HDF5", "Files",
         "TestSupport",
       ]),
   ] + kernelSets,

@@ -64,7 +64,7 @@ public struct RankLaunch: Sendable {
   public func join() throws -> any JoinedRanks {
     guard isParallel else {
       try check(size: 1)
-      return Alone()
+      return OneRank()
     }
     #if MPI
       let ranks = try MPIRanks(isConfined: environment[StageProfile.rootsVariable] != nil)
@@ -128,15 +128,11 @@ public protocol JoinedRanks: Ranks {
 }
 
 /// A process that nobody else trains with.
-private struct Alone: JoinedRanks {
-  private let one = OneRank()
-  var index: Int { one.index }
-  var count: Int { one.count }
-  var machineCount: Int { 1 }
-  var processorSharers: Int { 1 }
-  func sum(_ mine: GradientSum) -> GradientSum { mine }
-  func gather(_ mine: GradientSum) -> GradientSum { mine }
-  func collect(_ mine: [Float]) -> [[Float]] { [mine] }
-  func tell(_ mine: [UInt8]) -> [[UInt8]] { [mine] }
-  func leave() {}
+extension OneRank: JoinedRanks {
+  /// 1.
+  public var machineCount: Int { 1 }
+  /// 1.
+  public var processorSharers: Int { 1 }
+  /// Nothing to do.
+  public func leave() {}
 }

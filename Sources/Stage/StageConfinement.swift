@@ -36,15 +36,10 @@ public enum StageProfile: Sendable {
     }
   }
 
-  /// One line for the user: what a process is confined to.
-  public static func line(
-    _ profile: StageProfile, _ environment: [String: String] = ProcessInfo.processInfo.environment
-  )
-    -> String
-  {
+  /// For the user: what confines the ranks of which this process is one.
+  public static func ofRanks(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> String {
     guard environment[rootsVariable] != nil, FileConfinement.isSupported else { return "not confined" }
-    let files = "confined to the input roots and the folder it runs in"
-    return profile == .alone ? files : files + ", with the network and the memory that MPI shares"
+    return "confined to the input roots and the folder it runs in, with the network and the memory that MPI shares"
   }
 }
 

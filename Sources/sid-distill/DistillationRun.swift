@@ -106,7 +106,7 @@ struct DistillationRun {
   private func train(_ start: Start, _ ranks: any JoinedRanks, _ place: Place) throws {
     try ranks.requireSame(start, origin: command.state)
     if ranks.count > 1 {
-      context.note("\(ranks.count) ranks, here \(place.ranks) of \(place.threads) threads, \(StageProfile.line(.rank))")
+      context.note("\(ranks.count) ranks, here \(place.ranks) of \(place.threads) threads, \(StageProfile.ofRanks())")
     }
     if place.ranks > 1 {
       // Each of them has read its networks by now.

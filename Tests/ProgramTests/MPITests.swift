@@ -1,8 +1,11 @@
 import Diagnostics
+import Distillation
 import Foundation
 import HDF5
+import Models
 import TestSupport
 import Testing
+import Training
 
 /// `sid-distill` as `mpirun` starts it, built with the trait MPI: SID_MPI_PROGRAMS names the folder that it was built in, which
 /// `pipeline/test --mpi` makes.
@@ -91,6 +94,34 @@ struct MPITests {
       #expect(try bytes(name) == bytes("one"), "\(name)")
       #expect(outcome.errors.contains("\(ranks) ranks, here \(ranks) of \(threads) threads, not confined"))
       #expect(outcome.errors.components(separatedBy: "saved at 640 images").count == 2, "rank 0 alone speaks")
+    }
+  }
+
+  @Test("Sixteen ranks in one process come to the weights that four under mpirun write")
+  func inProcess() throws {
+    let outcome = try run(4, arguments("four"))
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    let teacher = try Network(contentsOf: folder.file("inputs/teacher.h5"))
+    let settings = {
+      var s = DistillationSettings()
+      (s.batch, s.microbatch, s.augment, s.durationKimg) = (32, 2, 0, 0.64)
+      (s.fakeScoreLearningRate, s.generatorLearningRate) = (1e-4, 1e-4)
+      return s
+    }()
+    let averages = try RankTeam.run(16) { ranks in
+      let draws = SeededDraws(
+        seed: settings.seed, imageShape: teacher.imageShape,
+        labels: UniformLabels(seed: settings.seed, classes: teacher.configuration.labelDim), augmentations: nil)
+      let loop = try Distillation(teacher: teacher, settings: settings, draws: draws)
+        .loop(from: TrainingState(teacher: teacher, settings: settings), ranks: ranks)
+      while loop.state.imagesSeen < settings.durationImages { _ = try loop.advance() }
+      return loop.state.generatorEMA
+    }
+    let written = try Network(contentsOf: folder.file("job/four.h5"))
+    for average in averages {
+      for index in written.specifications.indices {
+        #expect(average.stateDictTensor(index).values == written.stateDictTensor(index).values)
+      }
     }
   }
 

@@ -75,6 +75,7 @@ public enum DistillValues {
 /// How they have to fit each other.
 public struct DistillRelations: ValueRelations {
   private let evaluates: Bool
+  private let isAdversarial: Bool
   /// Options and inputs of those below that are given, in this order.
   private let given: [String]
   private let digests: [ExpectedDigest]
@@ -84,7 +85,6 @@ public struct DistillRelations: ValueRelations {
     "dataset", DistillValues.discriminatorLossScale.name, DistillValues.adversarialLossScale.name,
     DistillValues.generatorStartKimg.name, DistillValues.adversarialStartKimg.name, DistillValues.adversarialGroup.name,
   ]
-  private let isAdversarial: Bool
   private static let ofEvaluation = [DistillValues.stopAtFD.name, DistillValues.evaluateMetrics.name]
 
   /// - Parameters:
