@@ -208,8 +208,7 @@ let package = Package(
       name: "ProgramTests",
       dependencies: [
         "Spool", "OptionValues", "Records", "Checkpoints", "Distillation", "Training", "Models", "Compute", "Processor",
-        "HDF5", "Files",
-        "TestSupport",
+        "HDF5", "Images", "Files", "TestSupport",
       ]),
   ] + kernelSets,
   swiftLanguageModes: [.v6]

@@ -134,9 +134,20 @@ extension TrainingState {
     ExpectedNetwork(DistillationPhase.generator.network, hasAverage: true),
   ]
 
-  /// The start of a distillation: all three networks are copies of the teacher.
-  public init(teacher: Network, settings: DistillationSettings, imagesSeen: Int = 0) {
+  /// The start of a distillation: all three networks are copies of the teacher, or the generator and its average those of
+  /// one that has learned already.
+  ///
+  /// - Parameters:
+  ///   - teacher: the frozen score network.
+  ///   - initialGenerator: a generator of the teacher's architecture; nil for the teacher itself.
+  ///   - settings: what determines the result.
+  ///   - imagesSeen: where the count begins.
+  public init(
+    teacher: Network, initialGenerator: Network? = nil, settings: DistillationSettings, imagesSeen: Int = 0
+  ) {
     let network = teacher.with(dropout: settings.dropout)
+    let generator = initialGenerator?.with(dropout: settings.dropout) ?? network
+    precondition(generator.specifications == network.specifications, "a generator of another architecture")
     let count = network.parameters.count
     self.init(
       networks: [
@@ -144,7 +155,7 @@ extension TrainingState {
           name: DistillationPhase.fakeScore.network, network: network, average: nil,
           adam: Adam(count: count, beta1: 0, epsilon: settings.adamEpsilon)),
         TrainedNetwork(
-          name: DistillationPhase.generator.network, network: network, average: network,
+          name: DistillationPhase.generator.network, network: generator, average: generator,
           adam: Adam(count: count, beta1: settings.generatorBeta1, epsilon: settings.adamEpsilon)),
       ], cut: settings.cut, imagesSeen: imagesSeen)
   }

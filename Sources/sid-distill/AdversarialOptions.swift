@@ -41,6 +41,13 @@ struct AdversarialOptions: ParsableArguments {
   var adversarialStartKimg: Double?
 
   @Option(
+    DistillValues.gradientClip,
+    help:
+      "The largest size of an element of the fake score's gradient over a batch; inf for no limit. (default: \(Self.published.gradientClip ?? .infinity))"
+  )
+  var gradientClip: Float?
+
+  @Option(
     DistillValues.adversarialGroup, as: AdversarialSettings.Group.self,
     help:
       "The images whose cross-entropy is averaged before it is weighted: those of a micro-batch, as published, or each by itself, which depends on no micro-batch. (default: microbatch)"
@@ -55,6 +62,7 @@ struct AdversarialOptions: ParsableArguments {
     s.adversarialLossScale = adversarialLossScale ?? s.adversarialLossScale
     s.generatorStartKimg = generatorStartKimg ?? s.generatorStartKimg
     s.adversarialStartKimg = adversarialStartKimg ?? s.adversarialStartKimg
+    if let gradientClip { s.gradientClip = gradientClip.isInfinite ? nil : gradientClip }
     s.group = adversarialGroup ?? s.group
     return s
   }
@@ -67,6 +75,7 @@ struct AdversarialOptions: ParsableArguments {
     case DistillValues.adversarialLossScale.name: adversarialLossScale != nil
     case DistillValues.generatorStartKimg.name: generatorStartKimg != nil
     case DistillValues.adversarialStartKimg.name: adversarialStartKimg != nil
+    case DistillValues.gradientClip.name: gradientClip != nil
     case DistillValues.adversarialGroup.name: adversarialGroup != nil
     default: false
     }
@@ -75,11 +84,16 @@ struct AdversarialOptions: ParsableArguments {
   /// What changes the result, by option name, for the provenance: nothing without the adversarial loss.
   var record: [String: String] {
     guard let settings else { return [:] }
-    return [
+    var options = [
       "adversarial": "true", "discriminator-loss-scale": "\(settings.discriminatorLossScale)",
       "adversarial-loss-scale": "\(settings.adversarialLossScale)",
       "generator-start-kimg": "\(settings.generatorStartKimg)",
       "adversarial-start-kimg": "\(settings.adversarialStartKimg)", "adversarial-group": settings.group.rawValue,
     ]
+    // States of versions that had no such option are those of the default.
+    if settings.gradientClip != Self.published.gradientClip {
+      options["gradient-clip"] = "\(settings.gradientClip ?? .infinity)"
+    }
+    return options
   }
 }

@@ -56,6 +56,7 @@ struct DistillCommand: ParsableCommand {
     case "features": evaluation.features != nil
     case "reference": evaluation.reference != nil
     case "labels": training.labels != nil
+    case "initial-generator": training.initialGenerator != nil
     case DistillValues.stopAtFD.name: evaluation.stopAtFD != nil
     case DistillValues.evaluateMetrics.name: !evaluation.evaluateMetrics.isEmpty
     default: adversarial.has(name)
@@ -166,6 +167,12 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(help: "A data set (EDM zip) whose class labels give frequencies and order. (default: classes drawn evenly)")
   var labels: String?
+
+  @Option(
+    help:
+      "A generator of the same teacher, or of one of its architecture, to go on from (SiD^2A: SiD's, with --adversarial). (default: the teacher) (--sid_model)"
+  )
+  var initialGenerator: String?
 
   @Option(DistillValues.seed, help: "Seed of every random number.")
   var seed = Self.published.seed

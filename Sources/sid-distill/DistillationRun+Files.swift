@@ -59,6 +59,9 @@ extension DistillationRun {
     options.merge(command.adversarial.record) { $1 }
     if let dataset = command.adversarial.dataset { inputs["dataset"] = try Provenance.Input(dataset) }
     if let labels = command.training.labels { inputs["labels"] = try Provenance.Input(labels) }
+    if let generator = command.training.initialGenerator {
+      inputs["initial-generator"] = try Provenance.Input(generator)
+    }
     if e.evaluate, let features = e.features, let reference = e.reference {
       inputs["features"] = try Provenance.Input(features)
       inputs["reference"] = try Provenance.Input(reference)

@@ -67,6 +67,15 @@ struct DistillationRun {
     try Machine.requireMemory(
       estimate(evaluator, Place(context)).peakMemoryBytes, for: "distilling \(command.teacher)",
       remedy: "give a smaller --microbatch or --checkpoint-activations")
+    if let adversarial = settings.adversarial, adversarial.generatorStartKimg >= settings.durationKimg {
+      context.note(
+        "--generator-start-kimg \(adversarial.generatorStartKimg) is not before the end, --duration-kimg "
+          + "\(settings.durationKimg): the generator does not learn, only the fake score does")
+    } else if let adversarial = settings.adversarial, adversarial.adversarialStartKimg >= settings.durationKimg {
+      context.note(
+        "--adversarial-start-kimg \(adversarial.adversarialStartKimg) is not before the end, --duration-kimg "
+          + "\(settings.durationKimg): the generator learns from SiD's loss alone")
+    }
     let dataset = try (command.adversarial.dataset ?? command.training.labels).map { try ImageDataset(contentsOf: $0) }
     let order = dataset.map { DatasetOrder(count: $0.count, batch: settings.batch, seed: settings.seed) }
     let real = try realImages(dataset, order)
@@ -146,7 +155,9 @@ struct DistillationRun {
   private func start(_ wanted: Provenance) throws -> (TrainingState, Progress) {
     let path = command.state
     guard access(path, F_OK) == 0, !command.options.overwrite else {
-      return (TrainingState(teacher: teacher, settings: settings), Progress())
+      return (
+        TrainingState(teacher: teacher, initialGenerator: try initialGenerator(), settings: settings), Progress()
+      )
     }
     let file = try HDF5File.open(path)
     guard let existing = Provenance(json: try file.root.stringAttribute("provenance")) else {
@@ -169,6 +180,18 @@ struct DistillationRun {
     )
   }
 
+  /// The generator to begin with, if one is given.
+  private func initialGenerator() throws -> Network? {
+    guard let path = command.training.initialGenerator else { return nil }
+    let generator = try Network(contentsOf: path)
+    guard generator.specifications == teacher.specifications else {
+      throw Failure(
+        .dataError, path, "its network has another architecture than \(command.teacher)",
+        remedy: "give a generator that was distilled from a teacher of this architecture")
+    }
+    return generator
+  }
+
   private func read(_ file: HDF5File) throws -> TrainingState {
     try TrainingState(reading: file, networks: TrainingState.distillationNetworks, cut: settings.cut) {
       context.note(
@@ -179,6 +202,11 @@ struct DistillationRun {
 
   /// A state that sid-convert made of another trainer's: the options of this run hold from here on.
   private func adopt(_ file: HDF5File, _ provenance: Provenance) throws -> (TrainingState, Progress) {
+    if let generator = command.training.initialGenerator {
+      throw Failure(
+        .usage, "--initial-generator \(generator)", "\(command.state) has a generator of its own, which goes on",
+        remedy: "leave the option out, or give another --state")
+    }
     var state = try read(file)
     try state.adopt(settings, origin: command.state)
     try check(state)

@@ -96,6 +96,45 @@ struct DistillTests {
     }
   }
 
+  @Test("A generator that is given is what training starts from, in a run of its own; one that does not fit is refused")
+  func initialGenerator() throws {
+    #expect(try Programs.run("sid-distill", arguments("first")).status == 0)
+    let first = try parameters("first")
+    func second(_ name: String, _ generator: String, _ more: [String] = []) -> [String] {
+      arguments(name, ["--initial-generator", generator] + more)
+    }
+    // The adversarial trainer's warm-up: the generator has not learned yet, and is the one that was given.
+    let warm = try Programs.run(
+      "sid-distill",
+      second(
+        "warm", folder.file("first.h5"),
+        ["--adversarial", "--dataset", Fixtures.path("golden/dataset/tiny_rgb_8x8.zip"), "--duration-kimg", "0.064"]))
+    #expect(warm.status == 0 && warm.errors.contains("the generator does not learn"), "\(warm.errors)")
+    #expect(try parameters("warm") == first)
+    let whole = try Programs.run("sid-distill", second("whole", folder.file("first.h5")))
+    #expect(whole.status == 0, "\(whole.errors)")
+    #expect(try parameters("whole") != first)
+    // It is one of the inputs: another, or none, is another run.
+    let other = try Programs.run("sid-distill", arguments("whole"))
+    #expect(other.status == 73, "\(other.errors)")
+    // Stopped and gone on with.
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: Programs.path("sid-distill"))
+    process.arguments = second("parts", folder.file("first.h5"), ["--state-kimg", "0.016"])
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    while !exists("parts.state.h5"), process.isRunning { usleep(5000) }
+    kill(process.processIdentifier, SIGKILL)
+    process.waitUntilExit()
+    let last = try Programs.run("sid-distill", second("parts", folder.file("first.h5"), ["--state-kimg", "0.016"]))
+    #expect(last.status == 0, "\(last.errors)")
+    #expect(try parameters("parts") == parameters("whole"))
+    try writeNetwork(try loadNetworkFile(Fixtures.digits("teacher.pkl")), folder.file("digits.h5"))
+    let wrong = try Programs.run("sid-distill", second("wrong", folder.file("digits.h5")))
+    #expect(wrong.status == 65 && wrong.errors.contains("another architecture"), "\(wrong.errors)")
+    #expect(!exists("wrong.state.h5"))
+  }
+
   @Test("A finished generator is recognised; one made otherwise is refused; --overwrite makes it again")
   func finished() throws {
     #expect(try Programs.run("sid-distill", arguments("g")).status == 0)

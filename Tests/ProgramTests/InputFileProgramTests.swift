@@ -51,6 +51,9 @@ struct InputFileProgramTests {
       program: "sid-distill", inputs: [("--teacher", "teacher.h5"), ("--dataset", digits)],
       more: ["--output", "OUT/g.h5", "--state", "OUT/s.h5", "--adversarial"]),
     Command(
+      program: "sid-distill", inputs: [("--teacher", "teacher.h5"), ("--initial-generator", "teacher.h5")],
+      more: ["--output", "OUT/g.h5", "--state", "OUT/s.h5"]),
+    Command(
       program: "sid-distill", subcommand: "verify",
       inputs: [
         ("--vectors", Fixtures.path("golden/sid/trajectory_a_resumed.h5")), ("--start", "teacher.h5"),

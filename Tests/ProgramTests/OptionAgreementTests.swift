@@ -19,7 +19,7 @@ struct OptionAgreementTests {
     /// What goes with adversarial training alone.
     private static let ofAdversarial: Set = [
       "discriminator-loss-scale", "adversarial-loss-scale", "generator-start-kimg", "adversarial-start-kimg",
-      "adversarial-group",
+      "gradient-clip", "adversarial-group",
     ]
 
     static func of(_ stage: String, given keys: Set<String>) -> Base {
@@ -208,6 +208,8 @@ struct OptionAgreementTests {
     .init("distill", "adversarial-group=image labels=missing.zip", key: "labels"),
     .init("distill", "adversarial-group=image expect-sha256=dataset=\(digest)"),
     .init("distill", "expect-sha256=dataset=\(digest)", key: "expect-sha256"),
+    .init("distill", "expect-sha256=initial-generator=\(digest)", key: "expect-sha256"),
+    .init("distill", "expect-sha256=initial-generator=\(digest) initial-generator=missing.h5"),
     .init("distill", "expect-sha256=features=\(digest)"), .init("distill", "batch=4 microbatch=64"),
   ]
 

@@ -51,6 +51,8 @@ public enum DistillValues {
   public static let generatorStartKimg = ValueOption.number("generator-start-kimg", .from(0, to: 1e12))
   /// Where the adversarial loss joins, thousands of images.
   public static let adversarialStartKimg = ValueOption.number("adversarial-start-kimg", .from(0, to: 1e12))
+  /// The largest size of an element of the fake score's gradient.
+  public static let gradientClip = ValueOption.single("gradient-clip", .above(0, orInfinite: true))
   /// The images over which a cross-entropy is averaged.
   public static let adversarialGroup = ValueOption.choice("adversarial-group", ["microbatch", "image"])
 
@@ -80,10 +82,13 @@ public struct DistillRelations: ValueRelations {
   private let given: [String]
   private let digests: [ExpectedDigest]
 
-  private static let inputs = ["features", "reference", "labels", "dataset"]
+  private static let inputs = ["features", "reference", "labels", "dataset", "initial-generator"]
+  /// Those of them that are read for an evaluation alone.
+  private static let inputsOfEvaluation = ["features", "reference"]
   private static let ofAdversarial = [
     "dataset", DistillValues.discriminatorLossScale.name, DistillValues.adversarialLossScale.name,
-    DistillValues.generatorStartKimg.name, DistillValues.adversarialStartKimg.name, DistillValues.adversarialGroup.name,
+    DistillValues.generatorStartKimg.name, DistillValues.adversarialStartKimg.name, DistillValues.gradientClip.name,
+    DistillValues.adversarialGroup.name,
   ]
   private static let ofEvaluation = [DistillValues.stopAtFD.name, DistillValues.evaluateMetrics.name]
 
@@ -122,7 +127,7 @@ public struct DistillRelations: ValueRelations {
       throw ValueConflict(option, "needs adversarial")
     }
     // Without an evaluation its inputs are not read.
-    let read = Self.inputs.filter { given.contains($0) && (evaluates || ["labels", "dataset"].contains($0)) }
+    let read = Self.inputs.filter { given.contains($0) && (evaluates || !Self.inputsOfEvaluation.contains($0)) }
     try ExpectedDigest.check(digests, inputs: ["teacher"] + read)
   }
 }
