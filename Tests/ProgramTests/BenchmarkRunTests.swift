@@ -2,6 +2,8 @@ import Checkpoints
 import Files
 import Foundation
 import HDF5
+import Images
+import Models
 import TestSupport
 import Testing
 
@@ -10,9 +12,11 @@ enum BenchmarkInputs {
   static func write(to folder: String) throws {
     for (index, benchmark) in Benchmark.all.enumerated() {
       let configuration = try benchmark.configuration()
-      for (seed, name) in [(UInt64(2 * index), benchmark.teacher), (UInt64(2 * index + 1), benchmark.generator)] {
-        try EDMSnapshot.write(configuration, seed: seed, to: "\(folder)/\(name)")
+      let networks = [benchmark.teacher, benchmark.generator, benchmark.adversarial.generator]
+      for (seed, name) in networks.enumerated() {
+        try EDMSnapshot.write(configuration, seed: UInt64(3 * index + seed), to: "\(folder)/\(name)")
       }
+      try dataset(configuration, to: "\(folder)/\(benchmark.adversarial.dataset)")
     }
     try inception(to: "\(folder)/pt_inception-2015-12-05-6726825d.pth")
     let reference = "\(folder)/\(Benchmark.all[0].reference)"
@@ -28,6 +32,22 @@ enum BenchmarkInputs {
     let names = weights.tensorNames.filter { !$0.hasSuffix("num_batches_tracked") }
     try StateDictionaryFile(entries: names.map { ($0, weights.shape(of: $0) ?? []) }, metadata: [:])
       .write(to: path, format: .torch) { try weights.tensor(names[$0]) }
+  }
+
+  /// A few images in EDM's layout, with labels for all kinds of networks.
+  private static func dataset(_ configuration: NetworkConfiguration, to path: String) throws {
+    let shape = ImageShape(
+      height: configuration.imgResolution, width: configuration.imgResolution, channels: configuration.imgChannels)
+    let names = (0..<4).map { "00000/img0000000\($0).png" }
+    let images = try names.enumerated().map { seed, name in
+      let pixels = (0..<shape.height * shape.width * shape.channels).map {
+        UInt8(truncatingIfNeeded: $0 &* (seed &+ 3) ^ ($0 >> 4))
+      }
+      return MadeArchive.Entry(name, try PNGEncoder.encode(pixels[...], shape: shape))
+    }
+    let labels = names.enumerated().map { "[\"\($1)\", \($0)]" }.joined(separator: ", ")
+    let json = MadeArchive.Entry("dataset.json", Array("{\"labels\": [\(labels)]}".utf8))
+    try Data(MadeArchive.zip(images + [json])).write(to: URL(fileURLWithPath: path))
   }
 
   /// A mean and a covariance of 2048 features.
@@ -49,6 +69,9 @@ struct BenchmarkRunTests {
     "generator.evaluate-seeds=1000000-1000003", "samples.seeds=0-3",
   ]
 
+  /// So that the second iteration trains the generator with both losses.
+  static let adversarialOverrides = ["generator.generator-start-kimg=0", "generator.adversarial-start-kimg=0.001"]
+
   @Test("end to end, with listed overrides and stand-ins of the right architecture with fewer channels")
   func endToEnd() throws {
     let spool = try SpoolFixture()
@@ -57,9 +80,15 @@ struct BenchmarkRunTests {
     try FileManager.default.createDirectory(atPath: spool.spool + "/incoming", withIntermediateDirectories: true)
     for benchmark in Benchmark.all {
       let digest = try SHA256.hexDigest(ofFile: "\(inputs)/\(benchmark.generator)")
+      let adversarialDigest = try SHA256.hexDigest(ofFile: "\(inputs)/\(benchmark.adversarial.generator)")
       let jobs = [
         (benchmark.name, Self.overrides),
         ("\(benchmark.name)-sample-only", ["samples.seeds=0-3", "generator.expect-sha256=source=\(digest)"]),
+        ("\(benchmark.name)-sida", Self.overrides + Self.adversarialOverrides),
+        (
+          "\(benchmark.name)-sida-sample-only",
+          ["samples.seeds=0-3", "generator.expect-sha256=source=\(adversarialDigest)"]
+        ),
       ]
       for (name, overrides) in jobs {
         let set = overrides.flatMap { ["--set", $0] }
@@ -77,7 +106,7 @@ struct BenchmarkRunTests {
 
   private func check(_ benchmark: Benchmark, _ spool: SpoolFixture) throws {
     let configuration = try benchmark.configuration()
-    for name in [benchmark.name, "\(benchmark.name)-sample-only"] {
+    for (name, _, settings) in benchmark.jobs {
       let found = spool.jobs("done").first { isOf($0, name) }
       guard let folder = found else {
         Issue.record("\(name) is not done: \(spool.jobs("failed").map { spool.read($0 + "/status.json") })")
@@ -96,7 +125,7 @@ struct BenchmarkRunTests {
       for part in ["\"model_channels\":\(benchmark.channels)", "\"label_dim\":\(configuration.labelDim)"] {
         #expect(config.contains(part), "\(name): \(config)")
       }
-      guard name == benchmark.name else { continue }
+      guard settings != nil else { continue }
       #expect(figures["distilled_kimg"] as? Double == 0.004)
       let curve =
         ((figures["steps"] as? [String: Any])?["generator"] as? [String: Any])?["curve"] as? [[String: Double]]
