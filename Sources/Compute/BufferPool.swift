@@ -22,12 +22,12 @@ enum BufferPool {
     /// Sizes of the large buffers that are out, which may be larger than what was asked for.
     var largeSizes: [UInt: Int] = [:]
 
-    /// Takes an idle buffer: of this very size, or, among large ones, of up to twice the size, since the system clears
-    /// every page that it gives out.
+    /// Takes an idle buffer: of this very size, or, among large ones, of up to an eighth more, since the system clears
+    /// every page that it gives out. No more than that: what stays for long, such as a sum of gradients, keeps what it got.
     mutating func take(_ size: Int, isLarge: Bool) -> UInt? {
       var found = size
       if buffers[size]?.isEmpty ?? true {
-        guard isLarge, let next = buffers.keys.filter({ $0 > size && $0 <= 2 * size }).min() else { return nil }
+        guard isLarge, let next = buffers.keys.filter({ $0 > size && $0 <= size + size / 8 }).min() else { return nil }
         found = next
       }
       guard let address = buffers[found]?.popLast() else { return nil }
