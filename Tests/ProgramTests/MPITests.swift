@@ -98,6 +98,21 @@ struct MPITests {
     }
   }
 
+  @Test("Adversarial training, past both thresholds: the same file from 1, 2 and 3 ranks")
+  func adversarial() throws {
+    let more = [
+      "--adversarial", "--dataset", Fixtures.digits("digits-8x8.zip"), "--generator-start-kimg", "0.1",
+      "--adversarial-start-kimg", "0.3",
+    ]
+    try alone("one", more)
+    for ranks in [2, 3] {
+      let name = "ranks-\(ranks)"
+      let outcome = try run(ranks, arguments(name, more))
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(try bytes(name) == bytes("one"), "\(name)")
+    }
+  }
+
   @Test("Sixteen ranks in one process come to the weights that four under mpirun write")
   func inProcess() throws {
     let outcome = try run(4, arguments("four"))
