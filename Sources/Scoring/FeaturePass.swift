@@ -49,6 +49,9 @@ public struct FeaturePass {
   /// The number of images that are read.
   public var imageCount: Int { range.count }
 
+  /// The number of rows that are kept of them: draws with replacement keep one each.
+  public var rowCount: Int { repetitions?.reduce(0, +) ?? range.count }
+
   /// Images that go through the network at once.
   public static let batch = 256
   /// Images between two saved states.
