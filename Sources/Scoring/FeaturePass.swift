@@ -49,6 +49,9 @@ public struct FeaturePass {
   /// The number of images that are read.
   public var imageCount: Int { range.count }
 
+  /// The number of rows that are kept of them: draws with replacement keep one each.
+  public var rowCount: Int { repetitions?.reduce(0, +) ?? range.count }
+
   /// Images that go through the network at once.
   public static let batch = 256
   /// Images between two saved states.
@@ -179,11 +182,16 @@ public struct FeaturePass {
       "the features of image \(batch.lowerBound + place / network.featureCount) are not finite numbers")
   }
 
+  /// The image of each of some draws.
+  static func drawnImages(_ draws: Range<Int>, images: Int, seed: UInt64) -> some Sequence<Int> {
+    let generator = Philox(seed: seed)
+    return draws.lazy.map { generator.integer(below: images, stream: (UInt64($0), 0)) }
+  }
+
   /// How often each image is drawn.
   static func drawCounts(draws: Int, images: Int, seed: UInt64) -> [Int] {
     var counts = [Int](repeating: 0, count: images)
-    let generator = Philox(seed: seed)
-    for draw in 0..<draws { counts[generator.integer(below: images, stream: (UInt64(draw), 0))] += 1 }
+    for image in drawnImages(0..<draws, images: images, seed: seed) { counts[image] += 1 }
     return counts
   }
 }

@@ -25,7 +25,7 @@ public struct Score: Sendable, Equatable {
   public var value: Double
   /// Its meaning in words.
   public var definition: String
-  /// Images that were scored, repetitions included.
+  /// Images that were scored, repetitions included; of each set where there are several.
   public var imageCount: Int
   /// Images behind the reference; nil where the figure needs none.
   public var referenceImageCount: Int?
@@ -33,6 +33,11 @@ public struct Score: Sendable, Equatable {
   public var uncertainty: Uncertainty?
   /// What a reader has to know: too few images, covariances without full rank.
   public var notes: [String] = []
+  /// The figure of each set of images that `value` is the mean of and whose spread the uncertainty is; empty for one set.
+  public var sets: [Double] = []
+
+  /// The sample standard deviation over the sets; nil where there is one set.
+  public var spread: Double? { sets.isEmpty ? nil : uncertainty?.value }
 
   /// The `format` attribute of a score file.
   public static let format = "sid-score"
@@ -67,12 +72,14 @@ public struct Score: Sendable, Equatable {
           origin: try root.stringAttribute(figure + "_uncertainty"))
       }
       if root.hasAttribute(figure + "_notes") { score.notes = try root.stringsAttribute(figure + "_notes") }
+      if root.hasAttribute(figure + "_sets") { score.sets = try root.doublesAttribute(figure + "_sets") }
       return score
     }
   }
 
   /// Writes the figure's attributes: FIGURE, FIGURE_definition, FIGURE_image_count and, where they exist,
-  /// FIGURE_reference_image_count, FIGURE_standard_error or FIGURE_standard_deviation, FIGURE_uncertainty, FIGURE_notes.
+  /// FIGURE_reference_image_count, FIGURE_standard_error or FIGURE_standard_deviation, FIGURE_uncertainty, FIGURE_notes,
+  /// FIGURE_sets (the figure of each set of images) and FIGURE_spread.
   func write(to group: HDF5Group) throws {
     try group.setAttribute(figure, value)
     try group.setAttribute(figure + "_definition", definition)
@@ -83,5 +90,9 @@ public struct Score: Sendable, Equatable {
       try group.setAttribute(figure + "_uncertainty", uncertainty.origin)
     }
     if !notes.isEmpty { try group.setAttribute(figure + "_notes", notes) }
+    if let spread {
+      try group.setAttribute(figure + "_sets", sets)
+      try group.setAttribute(figure + "_spread", spread)
+    }
   }
 }

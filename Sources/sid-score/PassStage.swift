@@ -60,6 +60,7 @@ struct PassStage {
   func begin(_ passes: [FeaturePass], network: FeatureNetwork, kept: Int = 0) throws -> Bool {
     try AtomicFile.requireFolder(of: output)
     let images = passes.reduce(0) { $0 + $1.imageCount }
+    let rows = passes.reduce(0) { $0 + $1.rowCount }
     let matrixBytes = 8 * network.featureCount * network.featureCount
     let estimate = Estimate(
       work: "\(stage): features of \(images) images",
@@ -67,7 +68,7 @@ struct PassStage {
       // Moments, covariances and their factors; a batch through the network; blocks of kept features.
       peakMemoryBytes: 12 * matrixBytes + network.memoryBytes(images: FeaturePass.batch)
         + (kept > 0 ? 2048 * 4 * (4 * network.featureCount + 4096) : 0) + 64 << 20,
-      diskBytes: 4 * matrixBytes + 8 * images * kept + 1 << 20)
+      diskBytes: 4 * matrixBytes + 8 * rows * kept + 1 << 20)
     if context.options.dryRun {
       estimate.print()
       return false

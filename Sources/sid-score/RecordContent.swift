@@ -11,7 +11,10 @@ struct RecordContent {
   /// Of scores.
   /// - Parameter digest: the SHA-256 of the feature network's file.
   init(_ scores: [Score], featureNetworkSHA256 digest: String, convention: String) {
-    figures = Dictionary(scores.map { ($0.figure, .double($0.value)) }) { $1 }
+    for score in scores {
+      figures[score.figure] = .double(score.value)
+      figures[FigureSpread.name(of: score.figure)] = score.spread.map { .double($0) }
+    }
     details = [
       "feature_network": .string(digest), "input_convention": .string(convention),
       "metrics": .object(Dictionary(scores.map { ($0.figure, Self.summary($0)) }) { $1 }),
@@ -89,6 +92,7 @@ struct RecordContent {
       fields[uncertainty.kind.rawValue] = .double(uncertainty.value)
       fields["uncertainty"] = .string(uncertainty.origin)
     }
+    if !score.sets.isEmpty { fields[FigureSpread.setsField] = .array(score.sets.map { .double($0) }) }
     if !score.notes.isEmpty { fields["notes"] = .array(score.notes.map { .string($0) }) }
     return .object(fields)
   }

@@ -51,6 +51,13 @@ struct ScoreCommand: ParsableCommand {
   @Option(ScoreValues.resampleSeed, help: ArgumentHelp("Seed of the drawing with --resample.", valueName: "seed"))
   var resampleSeed: UInt64 = 0
 
+  @Option(
+    ScoreValues.sets,
+    help: ArgumentHelp(
+      "Divide the scored images, or draws, into so many consecutive sets of equal size: each figure is the mean over the "
+        + "sets, and FIGURE_spread their sample standard deviation. Not for --bootstrap.", valueName: "n"))
+  var sets = 1
+
   @Flag(
     name: .customLong("keep-features"),
     help: "Keep statistics and features of the scored images in NAME.features.h5, for other metrics later.")
@@ -61,7 +68,8 @@ struct ScoreCommand: ParsableCommand {
 
   func validate() throws {
     try ScoreRelations(
-      metrics: metric.metrics, hasCount: count != nil, hasResample: resample != nil, digests: expected.digests
+      metrics: metric.metrics, count: count, resample: resample, sets: sets, bootstrap: metric.bootstrap,
+      digests: expected.digests
     ).validate()
   }
 
@@ -71,7 +79,8 @@ struct ScoreCommand: ParsableCommand {
     ) { context in
       let settings = metric.settings
       let kinds = (
-        samples: try ReferenceKind(samples, needsFeatures: settings.needsFeatures || settings.needsScores),
+        samples: try ReferenceKind(
+          samples, needsFeatures: settings.needsFeatures || settings.needsScores || sets > 1),
         reference: try ReferenceKind(reference, needsFeatures: settings.needsReferenceFeatures)
       )
       let images = kinds.samples == .images ? try ImageCollection(samples) : nil
@@ -99,6 +108,7 @@ struct ScoreCommand: ParsableCommand {
     options["count"] = count.map { String($0) }
     options["resample"] = resample.map { String($0) }
     options["resample-seed"] = resample.map { _ in String(resampleSeed) }
+    if sets > 1 { options["sets"] = String(sets) }
     if keepFeatures { options["keep-features"] = "true" }
     return Provenance(
       program: SidScore.program,

@@ -26,9 +26,11 @@ struct ScoreRun {
     var scorer = try known.map { try makeScorer($0) }
     try settings.requireNetwork(network, features: command.features)
     let kept = settings.kept.union(command.keepFeatures ? [.features, .scores] : [])
+      .union(command.sets > 1 ? .features : [])
     let pass = try images.map {
       try FeaturePass($0, network: network, convention: convention, keeping: kept, selection: selection)
     }
+    let sets = try command.sets > 1 ? images.map { try ImageSets(command.sets, of: $0, selection: selection) } : nil
     let given = try images == nil ? samplesStatistics(convention) : nil
     let realPass = try realImages.map {
       try FeaturePass(
@@ -45,7 +47,11 @@ struct ScoreRun {
     }
     let scored = try given ?? pass.map { try featureSet(work.gather($0), convention, origin: command.samples) }
     guard let scorer, let scored else { throw Failure(.software, command.samples, "nothing to score") }
-    let scores = try scorer.scores(of: scored, isResampled: command.resample != nil, origin: command.samples)
+    let isResampled = command.resample != nil
+    let scores =
+      try sets.map {
+        try scorer.scores(of: scored, in: $0, isResampled: isResampled, origin: command.samples)
+      } ?? scorer.scores(of: scored, isResampled: isResampled, origin: command.samples)
     if command.keepFeatures, let images, !work.isMade(command.featuresOutput) {
       let digest = try images.sha256()
       try HDF5File.publish(command.featuresOutput) { file in
@@ -85,9 +91,10 @@ struct ScoreRun {
 
   /// Statistics that were given in place of images.
   private func samplesStatistics(_ convention: InputConvention) throws -> FeatureSet {
-    guard command.count == nil, command.resample == nil, !command.keepFeatures else {
+    guard command.count == nil, command.resample == nil, command.sets == 1, !command.keepFeatures else {
       throw Failure(
-        .usage, command.samples, "--count, --resample and --keep-features are for images; these are statistics of them")
+        .usage, command.samples,
+        "--count, --resample, --sets and --keep-features are for images; these are statistics of them")
     }
     let set = try FeatureSet(contentsOf: command.samples)
     try set.statistics.requireNetwork(

@@ -21,6 +21,7 @@ struct ValueKindTests {
     Case(
       kind: DistillValues.batch.kind, good: ["1", "+5", "08", "16777216"],
       bad: ["0", "-1", "16777217", "1e2", "0x10", " 5", "5 ", "1_000", "1.0", "", "99999999999999999999"]),
+    Case(kind: ScoreValues.sets.kind, good: ["1", "1000000"], bad: ["0", "-1", "1000001"]),
     Case(kind: ScoreValues.bootstrap.kind, good: ["0", "2", "100000"], bad: ["1", "-1", "100001"]),
     Case(
       kind: DistillValues.seed.kind, good: ["0", "08", "18446744073709551615"],

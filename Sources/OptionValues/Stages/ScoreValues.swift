@@ -28,6 +28,8 @@ public enum ScoreValues {
   public static let resample = ValueOption.wholeNumber("resample", 2...Int.max)
   /// Seed of that drawing.
   public static let resampleSeed = ValueOption.seed("resample-seed")
+  /// Consecutive sets of equal size that the scored images are divided into.
+  public static let sets = ValueOption.wholeNumber("sets", 1...1_000_000)
   /// The share of the images that `sid-score reference` takes.
   public static let share = ValueOption.share("share")
 }
@@ -35,27 +37,32 @@ public enum ScoreValues {
 /// How they have to fit each other, for `sid-score score`.
 public struct ScoreRelations: ValueRelations {
   private let metrics: [[String]]
-  private let hasCount: Bool
-  private let hasResample: Bool
+  private let count: Int?
+  private let resample: Int?
+  private let sets: Int
+  private let bootstrap: Int
   private let digests: [ExpectedDigest]
 
   /// - Parameters:
   ///   - metrics: the names that each `--metrics` lists.
-  ///   - hasCount: whether `--count` is given.
-  ///   - hasResample: whether `--resample` is given.
+  ///   - count: how many images are scored; nil for all.
+  ///   - resample: how many are drawn; nil for none.
+  ///   - sets: how many sets they are divided into.
+  ///   - bootstrap: resamples behind a standard error.
   ///   - digests: what inputs have to be.
-  public init(metrics: [[String]], hasCount: Bool, hasResample: Bool, digests: [ExpectedDigest]) {
-    self.metrics = metrics
-    self.hasCount = hasCount
-    self.hasResample = hasResample
-    self.digests = digests
+  public init(
+    metrics: [[String]], count: Int?, resample: Int?, sets: Int, bootstrap: Int, digests: [ExpectedDigest]
+  ) {
+    (self.metrics, self.count, self.resample) = (metrics, count, resample)
+    (self.sets, self.bootstrap, self.digests) = (sets, bootstrap, digests)
   }
 
   /// From what a step says.
   public init(_ given: GivenValues) {
     self.init(
-      metrics: given.values(ScoreValues.metrics), hasCount: given.has(ScoreValues.count.name),
-      hasResample: given.has(ScoreValues.resample.name), digests: given.values(CommonValues.digests))
+      metrics: given.values(ScoreValues.metrics), count: given.value(ScoreValues.count),
+      resample: given.value(ScoreValues.resample), sets: given.value(ScoreValues.sets) ?? 1,
+      bootstrap: given.value(ScoreValues.bootstrap) ?? 0, digests: given.values(CommonValues.digests))
   }
 
   /// - Throws: `ValueConflict` for the first that do not fit.
@@ -64,8 +71,25 @@ public struct ScoreRelations: ValueRelations {
     for name in metrics.joined() where !seen.insert(name).inserted {
       throw ValueConflict("metrics", "names \(name) twice")
     }
-    guard !hasCount || !hasResample else { throw ValueConflict("count", "and resample exclude each other") }
+    guard count == nil || resample == nil else { throw ValueConflict("count", "and resample exclude each other") }
+    if sets > 1 {
+      guard bootstrap == 0 else {
+        throw ValueConflict("sets", "and bootstrap exclude each other: the spread over the sets is the uncertainty")
+      }
+      if let count { try checkDivision("count", count) }
+      if let resample { try checkDivision("resample", resample) }
+    }
     try ExpectedDigest.check(digests, inputs: ["samples", "reference", "features"])
+  }
+
+  private func checkDivision(_ option: String, _ images: Int) throws(ValueConflict) {
+    guard images / 2 >= sets else {
+      throw ValueConflict(option, "\(images) is too few for \(sets) sets: each needs at least 2 images")
+    }
+    guard images.isMultiple(of: sets) else {
+      throw ValueConflict(
+        option, "\(images) cannot be divided into \(sets) sets of equal size; \(images - images % sets) can")
+    }
   }
 }
 

@@ -25,6 +25,9 @@ enum Format {
     return String(format: "%.4g", value)
   }
 
+  /// A number in ASCII with the sign that this page has for numbers below zero.
+  static func signed(_ text: String) -> String { text.hasPrefix("-") ? "\u{2212}" + text.dropFirst() : text }
+
   /// A value of a step's figures.
   static func value(_ value: JSONValue) -> String {
     switch value {

@@ -72,16 +72,14 @@ extension ReportPage {
     let scores = measure.scores
     let scale = DotScale(scores.map(\.value))
     let rows: [HTML] = scores.map { score in
-      let spread: HTML? = score.uncertainty.map {
-        " <span class=\"small\">± \(Format.number($0.value)) \($0.kind)</span>"
-      }
-      let counts = score.images.map { Format.plural($0, "image") } ?? "an unknown number of images"
+      let shown = score.shown
+      let spread: HTML? = shown.uncertainty.map { " <span class=\"small\">± \($0) \(shown.kind ?? "")</span>" }
       let reference = score.referenceImages.map { " against \(Format.count($0))" } ?? ""
       return """
         <tr\(isShown(score) ? " class=\"main\"" : "" as HTML)><th scope="row">\(score.figure)<br><span class="small">\(score.samples ?? score.step.name)</span></th>
-        <td class="number"><span class="value">\(Format.number(score.value))</span>\(spread)</td>
+        <td class="number"><span class="value">\(shown.value)</span>\(spread)</td>
         \(scale.map { "<td class=\"full\"><span class=\"track\"><span class=\"dot\" style=\"left:\($0.percent(score.value))%\"></span></span></td>" as HTML })
-        <td class="full small">\(counts)\(reference)</td></tr>
+        <td class="full small">\(score.measuredOn)\(reference)</td></tr>
         """
     }
     let first = scores[0]

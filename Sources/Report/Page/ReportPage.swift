@@ -128,10 +128,10 @@ public struct ReportPage: Sendable {
   private var headlines: HTML? {
     var items: [HTML] = []
     for score in headlineScores.prefix(4) {
-      let spread: HTML? = score.uncertainty.map { "<small> ± \(Format.number($0.value))</small>" }
-      let images = score.images.map { ", \(Format.plural($0, "image"))" } ?? ""
-      items.append(
-        "<div class=\"main\"><dt>\(score.figure)\(images)</dt><dd>\(Format.number(score.value))\(spread)</dd></div>")
+      let shown = score.shown
+      let spread: HTML? = shown.uncertainty.map { "<small> ± \($0)</small>" }
+      let images = score.images == nil ? "" : ", \(score.measuredOn)"
+      items.append("<div class=\"main\"><dt>\(score.figure)\(images)</dt><dd>\(shown.value)\(spread)</dd></div>")
     }
     if let slope = job.steps("distill").last?.record.figures["fd_distillation_slope"]?.realValue {
       items.append(

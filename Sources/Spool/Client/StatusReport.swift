@@ -36,15 +36,23 @@ public enum StatusReport {
     return String(decoding: try JSON.encoder().encode(objects), as: UTF8.self)
   }
 
-  /// The figures of a finished job, one a line: numbers to four digits, files by their paths; nil where there are none.
+  /// The figures of a finished job, one a line: numbers to four digits, those over sets of images with their spread, files
+  /// by their paths; nil where there are none.
   public static func figures(_ job: SpoolClient.Job) -> String? {
     guard job.state == .done, let data = FileManager.default.contents(atPath: job.folder + "/summary.json"),
       case .object(let summary)? = JSONValue(json: Array(data))
     else { return nil }
+    var spreads: [String: FigureSpread] = [:]
+    for key in summary.keys { spreads[key] = FigureSpread(of: key, inSummary: summary) }
+    let parts = Set(spreads.keys.map { FigureSpread.name(of: $0) })
     let rows = summary.keys.sorted().compactMap { key -> (String, String)? in
+      guard !parts.contains(key) else { return nil }
+      if let spread = spreads[key], let value = summary[key]?.realValue {
+        let shown = spread.shown(value, number: number)
+        return (key, "\(shown.figure) ± \(shown.spread) (\(spread.sets))")
+      }
       switch summary[key] {
-      case .double(let value):
-        return (key, value.formatted(.number.precision(.significantDigits(1...4)).grouping(.never)))
+      case .double(let value): return (key, number(value))
       case .int(let value): return (key, "\(value)")
       case .string(let name) where FileManager.default.fileExists(atPath: "\(job.folder)/\(name)"):
         return (key, "\(job.folder)/\(name)".oneLine)
@@ -53,6 +61,10 @@ public enum StatusReport {
     }
     guard let width = rows.map(\.0.count).max() else { return nil }
     return rows.map { $0.0.padding(toLength: width + 2, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
+  }
+
+  private static func number(_ value: Double) -> String {
+    value.formatted(.number.precision(.significantDigits(1...4)).grouping(.never))
   }
 
   private static func step(_ job: SpoolClient.Job) -> String {

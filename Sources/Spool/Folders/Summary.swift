@@ -8,13 +8,16 @@ enum Summary {
   private static let reserved: Set<String> = ["job", "id", "started", "finished", "steps"]
 
   /// The content of `summary.json`: what each step's record tells under `steps`, and all their `figures` at the top, later
-  /// steps' over earlier ones'. `archive` and `contact_sheet` are paths within the job's folder.
+  /// steps' over earlier ones', and the spread of a figure with it. `archive` and `contact_sheet` are paths within the job's
+  /// folder.
   ///
   /// The names and digests of the files are in `SHA256SUMS`, the provenance is in the files themselves.
   static func json(of status: JobStatus, steps: [JobStep], in folder: String, _ files: any FileSystem) throws -> [UInt8]
   {
     var summary: [String: JSONValue] = [:]
     var contents: [String: JSONValue] = [:]
+    // The names of figures that stand there as the spread of another.
+    var spreads: Set<String> = []
     for step in steps {
       guard try files.entry("\(folder)/\(step.recordFile)") != nil else { continue }
       let bytes = try files.read("\(folder)/\(step.recordFile)", limitBytes: StepRecord.largestBytes)
@@ -25,6 +28,14 @@ enum Summary {
       var figures: [String: JSONValue] = [:]
       for name in ["archive", "contact_sheet"] { figures[name] = record.details[name] }
       figures.merge(record.figures) { $1 }
+      for name in figures.keys.map({ FigureSpread.name(of: $0) }) where spreads.remove(name) != nil {
+        summary[name] = nil
+      }
+      spreads.subtract(figures.keys)
+      for name in figures.keys {
+        guard FigureSpread(of: name, in: figures, metrics: record.details["metrics"]) != nil else { continue }
+        spreads.insert(FigureSpread.name(of: name))
+      }
       for (name, figure) in figures where !reserved.contains(name) {
         summary[name] = name == "archive" || name == "contact_sheet" ? relative(figure, to: folder) : figure
       }

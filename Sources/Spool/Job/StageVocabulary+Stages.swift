@@ -116,6 +116,7 @@ extension StageVocabulary {
         StageOption(ScoreValues.count),
         StageOption(ScoreValues.resample),
         StageOption(ScoreValues.resampleSeed),
+        StageOption(ScoreValues.sets),
         StageOption("keep-features", .flag),
         StageOption(repeating: CommonValues.digests),
       ]),
