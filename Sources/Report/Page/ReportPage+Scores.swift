@@ -2,10 +2,20 @@ import Distillation
 import Files
 import Foundation
 
-/// What was measured: the curve of the distillation and the scores.
+/// What was measured: the curves of the distillations and the scores.
 extension ReportPage {
   var curve: Section? {
-    guard let step = job.steps("distill").last else { return nil }
+    let steps = job.steps("distill")
+    guard !steps.isEmpty else { return nil }
+    return Section(
+      "curve", "Distillation",
+      about:
+        "Frechet distance of the averaged generator's one-step samples as \(steps.map(\.name).joined(separator: ", then ")) was distilled, both axes logarithmic.",
+      HTML(steps.map { curve(of: $0, isOneOfSeveral: steps.count > 1) }))
+  }
+
+  private func curve(of step: ReportedStep, isOneOfSeveral: Bool) -> HTML {
+    let heading: HTML = isOneOfSeveral ? "<h3>\(step.name)</h3>" : ""
     let curve = Self.curve(step)
     let fit = PowerLawFit(curve)
     let drawn = CurvePlot(curve, fit: fit, width: 760, height: 400)
@@ -13,7 +23,7 @@ extension ReportPage {
       let reason =
         curve.points.isEmpty
         ? "nothing was measured on the way (evaluate)" : "there are not two evaluations after the start"
-      return Section("curve", "Distillation", Self.missingNote(reason))
+      return "\(heading)\(Self.missingNote(reason))"
     }
     let best = curve.best.map {
       String(format: "The smallest distance, %.4g, after %.4g thousand images.", $0.fd, $0.kimg)
@@ -30,17 +40,13 @@ extension ReportPage {
         $0.slope, $0.kimg.lowerBound, $0.kimg.upperBound, $0.pointCount, $0.determination) + PowerLawFit.definition
         + "."
     }
-    return Section(
-      "curve", "Distillation",
-      about:
-        "Frechet distance of the averaged generator's one-step samples as \(step.name) was distilled, both axes logarithmic.",
-      """
-      <figure>
+    return """
+      \(heading)<figure>
       \(drawn.svg(kind: "wide", summary: summary))
       \(CurvePlot(curve, fit: fit, width: 340, height: 260).svg(kind: "narrow", summary: summary))
       <figcaption>\(best ?? "")\(start ?? "") \(line ?? "")</figcaption>
       </figure>
-      """)
+      """
   }
 
   /// The evaluations as a file tells them: in the order of the training, and of sizes that axes can show.

@@ -114,13 +114,20 @@ public struct ReportPage: Sendable {
     } else {
       parts.append("A job without an archive of samples.")
     }
-    if let distillation = job.steps("distill").last {
-      let kimg = distillation.record.figures["distilled_kimg"]?.realValue
-      let teacher = distillation.origin?.inputs["teacher"]?.path
-      parts.append(" Distilled\(teacher.map { " from <strong>\($0)</strong>" as HTML })")
-      if let kimg { parts.append(" over \(Format.number(kimg)) thousand generated images") }
-      parts.append(", without training data.")
-    }
+    parts += job.steps("distill").map { distillation($0) }
+    return HTML(parts)
+  }
+
+  /// From what a generator was distilled, and with what.
+  private func distillation(_ step: ReportedStep) -> HTML {
+    let kimg = step.record.figures["distilled_kimg"]?.realValue
+    func input(_ name: String) -> HTML? { step.origin?.inputs[name].map { "<strong>\($0.path)</strong>" } }
+    var parts: [HTML] = [" "]
+    parts.append(job.steps("distill").count > 1 ? "<strong>\(step.name)</strong> was distilled" : "Distilled")
+    if let teacher = input("teacher") { parts.append(" from \(teacher)") }
+    if let kimg { parts.append(" over \(Format.number(kimg)) thousand generated images") }
+    if let generator = input("initial-generator") { parts.append(", beginning with \(generator)") }
+    parts.append(input("dataset").map { ", with the real images of \($0)." } ?? ", without training data.")
     return HTML(parts)
   }
 
