@@ -1,6 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Compute
+import ConfigurationFiles
 import Diagnostics
 import Files
 import Foundation

@@ -1,11 +1,11 @@
 import Checkpoints
 import Compute
 import Diagnostics
-import Distillation
 import Files
 import Foundation
 import HDF5
 import Models
+import Training
 
 /// A training state of the official SiD or SiDA trainer (`training-state-NNNNNN.pt`): three networks and two optimizers.
 ///
@@ -75,8 +75,10 @@ struct OfficialTrainingState {
         tensors: WatchedTensors(tensors: networks[index].tensors, watch: watch))
     }
     return ImportedTrainingState(
-      fakeScore: try network(0), generator: try network(1), generatorEMA: try network(2),
-      fakeScoreAdam: try adam(0, watch), generatorAdam: try adam(1, watch), progress: try progress())
+      networks: [
+        .init(name: "fake_score", network: try network(0), average: nil, adam: try adam(0, watch)),
+        .init(name: "generator", network: try network(1), average: try network(2), adam: try adam(1, watch)),
+      ], progress: try progress())
   }
 
   private func adam(_ index: Int, _ watch: Watch) throws -> ImportedTrainingState.SavedAdam {

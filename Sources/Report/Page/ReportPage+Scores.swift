@@ -1,6 +1,6 @@
-import Distillation
 import Files
 import Foundation
+import Training
 
 /// What was measured: the curve of the distillation and the scores.
 extension ReportPage {
