@@ -40,6 +40,7 @@ let package = Package(
   products: [
     .executable(name: "sid-bench", targets: ["sid-bench"]),
     .executable(name: "sid-convert", targets: ["sid-convert"]),
+    .executable(name: "sid-train", targets: ["sid-train"]),
     .executable(name: "sid-distill", targets: ["sid-distill"]),
     .executable(name: "sid-report", targets: ["sid-report"]),
     .executable(name: "sid-sample", targets: ["sid-sample"]),
@@ -156,6 +157,13 @@ let package = Package(
       dependencies: [
         "TrainingStage", "MPIRanks", "Distillation", "Training", "TrainingData", "Sampling", "Scoring", "Models",
         "Compute", "Images", "HDF5", "OptionValues", "Records", "Stage", "Files", "Diagnostics",
+        argumentParser,
+      ]),
+    .executableTarget(
+      name: "sid-train",
+      dependencies: [
+        "TrainingStage", "ConfigurationFiles", "MPIRanks", "Denoising", "Training", "TrainingData", "Sampling",
+        "Scoring", "Models", "Compute", "Images", "HDF5", "OptionValues", "Records", "Stage", "Files", "Diagnostics",
         argumentParser,
       ]),
     .executableTarget(
