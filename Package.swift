@@ -40,6 +40,7 @@ let package = Package(
   products: [
     .executable(name: "sid-bench", targets: ["sid-bench"]),
     .executable(name: "sid-convert", targets: ["sid-convert"]),
+    .executable(name: "sid-train", targets: ["sid-train"]),
     .executable(name: "sid-distill", targets: ["sid-distill"]),
     .executable(name: "sid-report", targets: ["sid-report"]),
     .executable(name: "sid-sample", targets: ["sid-sample"]),
@@ -100,15 +101,21 @@ let package = Package(
         "Checkpoints", "Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Processor", "Diagnostics",
       ]),
     .target(name: "Training", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Diagnostics"]),
-    .target(name: "Denoising", dependencies: ["Training", "Models", "Autograd", "Compute"]),
+    // Image data sets in training order, and their augmentation.
+    .target(name: "TrainingData", dependencies: ["Compute", "HDF5", "Images", "Diagnostics"]),
+    .target(
+      name: "Denoising",
+      dependencies: ["Training", "TrainingData", "Models", "Autograd", "Compute", "HDF5", "Images", "Diagnostics"]),
     .target(
       name: "Distillation",
-      dependencies: ["Denoising", "Training", "Models", "Autograd", "Compute", "HDF5", "Images", "Diagnostics"]),
+      dependencies: [
+        "Denoising", "Training", "TrainingData", "Models", "Autograd", "Compute", "HDF5", "Images", "Diagnostics",
+      ]),
     // The page of a job: above all of them.
     .target(
       name: "Report",
       dependencies: [
-        "Distillation", "Sampling", "Models", "Compute", "HDF5", "Images", "Records", "Files", "Diagnostics",
+        "Training", "Sampling", "Models", "Compute", "HDF5", "Images", "Records", "Files", "Diagnostics",
       ]),
 
     // Processes.
@@ -119,6 +126,15 @@ let package = Package(
     .target(
       name: "MPIRanks",
       dependencies: ["Training", "Stage", "Diagnostics", .target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
+    // The frame that the programs which train share.
+    .target(
+      name: "TrainingStage",
+      dependencies: [
+        "MPIRanks", "Training", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "OptionValues", "Records",
+        "Stage", "Files", "Diagnostics", argumentParser,
+      ]),
+    // YAML that describes networks.
+    .target(name: "ConfigurationFiles", dependencies: ["Models", "Files", "Diagnostics", yams]),
     .target(name: "Spool", dependencies: ["CLinux", "OptionValues", "Records", "Files", "Diagnostics", yams]),
 
     .executableTarget(
@@ -132,16 +148,22 @@ let package = Package(
     .executableTarget(
       name: "sid-convert",
       dependencies: [
-        "Checkpoints", "Distillation", "Models", "Compute", "HDF5", "OptionValues", "Records", "Stage", "Files",
-        "Diagnostics",
+        "Checkpoints", "ConfigurationFiles", "Training", "Models", "Compute", "HDF5", "OptionValues", "Records",
+        "Stage", "Files", "Diagnostics",
         argumentParser,
-        yams,
       ]),
     .executableTarget(
       name: "sid-distill",
       dependencies: [
-        "MPIRanks", "Distillation", "Training", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5",
-        "OptionValues", "Records", "Stage", "Files", "Diagnostics",
+        "TrainingStage", "MPIRanks", "Distillation", "Training", "TrainingData", "Sampling", "Scoring", "Models",
+        "Compute", "Images", "HDF5", "OptionValues", "Records", "Stage", "Files", "Diagnostics",
+        argumentParser,
+      ]),
+    .executableTarget(
+      name: "sid-train",
+      dependencies: [
+        "TrainingStage", "ConfigurationFiles", "MPIRanks", "Denoising", "Training", "TrainingData", "Sampling",
+        "Scoring", "Models", "Compute", "Images", "HDF5", "OptionValues", "Records", "Stage", "Files", "Diagnostics",
         argumentParser,
       ]),
     .executableTarget(
@@ -191,10 +213,14 @@ let package = Package(
     .testTarget(name: "ComputeTests", dependencies: ["Compute", "Autograd", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Checkpoints", "TestSupport"]),
     .testTarget(name: "TrainingTests", dependencies: ["Training", "Models", "TestSupport"]),
-    .testTarget(name: "DenoisingTests", dependencies: ["Denoising", "Training", "Models", "TestSupport"]),
+    .testTarget(
+      name: "DenoisingTests",
+      dependencies: ["Denoising", "Training", "TrainingData", "Models", "Images", "Checkpoints", "TestSupport"]),
     .testTarget(
       name: "DistillationTests",
-      dependencies: ["Distillation", "Denoising", "Training", "Models", "Images", "Checkpoints", "TestSupport"]),
+      dependencies: [
+        "Distillation", "Denoising", "Training", "TrainingData", "Models", "Images", "Checkpoints", "TestSupport",
+      ]),
     .testTarget(
       name: "SamplingTests",
       dependencies: ["Sampling", "Models", "Checkpoints", "OptionValues", "Files", "TestSupport"]),

@@ -14,6 +14,19 @@ public enum DenoisingTraining: Sendable {
   /// Of the variance-exploding process: uniform logarithms from 0.02 to 100; weight 1 / sigma^2.
   case varianceExploding
 
+  /// That of a network's preconditioner; nil for iDDPM's, whose training EDM's implementation does not have.
+  public init?(for configuration: NetworkConfiguration) {
+    switch configuration.precond {
+    case "EDMPrecond": self = .edm(sigmaData: configuration.sigmaData)
+    case "VPPrecond": self = .variancePreserving(configuration.variancePreserving)
+    case "VEPrecond": self = .varianceExploding
+    default: return nil
+    }
+  }
+
+  /// Whether a level follows from a unit normal; from a number uniform in [0, 1) otherwise.
+  public var drawsNormals: Bool { if case .edm = self { true } else { false } }
+
   /// The noise level of one image.
   /// - Parameter draw: a unit normal for EDM's, uniform in [0, 1) for the others.
   public func sigma(_ draw: Float) -> Float {
@@ -80,15 +93,20 @@ public struct DenoisingPass {
 public struct DenoisingLoss: Objective, Sendable {
   /// Factor of the loss.
   public let scale: Float
+  /// Whether the elements are counted by noise level, as `LossStatistics` reads them.
+  public let countsLevels: Bool
 
-  /// - Parameter scale: factor of the loss.
-  public init(scale: Float = 1) { self.scale = scale }
+  /// - Parameters:
+  ///   - scale: factor of the loss.
+  ///   - countsLevels: whether the elements are counted by noise level.
+  public init(scale: Float = 1, countsLevels: Bool = false) { (self.scale, self.countsLevels) = (scale, countsLevels) }
 
   /// The loss and its gradient with respect to the output. An image with numbers that are none takes no part.
   public func callAsFunction(_ pass: DenoisingPass) -> ObjectiveValue {
     var gradient = Tensor(shape: pass.images.shape)
     var sum = 0.0
     var counted = 0
+    var statistics = LossStatistics()
     let size = pass.images.count / pass.sigma.count
     pass.output.value.withUnsafeBufferPointer { d in
       pass.images.withUnsafeBufferPointer { y in
@@ -98,17 +116,23 @@ public struct DenoisingLoss: Objective, Sendable {
             let range = n * size..<(n + 1) * size
             counted += 1
             let factor = 2 * weight * scale / Float(pass.batch)
+            var (ofImage, squares) = (0.0, 0.0)
             for i in range {
               let difference = d[i] - y[i]
-              sum += Double(weight * (difference * difference))
+              let element = Double(weight * (difference * difference))
+              ofImage += element
+              squares += element * element
               g[i] = factor * difference
             }
+            sum += ofImage
+            statistics.add(elements: size, sum: ofImage, squares: squares, sigma: pass.sigma[n])
           }
         }
       }
     }
     let value = sum * Double(scale) / Double(pass.batch)
     return ObjectiveValue(
-      value: value, countedImages: counted, starts: [(pass.output, gradient)], figures: ["denoising": value])
+      value: value, countedImages: counted, starts: [(pass.output, gradient)], figures: ["denoising": value],
+      sums: countsLevels ? statistics.sums : [])
   }
 }

@@ -1,4 +1,5 @@
 import Training
+import TrainingData
 
 /// What determines a distillation, by the paper's names (Zhou et al. 2024, arXiv 2404.04057); the defaults are the
 /// official trainer's.
@@ -69,5 +70,16 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
   /// The average of the generator.
   public var average: MovingAverage {
     MovingAverage(halfLifeImages: emaHalfLifeKimg * 1000, rampupRatio: emaRampupRatio)
+  }
+}
+
+extension SeededAugmentations {
+  /// The augmentations of a distillation; nil where it has none.
+  /// - Parameter imageShape: height, width, channels.
+  public init?(_ settings: DistillationSettings, imageShape: [Int]) {
+    guard settings.augment > 0 else { return nil }
+    self.init(
+      seed: settings.seed, probability: settings.augment, batch: settings.batch, imageShape: imageShape,
+      hasReal: settings.adversarial != nil)
   }
 }

@@ -1,5 +1,6 @@
 import Compute
 import Foundation
+import TrainingData
 
 /// Which network a step trains.
 public enum DistillationPhase: String, Codable, Sendable {
@@ -129,11 +130,4 @@ public struct UniformLabels: LabelSource {
     return oneHot(
       images.map { generator.integer(below: classes, stream: (UInt64(imagesSeen + $0), tag)) }, classes: classes)
   }
-}
-
-/// [N, classes] with a one in each row.
-public func oneHot(_ labels: [Int], classes: Int) -> Tensor {
-  var values = [Float](repeating: 0, count: labels.count * classes)
-  for (row, label) in labels.enumerated() { values[row * classes + label] = 1 }
-  return Tensor(values, shape: [labels.count, classes])
 }

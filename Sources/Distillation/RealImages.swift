@@ -1,5 +1,6 @@
 import Compute
 import Images
+import TrainingData
 
 /// Where the real images of the fake score's step come from, those that a discriminator tells from generated ones.
 ///
@@ -26,13 +27,6 @@ public struct DatasetImages: RealImageSource {
   /// Reads images.
   /// - Throws: a `Failure` naming the image that is damaged.
   public func realImages(imagesSeen: Int, images range: Range<Int>) throws -> Tensor {
-    let shape = images.shape
-    let bytes = try order.indices(.fakeScore, imagesSeen: imagesSeen, images: range).flatMap {
-      try images.images($0..<$0 + 1)
-    }
-    return Tensor(bytes.map(normalized), shape: [range.count, shape.height, shape.width, shape.channels])
+    try images.normalizedImages(order.indices(.fakeScore, imagesSeen: imagesSeen, images: range))
   }
 }
-
-/// A byte of an image as networks take it, from -1 to 1.
-func normalized(_ byte: UInt8) -> Float { Float(byte) / 127.5 - 1 }

@@ -2,20 +2,11 @@ import Compute
 import Diagnostics
 import Models
 import Training
+import TrainingData
 
 extension RecordedTrajectory {
   /// How far one result is from its record.
-  public struct Comparison: Sendable {
-    /// What is compared.
-    public let name: String
-    /// How far it is: relative to the largest recorded loss, to the norm of the record, or to the distance that weights
-    /// went.
-    public let error: Double
-    /// What is accepted.
-    public let tolerance: Double
-    /// Whether the error is within the tolerance.
-    public var isAccepted: Bool { error <= tolerance }
-  }
+  public typealias Comparison = RecordedComparison
 
   /// What a mode of the kernels may differ by.
   ///
@@ -31,9 +22,6 @@ extension RecordedTrajectory {
     let adversarialLoss: Double
     /// Norms of gradients that were cut to the limit, and how many elements were.
     let firstClippedNorms: Double, clippedElements: Double
-    /// Of weights that moved by less than rounding shows.
-    let unmoved = 2e-6
-
     /// - Parameter isAdversarial: whether an adversarial loss is in the generator's gradients: recorded ones agree to 2e-5 then.
     init(_ mode: KernelMode, isAdversarial: Bool) {
       let isExact = mode == .exact
@@ -87,9 +75,9 @@ extension RecordedTrajectory {
     loop.inspectObjective = { measured.figures[$0, default: []].append($1.figures) }
     loop.inspectGradients = { turn, gradients in
       let trained = zip(teacher.specifications, gradients).filter { $0.0.isTrainable }.map { $1?.values ?? [] }
-      measured.norms[turn, default: []].append(trained.map(norm))
+      measured.norms[turn, default: []].append(trained.map(euclideanNorm))
       guard let limit, turn == DistillationPhase.fakeScore.network else { return }
-      measured.clippedNorms.append(trained.map { norm($0.map { min(max($0, -limit), limit) }) })
+      measured.clippedNorms.append(trained.map { euclideanNorm($0.map { min(max($0, -limit), limit) }) })
       measured.clippedElements.append(trained.reduce(0) { $0 + $1.count { abs($0) > limit } })
     }
     for iteration in 0..<iterations {
@@ -135,12 +123,14 @@ extension RecordedTrajectory {
       ("generator_ema", before[2], end.generatorEMA),
     ] {
       guard let recorded = try finalWeights(name, after.specifications) else { continue }
-      results.append(try compareWeights(name, after, from: before, recorded, tolerance))
+      results.append(
+        try RecordedComparison(weightsOf: name, after, from: before, recorded, tolerance: tolerance.weights, path: path)
+      )
     }
     for trained in end.networks {
       guard let recorded = try numbers("final_adam_l2/" + trained.name, "exp_avg_sq") else { continue }
       let measured = zip(trained.network.specifications, trained.adam.moments).filter { $0.0.isTrainable }
-        .compactMap { $1.map { norm($0.second.values) } }
+        .compactMap { $1.map { euclideanNorm($0.second.values) } }
       try requireCount(recorded, measured.count, "final_adam_l2/\(trained.name)/exp_avg_sq")
       results.append(
         Comparison(
@@ -235,49 +225,7 @@ extension RecordedTrajectory {
     return results
   }
 
-  /// The distance of weights to recorded ones relative to how far training moved them; the largest distance where it moved them
-  /// by less than rounding shows.
-  ///
-  /// Without the k part of `qkv.bias`: a constant added to all keys changes no attention, so its gradient is rounding noise,
-  /// of which Adam makes whole steps.
-  private func compareWeights(
-    _ name: String, _ network: Network, from start: Network, _ recorded: RecordedWeights, _ tolerance: Tolerance
-  ) throws -> Comparison {
-    var (error, update, largestError, largestUpdate) = (0.0, 0.0, 0.0, 0.0)
-    for (index, specification) in network.specifications.enumerated() where specification.isTrainable {
-      let expected = try recorded.tensor(specification.name).values
-      let (values, before) = (network.stateDictTensor(index).values, start.stateDictTensor(index).values)
-      try requireCount(expected, values.count, "the final \"\(specification.name)\"")
-      let hasKeys = specification.name.hasSuffix("qkv.bias")
-      for i in expected.indices where !(hasKeys && i % 3 == 1) {
-        let distance = Double(values[i]) - Double(expected[i])
-        let move = Double(expected[i]) - Double(before[i])
-        error += square(distance)
-        update += square(move)
-        (largestError, largestUpdate) = (max(largestError, abs(distance)), max(largestUpdate, abs(move)))
-      }
-    }
-    if largestUpdate < tolerance.unmoved {
-      return Comparison(name: "\(name) weights, largest error", error: largestError, tolerance: tolerance.unmoved)
-    }
-    return Comparison(
-      name: "\(name) weights, error/update", error: error == 0 ? 0 : (error / update).squareRoot(),
-      tolerance: tolerance.weights)
-  }
-
   private func requireCount(_ values: [some Any], _ count: Int, _ name: String) throws {
-    guard values.count == count else {
-      throw Failure(.dataError, path, "\(name) has \(values.count) elements; \(count) are expected")
-    }
+    try RecordedComparison.requireCount(values, count, name, path: path)
   }
-}
-
-private func square(_ x: Double) -> Double { x * x }
-
-private func norm(_ values: [Float]) -> Double { values.reduce(0) { $0 + square(Double($1)) }.squareRoot() }
-
-/// L2 norm of the difference over that of what was expected.
-private func relativeDistance(_ values: [Double], _ expected: [Double]) -> Double {
-  let difference = zip(values, expected).reduce(0) { $0 + square($1.0 - $1.1) }
-  return difference == 0 ? 0 : (difference / expected.reduce(0) { $0 + square($1) }).squareRoot()
 }

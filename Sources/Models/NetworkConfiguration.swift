@@ -66,7 +66,7 @@ public struct NetworkConfiguration: Codable, Sendable, Equatable {
 
 extension NetworkConfiguration {
   /// The defaults of EDM's classes `modelType` and `precond`.
-  init(defaultsOf modelType: String, precond: String, imgResolution: Int, imgChannels: Int) {
+  package init(defaultsOf modelType: String, precond: String, imgResolution: Int, imgChannels: Int) {
     self.init(precond: precond, modelType: modelType, imgResolution: imgResolution, imgChannels: imgChannels)
     if modelType == "DhariwalUNet" {
       modelChannels = 192
@@ -78,7 +78,7 @@ extension NetworkConfiguration {
   }
 
   /// The process that VPPrecond stands for.
-  var variancePreserving: VariancePreserving {
+  public var variancePreserving: VariancePreserving {
     VariancePreserving(betaD: betaD, betaMin: betaMin, steps: noiseSteps, firstTime: epsilonT)
   }
 

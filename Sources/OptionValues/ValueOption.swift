@@ -66,6 +66,16 @@ extension ValueOption where Value == [String] {
   static func choices(_ name: String, _ names: [String]) -> Self { Self(name, .choices(names), value: ValueKind.split) }
 }
 
+extension ValueOption where Value == [Int] {
+  static func wholeNumbers(_ name: String, _ range: ClosedRange<Int>) -> Self {
+    Self(name, .wholeNumbers(range)) { text in
+      let parts = ValueKind.split(text)
+      let numbers = parts.compactMap { Int($0) }
+      return numbers.count == parts.count ? numbers : nil
+    }
+  }
+}
+
 extension ValueOption where Value == SeedList {
   static func seeds(_ name: String) -> Self { Self(name, .seeds(largest: .max)) { try? SeedList($0) } }
 }

@@ -33,6 +33,12 @@ public struct Estimate: Sendable {
     self.workers = workers
   }
 
+  /// The same in a line, for a run that begins.
+  public var sentence: String {
+    "\(work), \(String(format: "%.3g", flops)) FLOPs, \(formatBytes(peakMemoryBytes)) of memory"
+      + (hours.map { ", about \(String(format: "%.3g", $0)) hours" } ?? "") + (workers.map { " on \($0)" } ?? "")
+  }
+
   /// A small table, one figure a line.
   public var table: String {
     let rows = [

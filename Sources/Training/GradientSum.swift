@@ -17,16 +17,21 @@ public struct GradientSum: Sendable {
     package var objective: Double
     /// Images that were numbers; the others are left out of the objective.
     package var countedImages: Int
+    /// What else is added up.
+    package var sums: [Double]
 
-    package init(microbatches: Range<Int>, gradients: [Tensor?], objective: Double, countedImages: Int) {
+    package init(
+      microbatches: Range<Int>, gradients: [Tensor?], objective: Double, countedImages: Int, sums: [Double] = []
+    ) {
       (self.microbatches, self.gradients) = (microbatches, gradients)
-      (self.objective, self.countedImages) = (objective, countedImages)
+      (self.objective, self.countedImages, self.sums) = (objective, countedImages, sums)
     }
 
     /// The same with other gradients.
     func with(gradients: [Tensor?]) -> Part {
       Part(
-        microbatches: microbatches, gradients: gradients, objective: objective, countedImages: countedImages)
+        microbatches: microbatches, gradients: gradients, objective: objective, countedImages: countedImages, sums: sums
+      )
     }
 
     /// Adds the sum over the micro-batches behind these.
@@ -35,6 +40,8 @@ public struct GradientSum: Sendable {
       microbatches = microbatches.lowerBound..<other.microbatches.upperBound
       objective += other.objective
       countedImages += other.countedImages
+      // States of versions that added up nothing else have none.
+      if sums.count == other.sums.count { for index in sums.indices { sums[index] += other.sums[index] } }
       for index in gradients.indices {
         // Out of its place, so that the sum has one owner and is updated there.
         guard let addend = other.gradients[index].take() else { continue }
@@ -102,10 +109,12 @@ public struct GradientSum: Sendable {
   }
 
   /// Adds one micro-batch; those of its group before it must be there.
-  package mutating func add(_ microbatch: Int, gradients: [Tensor?], objective: Double, countedImages: Int) {
+  package mutating func add(
+    _ microbatch: Int, gradients: [Tensor?], objective: Double, countedImages: Int, sums: [Double] = []
+  ) {
     let part = Part(
       microbatches: microbatch..<microbatch + 1, gradients: gradients, objective: objective,
-      countedImages: countedImages)
+      countedImages: countedImages, sums: sums)
     let group = cut.group(of: microbatch)
     if cut.members(group..<group + 1).lowerBound == microbatch {
       let place = parts.firstIndex { $0.microbatches.lowerBound > microbatch } ?? parts.endIndex

@@ -178,6 +178,7 @@ private struct PartialSums {
     let microbatches: Range<Int>
     let objective: Double
     let countedImages: Int
+    let sums: [Double]
     /// Which parameters have a gradient.
     let mask: [Bool]
 
@@ -185,7 +186,8 @@ private struct PartialSums {
 
     func with(gradients: [Tensor?]) -> GradientSum.Part {
       GradientSum.Part(
-        microbatches: microbatches, gradients: gradients, objective: objective, countedImages: countedImages)
+        microbatches: microbatches, gradients: gradients, objective: objective, countedImages: countedImages,
+        sums: sums)
     }
   }
 
@@ -202,11 +204,13 @@ private struct PartialSums {
       words += [shape.map { UInt32($0.count) } ?? .max] + (shape ?? []).map { UInt32($0) }
     }
     for part in sum.parts {
-      let bits = part.objective.bitPattern
       words += [
         UInt32(part.microbatches.lowerBound), UInt32(part.microbatches.upperBound), UInt32(part.countedImages),
-        UInt32(truncatingIfNeeded: bits), UInt32(truncatingIfNeeded: bits >> 32),
+        UInt32(part.sums.count),
       ]
+      for number in [part.objective] + part.sums {
+        words += [UInt32(truncatingIfNeeded: number.bitPattern), UInt32(truncatingIfNeeded: number.bitPattern >> 32)]
+      }
       words += part.gradients.map { $0 == nil ? 0 : 1 }
     }
     return words
@@ -221,12 +225,12 @@ private struct PartialSums {
       shapes.append(dimensions == Int(UInt32.max) ? nil : (0..<dimensions).map { _ in next() })
     }
     while !words.isEmpty {
-      let (first, end, counted) = (next(), next(), next())
-      let bits = UInt64(next()) | UInt64(next()) << 32
+      let (first, end, counted, sums) = (next(), next(), next(), next())
+      func number() -> Double { Double(bitPattern: UInt64(next()) | UInt64(next()) << 32) }
       parts.append(
         Part(
-          microbatches: first..<end, objective: Double(bitPattern: bits), countedImages: counted,
-          mask: (0..<parameters).map { _ in next() == 1 }))
+          microbatches: first..<end, objective: number(), countedImages: counted,
+          sums: (0..<sums).map { _ in number() }, mask: (0..<parameters).map { _ in next() == 1 }))
     }
   }
 

@@ -22,23 +22,28 @@ public struct ObjectiveValue {
   public var starts: [(output: Variable, gradient: Tensor)]
   /// What else was measured of the micro-batch, by name: losses before they are weighted, and what they are made of.
   public var figures: [String: Double]
+  /// What is added up over the batch beside the objective and told with it; what each number is, the objective says.
+  public var sums: [Double]
 
   /// - Parameters:
   ///   - value: the objective.
   ///   - countedImages: images that take part in it.
   ///   - starts: outputs and the gradients with respect to them.
   ///   - figures: what else was measured, by name.
+  ///   - sums: what is added up over the batch; as many numbers of every micro-batch.
   public init(
-    value: Double, countedImages: Int, starts: [(output: Variable, gradient: Tensor)], figures: [String: Double] = [:]
+    value: Double, countedImages: Int, starts: [(output: Variable, gradient: Tensor)], figures: [String: Double] = [:],
+    sums: [Double] = []
   ) {
     (self.value, self.countedImages, self.starts, self.figures) = (value, countedImages, starts, figures)
+    self.sums = sums
   }
 
   /// Both objectives together: an image counts where it does in both.
   public static func + (a: ObjectiveValue, b: ObjectiveValue) -> ObjectiveValue {
     ObjectiveValue(
       value: a.value + b.value, countedImages: min(a.countedImages, b.countedImages), starts: a.starts + b.starts,
-      figures: a.figures.merging(b.figures) { $1 })
+      figures: a.figures.merging(b.figures) { $1 }, sums: a.sums + b.sums)
   }
 
   /// The objective times a weight; with a weight of 0 it is measured and no gradient starts from it.

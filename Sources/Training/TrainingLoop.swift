@@ -89,6 +89,8 @@ public struct IterationSummary: Sendable {
   public let imagesSeen: Int
   /// The objective of each turn over the batch, by the network's name.
   public let objectives: [String: Double]
+  /// What the objective of the last turn adds up besides.
+  public let sums: [Double]
 }
 
 /// A training: turns follow each other, each over a batch that is cut into micro-batches.
@@ -152,7 +154,7 @@ public final class TrainingLoop {
     if let index, let computed {
       state.pending.add(
         index, gradients: computed.gradients, objective: computed.value.value,
-        countedImages: computed.value.countedImages)
+        countedImages: computed.value.countedImages, sums: computed.value.sums)
     }
     for rank in work.indices { work[rank] = work[rank].dropFirst() }
     return work.allSatisfy(\.isEmpty) ? try finishTurn() : nil
@@ -223,7 +225,7 @@ public final class TrainingLoop {
     }
     state.turn = turns[0].network
     state.imagesSeen += batch
-    let summary = IterationSummary(imagesSeen: state.imagesSeen, objectives: state.objectives)
+    let summary = IterationSummary(imagesSeen: state.imagesSeen, objectives: state.objectives, sums: whole.sums)
     state.objectives = [:]
     takeWork()
     return summary

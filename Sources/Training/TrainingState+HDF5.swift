@@ -127,6 +127,7 @@ extension GradientSum {
       try sum.setAttribute("microbatches", part.microbatches.count)
       try sum.setAttribute("objective", part.objective)
       try sum.setAttribute("counted_images", part.countedImages)
+      if !part.sums.isEmpty { try sum.setAttribute("sums", part.sums) }
       for (index, gradient) in part.gradients.enumerated() {
         guard let gradient else { continue }
         try sum.write(network.stateDictOrder(gradient, of: index), to: network.specifications[index].name)
@@ -160,7 +161,7 @@ extension GradientSum {
       parts.append(
         Part(
           microbatches: first..<first + count, gradients: gradients, objective: try sum.doubleAttribute("objective"),
-          countedImages: counted))
+          countedImages: counted, sums: sum.hasAttribute("sums") ? try sum.doublesAttribute("sums") : []))
     }
     guard let sum = GradientSum(cut, parts: parts) else { throw foreign }
     self = sum

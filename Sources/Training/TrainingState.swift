@@ -110,7 +110,7 @@ public struct TrainingState: Sendable {
   /// - Throws: a `Failure` (`dataError`, `cannotCreate`) that says what does not fit.
   public func check(_ specifications: [ParameterSpecification], durationImages: Int, origin: String) throws {
     guard networks.allSatisfy({ $0.network.specifications == specifications }) else {
-      throw Failure(.dataError, origin, "its networks have another architecture than the teacher")
+      throw Failure(.dataError, origin, "its networks have another architecture than this run has")
     }
     guard imagesSeen % pending.cut.batch == 0 else {
       throw Failure(

@@ -1,7 +1,6 @@
 import Checkpoints
 import Compute
 import Diagnostics
-import Distillation
 import Files
 import Foundation
 import HDF5

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import ConfigurationFiles
 import Compute
 import Diagnostics
 import Files
@@ -20,8 +21,9 @@ struct Convert: ParsableCommand {
       the network is. A state_dict (.pt, .safetensors, .npz) tells most of it by names and shapes; --config says the \
       rest, such as the preconditioner.
 
-      A training state of the official trainer (training-state-NNNNNN.pt) becomes one of this package, unless --key \
-      names one of its networks: give it to sid-distill as --state, with the options of the run, to go on.
+      A training state of an official trainer (training-state-NNNNNN.pt) becomes one of this package, unless --key names \
+      one of its networks: give it to sid-distill as --state, with the options of the run, to go on. One of EDM's trainer \
+      goes on in sid-train; it has no average, which --ema takes from the snapshot of the same number.
       """)
 
   @Argument(
@@ -45,7 +47,7 @@ struct Convert: ParsableCommand {
     ConvertValues.key,
     help: ArgumentHelp(
       "Which network or state_dict of the source (default: ema), in nested dictionaries joined by dots: model.ema. A "
-        + "training state has fake_score, G and G_ema. `list` shows the keys.", valueName: "key"))
+        + "training state has fake_score, G and G_ema, or net. `list` shows the keys.", valueName: "key"))
   var key: String?
 
   @Option(
@@ -53,6 +55,12 @@ struct Convert: ParsableCommand {
       "YAML for a state_dict: the architecture by EDM's names (precond, model_type, img_resolution, ...), as far as "
         + "names and shapes leave it open, or a feature network's `layers`.", valueName: "yaml"))
   var config: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The snapshot with the average of a training state of EDM's trainer: network-snapshot-NNNNNN.pkl of the same number.",
+      valueName: "file"))
+  var ema: String?
 
   @Flag(
     name: .customLong("allow-nonfinite"),
@@ -64,7 +72,7 @@ struct Convert: ParsableCommand {
 
   func validate() throws {
     if output == nil, to == nil { throw ValidationError("Missing expected argument '--output <file>'") }
-    try ConvertRelations(hasConfig: config != nil, digests: expected.digests).validate()
+    try ConvertRelations(hasConfig: config != nil, hasEMA: ema != nil, digests: expected.digests).validate()
   }
 
   func run() throws {
@@ -72,6 +80,7 @@ struct Convert: ParsableCommand {
     StageProgram.run(SidConvert.program, on: output, options: stage, writing: [OutputPlace(output)]) { context in
       try requireOther(source, output)
       if let config { try requireOther(config, output) }
+      if let ema { try requireOther(ema, output) }
       let provenance = try provenance()
       try expected.check(provenance)
       let file = try SourceFile.open(source)
@@ -82,7 +91,8 @@ struct Convert: ParsableCommand {
       if state == .same, try isRecorded(recorder, provenance) {
         return context.note("\(output): made from the same source already; nothing to do")
       }
-      let (content, reading) = try file.content(key: key, description: description)
+      var (content, reading) = try file.content(key: key, description: description)
+      content = try withAverage(content)
       reading.note(source, context)
       let conversion = Conversion(
         content: content, reading: reading, origin: source, output: output, provenance: provenance,
@@ -93,6 +103,25 @@ struct Convert: ParsableCommand {
         try conversion.run(context)
       }
     }
+  }
+
+  /// The content with the average of `--ema`, which belongs to training states of EDM's trainer alone.
+  private func withAverage(_ content: SourceContent) throws -> SourceContent {
+    guard case .trainingState(let state) = content, state.isOfTeacher else {
+      guard ema == nil else {
+        throw Failure(.usage, "--ema", "is for a training state of EDM's trainer; \(source) is none or has its average")
+      }
+      return content
+    }
+    guard let ema else {
+      throw Failure(
+        .usage, source, "a training state of EDM's trainer, which has no average",
+        remedy: "name the snapshot of the same number in --ema, or give --key net to convert the network alone")
+    }
+    guard case .checkpoint(let snapshot) = try SourceFile.open(ema) else {
+      throw Failure(.dataError, ema, "a file of this package; a snapshot of EDM's trainer is expected")
+    }
+    return .trainingState(try state.with(averageOf: snapshot))
   }
 
   /// Whether the record of a finished output is there, or could be completed without converting anew.
@@ -125,6 +154,7 @@ struct Convert: ParsableCommand {
   private func provenance() throws -> Provenance {
     var inputs = ["source": try Provenance.Input(source)]
     if let config { inputs["config"] = try Provenance.Input(config) }
+    if let ema { inputs["ema"] = try Provenance.Input(ema) }
     var options: [String: String] = [:]
     options["key"] = key
     options["to"] = to?.rawValue

@@ -1,4 +1,5 @@
 import Checkpoints
+import ConfigurationFiles
 import Compute
 import Diagnostics
 import Files

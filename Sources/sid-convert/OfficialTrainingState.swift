@@ -1,48 +1,78 @@
 import Checkpoints
 import Compute
 import Diagnostics
-import Distillation
 import Files
 import Foundation
 import HDF5
 import Models
+import Training
 
-/// A training state of the official SiD or SiDA trainer (`training-state-NNNNNN.pt`): three networks and two optimizers.
+/// A training state of an official trainer (`training-state-NNNNNN.pt`): SiD's and SiDA's with three networks and two
+/// optimizers, EDM's with one of each.
 ///
-/// SiD's trainer saves the networks as objects, SiDA's as state_dicts of networks with EDM's preconditioning.
+/// SiD's and EDM's trainers save the networks as objects, SiDA's as state_dicts of networks with EDM's preconditioning. EDM's
+/// leaves the average to the snapshot of the same number.
 struct OfficialTrainingState {
-  private static let networkKeys = ["fake_score", "G", "G_ema"]
-  private static let stateDictionaryKeys = ["fake_score_state", "G_state", "G_ema_state"]
-  private static let optimizerKeys = ["fake_score_optimizer_state", "g_optimizer_state"]
+  private typealias SavedNetwork = (tensors: any TensorSource, configuration: () throws -> NetworkConfiguration)
+
+  /// What a trainer saves, by its keys.
+  private struct Layout {
+    let networks: [String], optimizers: [String]
+    let areObjects: Bool
+  }
+
+  private static let layouts = [
+    Layout(
+      networks: ["fake_score", "G", "G_ema"], optimizers: ["fake_score_optimizer_state", "g_optimizer_state"],
+      areObjects: true),
+    Layout(
+      networks: ["fake_score_state", "G_state", "G_ema_state"],
+      optimizers: ["fake_score_optimizer_state", "g_optimizer_state"], areObjects: false),
+    Layout(networks: ["net"], optimizers: ["optimizer_state"], areObjects: true),
+  ]
 
   private let path: String
+  private let layout: Layout
   /// Each with its architecture.
-  private let networks: [(tensors: any TensorSource, configuration: () throws -> NetworkConfiguration)]
+  private var networks: [SavedNetwork]
   private let optimizers: [OptimizerState]
 
   /// - Returns: nil for a checkpoint that is none.
   init?(_ checkpoint: Checkpoint) throws {
-    guard Set(checkpoint.keys).isSuperset(of: Self.optimizerKeys) else { return nil }
+    let (keys, objects) = (Set(checkpoint.keys), Set(checkpoint.moduleKeys))
+    guard
+      let layout = Self.layouts.first(where: {
+        keys.isSuperset(of: $0.optimizers) && ($0.areObjects ? objects : keys).isSuperset(of: $0.networks)
+      })
+    else { return nil }
     let path = checkpoint.path
-    if Set(checkpoint.moduleKeys).isSuperset(of: Self.networkKeys) {
-      networks = try Self.networkKeys.map { key in
-        let module = try checkpoint.module(key)
-        return (module, { try module.configuration(origin: path) })
-      }
-    } else if Set(checkpoint.keys).isSuperset(of: Self.stateDictionaryKeys) {
-      networks = try Self.stateDictionaryKeys.map { key in
-        let tensors = try checkpoint.stateDictionary(key: key)
-        return (tensors, { try Self.configuration(of: tensors, key: key, origin: path) })
-      }
-    } else {
-      return nil
+    networks = try layout.networks.map { key in
+      if layout.areObjects { return try Self.object(key, of: checkpoint) }
+      let tensors = try checkpoint.stateDictionary(key: key)
+      return (tensors, { try Self.configuration(of: tensors, key: key, origin: path) })
     }
-    self.path = path
-    optimizers = try Self.optimizerKeys.map { try checkpoint.optimizerState($0) }
+    (self.path, self.layout) = (path, layout)
+    optimizers = try layout.optimizers.map { try checkpoint.optimizerState($0) }
   }
 
-  /// The generator's architecture.
-  func configuration() throws -> NetworkConfiguration { try networks[1].configuration() }
+  private static func object(_ key: String, of checkpoint: Checkpoint) throws -> SavedNetwork {
+    let module = try checkpoint.module(key)
+    return (module, { try module.configuration(origin: checkpoint.path) })
+  }
+
+  /// Whether it is one of EDM's trainer, of a teacher.
+  var isOfTeacher: Bool { layout.networks.count == 1 }
+
+  /// The same with the average of a teacher, which is in another file.
+  /// - Throws: a `Failure` where this is no snapshot.
+  func with(averageOf snapshot: Checkpoint) throws -> OfficialTrainingState {
+    var state = self
+    state.networks.append(try Self.object("ema", of: snapshot))
+    return state
+  }
+
+  /// The architecture of the network that is made.
+  func configuration() throws -> NetworkConfiguration { try networks[isOfTeacher ? 0 : 1].configuration() }
 
   /// What names and shapes say of a network of SiDA's.
   private static func configuration(of tensors: CheckpointTensors, key: String, origin: String) throws
@@ -74,21 +104,26 @@ struct OfficialTrainingState {
         configuration: try networks[index].configuration(),
         tensors: WatchedTensors(tensors: networks[index].tensors, watch: watch))
     }
-    return ImportedTrainingState(
-      fakeScore: try network(0), generator: try network(1), generatorEMA: try network(2),
-      fakeScoreAdam: try adam(0, watch), generatorAdam: try adam(1, watch), progress: try progress())
+    let saved: [ImportedTrainingState.SavedTraining] =
+      try isOfTeacher
+      ? [.init(name: "denoiser", network: network(0), average: network(1), adam: adam(0, watch))]
+      : [
+        .init(name: "fake_score", network: network(0), average: nil, adam: adam(0, watch)),
+        .init(name: "generator", network: network(1), average: network(2), adam: adam(1, watch)),
+      ]
+    return ImportedTrainingState(networks: saved, progress: try progress())
   }
 
   private func adam(_ index: Int, _ watch: Watch) throws -> ImportedTrainingState.SavedAdam {
     let optimizer = optimizers[index]
-    let key = Self.optimizerKeys[index]
+    let key = layout.optimizers[index]
     guard let group = optimizer.parameterGroups.first, optimizer.parameterGroups.count == 1,
       case .list(let betas)? = group["betas"], betas.count == 2, let beta1 = betas[0].realValue,
       let beta2 = betas[1].realValue, let epsilon = group["eps"]?.realValue, let rate = group["lr"]?.realValue,
       (0..<1).contains(beta1), (0..<1).contains(beta2), epsilon > 0, epsilon.isFinite
     else { throw Failure(.dataError, path, "\(key) is not the state of an Adam with betas, eps and lr") }
     guard (group["weight_decay"]?.realValue ?? 0) == 0, group["amsgrad"]?.integerValue ?? 0 == 0 else {
-      throw Failure(.dataError, path, "\(key) has weight decay or amsgrad, which SiD does not use")
+      throw Failure(.dataError, path, "\(key) has weight decay or amsgrad, which the official trainer does not use")
     }
     let known = Set(optimizer.parameterIndices)
     return .init(beta1: beta1, beta2: beta2, epsilon: epsilon, learningRate: rate) { number in
@@ -100,7 +135,7 @@ struct OfficialTrainingState {
     }
   }
 
-  /// The trainer names the file by the thousands of images seen; under another name the generator's steps tell.
+  /// The trainer names the file by the thousands of images seen; under another name the optimizer's steps tell.
   private func progress() throws -> ImportedTrainingState.Progress {
     let name = ((path as NSString).lastPathComponent as NSString).deletingPathExtension
     let digits = name.split(separator: "-").last.map(String.init) ?? ""
@@ -109,6 +144,7 @@ struct OfficialTrainingState {
     {
       return .images(kimg * 1000)
     }
-    return .iterations(try optimizers[1].parameterIndices.map { try optimizers[1].step(parameter: $0) }.max() ?? 0)
+    let optimizer = optimizers[optimizers.count - 1]
+    return .iterations(try optimizer.parameterIndices.map { try optimizer.step(parameter: $0) }.max() ?? 0)
   }
 }

@@ -41,7 +41,7 @@ enum SourceFile {
     switch self {
     case .checkpoint(let checkpoint): checkpoint.moduleKeys
     case .package(let file):
-      ["fake_score", "generator", "generator_ema"].filter { file.root.contains($0) }
+      ["fake_score", "generator", "generator_ema", "denoiser", "denoiser_ema"].filter { file.root.contains($0) }
     }
   }
 

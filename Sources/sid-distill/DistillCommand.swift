@@ -7,6 +7,8 @@ import Models
 import OptionValues
 import Scoring
 import Stage
+import TrainingStage
+import TrainingData
 
 /// Distills a teacher into a one-step generator by Score identity Distillation.
 struct DistillCommand: ParsableCommand {
@@ -73,7 +75,10 @@ struct DistillCommand: ParsableCommand {
       var context = context
       context.isMuted = !launch.isFirst
       // What others have made is read before MPI starts its threads and opens its ports.
-      let prepared = Result { try DistillationRun(self, context).prepared() }
+      let prepared = Result {
+        let run = try DistillationRun(self, context)
+        return (run, try run.prepared())
+      }
       let ranks = try launch.join()
       defer { ranks.leave() }
       let (run, work) = try ranks.together { try prepared.get() }

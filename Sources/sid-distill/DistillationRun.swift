@@ -1,41 +1,22 @@
 import Compute
 import Diagnostics
 import Distillation
-import Foundation
 import HDF5
 import Images
-import MPIRanks
 import Models
-import Scoring
+import Records
+import Sampling
 import Stage
 import Training
+import TrainingData
+import TrainingStage
 
-/// One run of the program: starts or goes on, trains, measures, saves, publishes.
-struct DistillationRun {
+/// One run of the program: the distillation of a teacher, as the frame of trainings runs it.
+struct DistillationRun: StagedTraining {
   let command: DistillCommand
   let context: StageContext
   let teacher: Network
   let settings: DistillationSettings
-
-  /// What there is to do.
-  enum Work {
-    /// To say what it would cost.
-    case estimate(Evaluator?)
-    /// To complete the record of a generator that is there.
-    case complete(Provenance)
-    /// To train from a state on.
-    case train(Start)
-  }
-
-  /// Where a training starts or goes on, and what it needs.
-  struct Start {
-    let wanted: Provenance
-    let evaluator: Evaluator?
-    let dataset: ImageDataset?
-    let distillation: Distillation
-    let state: TrainingState
-    let progress: Progress
-  }
 
   init(_ command: DistillCommand, _ context: StageContext) throws {
     self.command = command
@@ -44,10 +25,6 @@ struct DistillationRun {
     var settings = try command.training.settings(teacher, origin: command.teacher)
     settings.adversarial = command.adversarial.settings
     self.settings = settings
-  }
-
-  /// Reads what the run works with and finds out what there is to do. Nothing is written.
-  func prepared() throws -> (DistillationRun, Work) {
     let range = teacher.configuration.sigmaRange
     guard range.contains(Double(settings.initSigma)) else {
       throw Failure(
@@ -56,27 +33,54 @@ struct DistillationRun {
     }
     KernelSet.use(named: command.kernels.kernels.rawValue)
     WeightCache.limitBytes = settings.checkpointsActivations ? 0 : WeightCache.trainingLimitBytes
-    if context.options.dryRun { return (self, .estimate(try makeEvaluator())) }
-    let wanted = try provenance()
-    try command.expected.check(wanted)
-    let existing = try FinishedOutput.check(
-      command.output, wanted: wanted, overwrite: context.options.overwrite, existingProvenance: Self.provenance(of:))
-    if existing == .same { return (self, .complete(wanted)) }
-    let evaluator = try makeEvaluator()
-    // Before anything large is read.
-    try Machine.requireMemory(
-      estimate(evaluator, Place(context)).peakMemoryBytes, for: "distilling \(command.teacher)",
-      remedy: "give a smaller --microbatch or --checkpoint-activations")
-    if let adversarial = settings.adversarial, adversarial.generatorStartKimg >= settings.durationKimg {
-      context.note(
-        "--generator-start-kimg \(adversarial.generatorStartKimg) is not before the end, --duration-kimg "
-          + "\(settings.durationKimg): the generator does not learn, only the fake score does")
-    } else if let adversarial = settings.adversarial, adversarial.adversarialStartKimg >= settings.durationKimg {
-      context.note(
-        "--adversarial-start-kimg \(adversarial.adversarialStartKimg) is not before the end, --duration-kimg "
-          + "\(settings.durationKimg): the generator learns from SiD's loss alone")
+  }
+
+  let names = TrainingNames(
+    stage: "distill", work: "distilling", kimgFigure: "distilled_kimg", secondsFigure: "distillation_seconds",
+    distanceFigure: "fd_distillation", plotTitle: "Frechet distance of one-step samples",
+    seriesTitle: "average of the generator")
+  var output: String { command.output }
+  var statePath: String { command.state }
+  var evaluation: EvaluationOptions { command.evaluation }
+  var subject: String { command.teacher }
+  var durationKimg: Double { settings.durationKimg }
+  var durationImages: Int { settings.durationImages }
+  var expectedNetworks: [TrainingState.ExpectedNetwork] { TrainingState.distillationNetworks }
+  var cut: MicroBatches { settings.cut }
+  var specifications: [ParameterSpecification] { teacher.specifications }
+  var expected: ExpectedInputs { command.expected }
+  var tellsCost: Bool { false }
+  var log: (any TrainingLog)? { nil }
+
+  func output(of state: TrainingState) -> Network { state.generatorEMA }
+
+  func provenance() throws -> Provenance {
+    var inputs = ["teacher": try Provenance.Input(command.teacher)]
+    var options = command.training.record(settings).merging(command.kernels.record) { $1 }
+    options.merge(command.adversarial.record) { $1 }
+    if let dataset = command.adversarial.dataset { inputs["dataset"] = try Provenance.Input(dataset) }
+    if let labels = command.training.labels { inputs["labels"] = try Provenance.Input(labels) }
+    if let generator = command.training.initialGenerator {
+      inputs["initial-generator"] = try Provenance.Input(generator)
     }
-    let dataset = try (command.adversarial.dataset ?? command.training.labels).map { try ImageDataset(contentsOf: $0) }
+    try addEvaluation(to: &inputs, &options)
+    return Provenance(program: context.program, inputs: inputs, options: options, kernels: KernelSet.name)
+  }
+
+  func resumable(_ provenance: Provenance) -> Provenance {
+    Self.resumable(provenance, hasDecay: settings.learningRateDecayStartKimg != nil)
+  }
+
+  func makeEvaluator() throws -> Evaluator? {
+    guard evaluation.evaluate else { return nil }
+    return try Evaluator(
+      evaluation, sampler: .oneStep(OneStepSampler(initSigma: Double(settings.initSigma))),
+      configuration: teacher.configuration, batch: settings.microbatch, origin: command.teacher)
+  }
+
+  func makeMeans() throws -> TrainingMeans {
+    noteLateStarts()
+    let dataset = try self.dataset()
     let order = dataset.map { DatasetOrder(count: $0.count, batch: settings.batch, seed: settings.seed) }
     let real = try realImages(dataset, order)
     let distillation = Distillation(
@@ -85,99 +89,69 @@ struct DistillationRun {
         seed: settings.seed, imageShape: teacher.imageShape, labels: try labels(dataset, order),
         augmentations: SeededAugmentations(settings, imageShape: teacher.imageShape)),
       realImages: real)
-    let (state, progress) = try start(wanted)
-    return (
-      self,
-      .train(
-        Start(
-          wanted: wanted, evaluator: evaluator, dataset: dataset, distillation: distillation, state: state,
-          progress: progress))
-    )
+    return TrainingMeans(details: Self.details(dataset)) { try distillation.loop(from: $0, ranks: $1) }
   }
 
-  /// Does what there is to do, on every rank.
-  func carryOut(_ work: Work, with ranks: any JoinedRanks) throws {
-    let place = Place(ranks, context)
-    Threads.use(place.threads)
-    switch work {
-    case .estimate(let evaluator):
-      try ranks.together { if ranks.isFirst { estimate(evaluator, place).print() } }
-    case .complete(let wanted):
-      try ranks.together {
-        guard ranks.isFirst else { return }
-        try completeRecord(wanted)
-        context.note("\(command.output): already made from these inputs and options")
-      }
-    case .train(let start): try train(start, ranks, place)
-    }
+  func recordDetails() throws -> [String: JSONValue] { Self.details(try dataset()) }
+
+  /// What the record tells of the images whose labels were taken.
+  private static func details(_ dataset: ImageDataset?) -> [String: JSONValue] {
+    guard let images = dataset?.images else { return [:] }
+    return [
+      "labels": [
+        "images": .int(images.count), "left_out": .object(images.leftOut.counts.mapValues { .int($0) }),
+      ]
+    ]
   }
 
-  private func train(_ start: Start, _ ranks: any JoinedRanks, _ place: Place) throws {
-    try ranks.requireSame(start, origin: command.state)
-    if ranks.count > 1 {
-      context.note("\(ranks.count) ranks, here \(place.ranks) of \(place.threads) threads, \(StageProfile.ofRanks())")
-    }
-    if place.ranks > 1 {
-      // Each of them has read its networks by now.
-      let held = place.ranks * Machine.peakMemoryBytes
-      try ranks.together {
-        try Machine.requireMemory(
-          max(0, estimate(start.evaluator, place).peakMemoryBytes - held),
-          for: "\(place.ranks) ranks on one machine that go on distilling \(command.teacher)",
-          remedy: "start fewer ranks with more --threads, or give a smaller --microbatch or --checkpoint-activations")
-      }
-    }
-    let loop = try ranks.together { try start.distillation.loop(from: start.state, ranks: ranks) }
-    try ranks.together { if ranks.isFirst { try recorder.begin(overwrite: context.options.overwrite) } }
-    let observer = DistillationObserver(self, start, imagesDone: loop.imagesDone)
-    guard try loop.run(cadence, observer) == .finished else {
-      var failure = StopRequest.failure(command.output)
-      failure.isTold = !ranks.isFirst
-      throw failure
-    }
-    let progress = observer.finish()
-    try ranks.together {
-      if ranks.isFirst { try publish(loop.state, progress, start.wanted, labelsOf: start.dataset?.images) }
-    }
+  func freshState() throws -> TrainingState {
+    TrainingState(teacher: teacher, initialGenerator: try initialGenerator(), settings: settings)
   }
 
-  // MARK: Training
-
-  /// What a run carries besides the networks.
-  struct Progress {
-    var curve = EvaluationCurve()
-    var seconds = 0.0
-    /// Provenance of the state of another trainer's run that this one goes on from.
-    var continues: String?
-  }
-
-  /// The state of a new run, or the saved one if there is one that this run may go on from.
-  private func start(_ wanted: Provenance) throws -> (TrainingState, Progress) {
-    let path = command.state
-    guard access(path, F_OK) == 0, !command.options.overwrite else {
-      return (
-        TrainingState(teacher: teacher, initialGenerator: try initialGenerator(), settings: settings), Progress()
-      )
-    }
-    let file = try HDF5File.open(path)
-    guard let existing = Provenance(json: try file.root.stringAttribute("provenance")) else {
-      throw Failure(.dataError, path, "its attribute \"provenance\" cannot be read")
-    }
-    if existing.program == "sid-convert" { return try adopt(file, existing) }
-    if let difference = Self.resumable(wanted, settings).difference(from: Self.resumable(existing, settings)) {
+  func adopt(_ state: TrainingState, from file: HDF5File) throws -> TrainingState {
+    if let generator = command.training.initialGenerator {
       throw Failure(
-        .cannotCreate, path, "belongs to another run: \(difference)",
-        remedy: "choose another --state, or give --overwrite to start anew")
+        .usage, "--initial-generator \(generator)", "\(command.state) has a generator of its own, which goes on",
+        remedy: "leave the option out, or give another --state")
     }
-    let state = try read(file)
-    try check(state)
-    let curve = EvaluationCurve(json: try file.root.stringAttribute("curve")) ?? EvaluationCurve()
-    context.note("\(path): going on at \(state.imagesDone) images")
-    let continues = file.root.hasAttribute("continues") ? try file.root.stringAttribute("continues") : nil
-    return (
-      state,
-      Progress(curve: curve, seconds: try file.root.doubleAttribute("seconds"), continues: continues)
-    )
+    var state = state
+    try state.adopt(settings, origin: command.state)
+    try note(file, "fake_score_optimizer", "learning_rate", "--lr", isNow: settings.fakeScoreLearningRate)
+    try note(file, "generator_optimizer", "learning_rate", "--glr", isNow: settings.generatorLearningRate)
+    try note(file, "generator_optimizer", "epsilon", "--adam-eps", isNow: settings.adamEpsilon)
+    return state
+  }
+
+  /// Eleven forward passes' worth of work an image: one and three for the fake score's step; three, two and two for the
+  /// generator's.
+  var cost: TrainingCost {
+    let one = teacher.cost
+    // The generator's step keeps its own pass and those of both score networks.
+    let kept =
+      settings.checkpointsActivations
+      ? 3 * one.checkpointedFloats + one.largestKeptFloats : one.keptFloats + 2 * one.frozenFloats
+    // The discriminator's pass over the real images: the encoder, about half of a network, forward and backward.
+    return TrainingCost(
+      teacher, flopsPerImage: (settings.adversarial == nil ? 11 : 12.5) * one.flops, constantSets: 1,
+      trainedSets: TrainingState(teacher: teacher, settings: settings).networks.reduce(0) { $0 + $1.weightSets },
+      preparedNetworks: 3, keptFloats: kept, microbatch: settings.microbatch, isAugmented: settings.augment > 0)
+  }
+
+  private func dataset() throws -> ImageDataset? {
+    try (command.adversarial.dataset ?? command.training.labels).map { try ImageDataset(contentsOf: $0) }
+  }
+
+  private func noteLateStarts() {
+    guard let adversarial = settings.adversarial else { return }
+    if adversarial.generatorStartKimg >= settings.durationKimg {
+      context.note(
+        "--generator-start-kimg \(adversarial.generatorStartKimg) is not before the end, --duration-kimg "
+          + "\(settings.durationKimg): the generator does not learn, only the fake score does")
+    } else if adversarial.adversarialStartKimg >= settings.durationKimg {
+      context.note(
+        "--adversarial-start-kimg \(adversarial.adversarialStartKimg) is not before the end, --duration-kimg "
+          + "\(settings.durationKimg): the generator learns from SiD's loss alone")
+    }
   }
 
   /// The generator to begin with, if one is given.
@@ -190,70 +164,6 @@ struct DistillationRun {
         remedy: "give a generator that was distilled from a teacher of this architecture")
     }
     return generator
-  }
-
-  private func read(_ file: HDF5File) throws -> TrainingState {
-    try TrainingState(reading: file, networks: TrainingState.distillationNetworks, cut: settings.cut) {
-      context.note(
-        "\(command.state): was stopped within a batch by a version that added gradients in another order; the step under "
-          + "way begins again")
-    }
-  }
-
-  /// A state that sid-convert made of another trainer's: the options of this run hold from here on.
-  private func adopt(_ file: HDF5File, _ provenance: Provenance) throws -> (TrainingState, Progress) {
-    if let generator = command.training.initialGenerator {
-      throw Failure(
-        .usage, "--initial-generator \(generator)", "\(command.state) has a generator of its own, which goes on",
-        remedy: "leave the option out, or give another --state")
-    }
-    var state = try read(file)
-    try state.adopt(settings, origin: command.state)
-    try check(state)
-    for (group, attribute, option, value) in [
-      ("fake_score_optimizer", "learning_rate", "--lr", settings.fakeScoreLearningRate),
-      ("generator_optimizer", "learning_rate", "--glr", settings.generatorLearningRate),
-      ("generator_optimizer", "epsilon", "--adam-eps", settings.adamEpsilon),
-    ] {
-      let saved = try file.root.group(group).doubleAttribute(attribute)
-      if saved != value {
-        context.note("\(command.state): was trained with \(option) \(saved); it goes on with \(value)")
-      }
-    }
-    context.note(
-      "\(command.state): going on with the run of \(provenance.inputs["source"]?.path ?? "another trainer") at "
-        + "\(state.imagesSeen) images")
-    return (state, Progress(continues: provenance.json))
-  }
-
-  private func check(_ state: TrainingState) throws {
-    try state.check(teacher.specifications, durationImages: settings.durationImages, origin: command.state)
-  }
-
-  private var cadence: TrainingCadence {
-    let e = command.evaluation
-    return TrainingCadence(
-      durationImages: settings.durationImages, evaluateKimg: evaluateKimg, snapshotKimg: e.snapshotKimg,
-      stateKimg: e.stateKimg, stateMinutes: e.stateMinutes)
-  }
-
-  /// The output's path without its extension.
-  var stem: String { (command.output as NSString).deletingPathExtension }
-
-  func kimg(_ state: TrainingState) -> Double { Double(state.imagesSeen) / 1000 }
-
-  var evaluateKimg: Double { command.evaluation.evaluateKimg ?? settings.durationKimg / 20 }
-
-  func isGoodEnough(_ curve: EvaluationCurve) -> Bool {
-    guard let limit = command.evaluation.stopAtFD, let last = curve.points.last, last.kimg > 0 else { return false }
-    return last.fd <= limit
-  }
-
-  private func makeEvaluator() throws -> Evaluator? {
-    guard command.evaluation.evaluate else { return nil }
-    return try Evaluator(
-      command.evaluation, initSigma: settings.initSigma, network: teacher, batch: settings.microbatch,
-      origin: command.teacher)
   }
 
   private func realImages(_ dataset: ImageDataset?, _ order: DatasetOrder?) throws -> DatasetImages? {

@@ -63,7 +63,7 @@ struct VerifyCommand: ParsableCommand {
         progress.update(done: $0)
       }
       progress.finish()
-      print(Self.table(comparisons))
+      print(RecordedComparison.table(comparisons))
       let failed = comparisons.count { !$0.isAccepted }
       guard failed == 0 else {
         throw Failure(
@@ -99,19 +99,5 @@ struct VerifyCommand: ParsableCommand {
       }
     }
     return (network, state)
-  }
-
-  /// One line for each result: the error beside what is accepted.
-  static func table(_ comparisons: [RecordedTrajectory.Comparison]) -> String {
-    let width = comparisons.map(\.name.count).max() ?? 0
-    func row(_ cells: [String]) -> String {
-      cells[0].padding(toLength: max(width, 6), withPad: " ", startingAt: 0)
-        + cells[1...2].map { String(repeating: " ", count: max(1, 11 - $0.count)) + $0 }.joined() + "  " + cells[3]
-    }
-    func figure(_ value: Double) -> String { String(format: "%.2g", value) }
-    let lines = comparisons.map {
-      row([$0.name, figure($0.error), figure($0.tolerance), $0.isAccepted ? "ok" : "BEYOND"])
-    }
-    return ([row(["result", "error", "tolerance", "verdict"])] + lines).joined(separator: "\n")
   }
 }

@@ -8,6 +8,7 @@ import Models
 import TestSupport
 import Testing
 import Training
+import TrainingData
 
 @Suite("An adversarial training of this package's own draws", .serialized)
 struct AdversarialTrainingTests {

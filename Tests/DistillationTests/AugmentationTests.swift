@@ -2,6 +2,7 @@ import Compute
 import Distillation
 import TestSupport
 import Testing
+import TrainingData
 
 @Suite("EDM's augmentation pipeline", .serialized)
 struct AugmentationTests {

@@ -7,6 +7,7 @@ import Models
 import TestSupport
 import Testing
 import Training
+import TrainingData
 
 @Suite("Damaged records and states end in an error of the file")
 struct DamagedRecordTests {

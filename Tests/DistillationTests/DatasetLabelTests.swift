@@ -1,6 +1,7 @@
 import Distillation
 import TestSupport
 import Testing
+import TrainingData
 
 @Suite("Labels in the order of a data set")
 struct DatasetLabelTests {

@@ -1,6 +1,7 @@
 import Distillation
 import Foundation
 import Testing
+import Training
 
 @Suite("The curve of evaluations")
 struct EvaluationCurveTests {

@@ -7,6 +7,7 @@ import Models
 import TestSupport
 import Testing
 import Training
+import TrainingData
 
 /// The losses of adversarial SiD (SiDA) and their gradients, against the official implementation's numbers.
 @Suite("SiDA's losses equal the official ones", .serialized)

@@ -5,6 +5,7 @@ import Distillation
 import Models
 import TestSupport
 import Testing
+import TrainingData
 
 /// The losses of the EDM, VP and VE trainings and their gradients, against the official implementation's numbers.
 @Suite("The losses of denoisers equal the official ones", .serialized)

@@ -5,6 +5,7 @@ import Distillation
 import Models
 import TestSupport
 import Testing
+import TrainingData
 
 /// The two losses of SiD and their gradients, against the official implementation's numbers.
 @Suite("SiD's losses equal the official ones", .serialized)

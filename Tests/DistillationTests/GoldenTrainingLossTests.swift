@@ -4,6 +4,7 @@ import Distillation
 import Models
 import TestSupport
 import Testing
+import TrainingData
 
 /// EDM's training loss on a batch of images, plain and augmented, against the official one. The fake score learns by it.
 @Suite("EDM's loss equals the official one", .serialized)

@@ -74,9 +74,9 @@ struct RankTests {
     let (pairs, turns, parameters) = (count * (count - 1), 2, teacher.specifications.count)
     // Before each micro-batch is added one word from all to all: whether its loss is a number.
     let questions = turns * settings.cut.count / count * pairs
-    // Then what each rank has summed: how many parameters, the shape of each, and of its one part five words and a mask.
+    // Then what each rank has summed: how many parameters, the shape of each, and of its one part six words and a mask.
     let shapes = teacher.specifications.reduce(0) { $0 + 1 + ($1.isTrainable ? $1.shape.count : 0) }
-    let descriptions = turns * pairs * (1 + shapes + 5 + parameters)
+    let descriptions = turns * pairs * (1 + shapes + 6 + parameters)
     // Each rank's slices to their ranks, and the sums of its own slice to all: (R - 1)/R of the gradients, twice.
     let gradients = turns * 2 * (count - 1) * trained.reduce(0) { $0 + $1.shape.reduce(1, *) }
     #expect(traffic.bytes == 4 * (questions + descriptions + gradients))

@@ -1,5 +1,6 @@
 import Distillation
 import TestSupport
+import TrainingData
 
 extension Recorded {
   /// The draws of the official pipeline, in call order: `names` of `group` are its data sets.

@@ -7,6 +7,7 @@ import Models
 import TestSupport
 import Testing
 import Training
+import TrainingData
 
 @Suite("A training that was interrupted gives the same bits", .serialized)
 struct ResumptionTests {

@@ -41,6 +41,9 @@ struct ValueKindTests {
       kind: ScoreValues.metrics.kind, good: ["fid", "fid,kid", "fid, kid"],
       bad: ["", "fid,", "fid,fid", "fdi", "fid;kid"]),
     Case(
+      kind: TrainValues.channelMult.kind, good: ["1", "1,2,64", "1, 2"],
+      bad: ["", "0", "65", "1,", ",1", "1;2", "1.5", "a"]),
+    Case(
       kind: SampleValues.seeds.kind, good: ["0-9", "7", "9,3-5", "18446744073709551615"],
       bad: ["9-0", "", "a", "1,", "1-2-3", " 1", "-5", "18446744073709551616", "0-2199023255552"]),
     Case(kind: DistillValues.evaluateSeeds.kind, good: ["0-4294967295"], bad: ["4294967296", "9-0"]),

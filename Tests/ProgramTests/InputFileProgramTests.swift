@@ -37,6 +37,28 @@ struct InputFileProgramTests {
       inputs: [
         ("source", Fixtures.digits("features.safetensors")), ("--config", Fixtures.digits("features.yaml")),
       ], more: ["--output", "OUT/n.h5"]),
+    Command(
+      program: "sid-convert",
+      inputs: [
+        ("source", Fixtures.path("golden/checkpoints/edm_training-state.pt")),
+        ("--ema", Fixtures.path("golden/checkpoints/edm_training_snapshot.pkl")),
+      ], more: ["--output", "OUT/s.h5"]),
+    Command(
+      program: "sid-train",
+      inputs: [
+        ("--dataset", digits), ("--config", "network.yaml"), ("--features", "features.h5"),
+        ("--reference", "reference.h5"),
+      ],
+      more: ["--output", "OUT/t.h5", "--state", "OUT/s.h5", "--evaluate", "--conditional"]),
+    Command(
+      program: "sid-train", inputs: [("--dataset", digits), ("--transfer", "teacher.h5")],
+      more: ["--output", "OUT/t.h5", "--state", "OUT/s.h5", "--conditional"]),
+    Command(
+      program: "sid-train", subcommand: "verify",
+      inputs: [
+        ("--vectors", Fixtures.path("golden/training/trajectory_b_resumed.h5")), ("--start", "teacher.h5"),
+        ("--settings-of", Fixtures.path("golden/training/trajectory_b.h5")),
+      ]),
     Command(program: "sid-convert", subcommand: "list", inputs: [("file", Fixtures.digits("teacher.pkl"))]),
     Command(
       program: "sid-convert", subcommand: "verify",
@@ -105,7 +127,8 @@ struct InputFileProgramTests {
       guard parts.count > 1, parts[0] == "sid", parts[1] != "spoold" else { continue }
       let program = parts[0...1].joined(separator: "-")
       let isDefault =
-        parts.count == 3 && ["convert", "distill", "sample", "score"].contains(parts[2]) && parts[1] == parts[2]
+        parts.count == 3 && ["convert", "train", "distill", "sample", "score"].contains(parts[2])
+        && parts[1] == parts[2]
       let subcommand = parts.count == 3 && !isDefault ? parts[2] : nil
       let text = try String(contentsOfFile: Fixtures.path("help/" + page), encoding: .utf8)
       let commands = Self.commands.filter { $0.program == program && $0.subcommand == subcommand }

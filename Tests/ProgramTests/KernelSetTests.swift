@@ -110,11 +110,12 @@ struct KernelSetTests {
 
     @Test(
       "On a processor without AVX2 every program says so", .enabled(if: Emulator.path != nil || Emulator.isRequired),
-      arguments: ["sid-sample", "sid-score", "sid-convert", "sid-distill", "sid-bench"])
+      arguments: ["sid-sample", "sid-score", "sid-convert", "sid-train", "sid-distill", "sid-bench"])
     func refusesOldProcessors(program: String) throws {
       let arguments = [
         "sid-sample": arguments("a.h5"), "sid-convert": ["list", network], "sid-bench": ["--cpu"],
         "sid-score": ["merge", network, "--output", folder.file("m.h5")],
+        "sid-train": ["--dataset", network, "--output", folder.file("t.h5"), "--state", folder.file("s.h5")],
         "sid-distill": ["--teacher", network, "--output", folder.file("g.h5"), "--state", folder.file("s.h5")],
       ]
       let outcome = try Emulator.run("Nehalem", program, try #require(arguments[program]))

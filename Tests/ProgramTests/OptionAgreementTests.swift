@@ -33,6 +33,12 @@ struct OptionAgreementTests {
     private static func of(_ stage: String) -> Base {
       switch stage {
       case "convert": Base(arguments: ["missing.pkl", "--output=o.h5"], job: [("source", "missing.pkl")])
+      case "train":
+        Base(
+          arguments: ["--output=o.h5", "--state=s.h5", "--evaluate", "--dataset=missing.zip"]
+            + ["features", "reference"].map { "--\($0)=missing.h5" },
+          job: [("evaluate", "true"), ("dataset", "missing.zip")]
+            + ["features", "reference"].map { ($0, "missing.h5") })
       case "distill":
         Base(
           arguments: ["--output=o.h5", "--state=s.h5", "--evaluate"]
@@ -205,6 +211,14 @@ struct OptionAgreementTests {
     .init("score", "expect-sha256=reference=\(digest)"),
     .init("reference", "expect-sha256=samples=\(digest)", key: "expect-sha256"),
     .init("reference", "expect-sha256=dataset=\(digest)"),
+    .init("convert", "expect-sha256=ema=\(digest)", key: "expect-sha256"),
+    .init("convert", "expect-sha256=ema=\(digest) ema=missing.pkl"),
+    .init("train", "config=missing.yaml"), .init("train", "transfer=missing.h5"),
+    .init("train", "config=missing.yaml transfer=missing.h5", key: "config"),
+    .init("train", "config=missing.yaml arch=adm", key: "arch"),
+    .init("train", "transfer=missing.h5 channel-mult=1,2", key: "channel-mult"),
+    .init("train", "transfer=missing.h5 expect-sha256=config=\(digest)", key: "expect-sha256"),
+    .init("train", "expect-sha256=dataset=\(digest)"), .init("train", "evaluate-steps=5"),
     .init("distill", "expect-sha256=labels=\(digest)", key: "expect-sha256"),
     .init("distill", "expect-sha256=labels=\(digest) labels=missing.zip"),
     .init("distill", "dataset=missing.zip", key: "dataset"),

@@ -13,6 +13,8 @@ struct OutputPlaceProgramTests {
   static let commands: [(program: String, arguments: [String])] = [
     ("sid-convert", ["none.pkl", "--output", "OUTPUT"]),
     ("sid-convert", ["none.pkl", "--to", "torch", "--output", "OUTPUT"]),
+    ("sid-train", ["--dataset", "none.zip", "--state", "state.h5", "--output", "OUTPUT"]),
+    ("sid-train", ["--dataset", "none.zip", "--output", "out.h5", "--state", "OUTPUT"]),
     ("sid-distill", ["--teacher", "none.h5", "--state", "state.h5", "--output", "OUTPUT"]),
     ("sid-distill", ["--teacher", "none.h5", "--output", "out.h5", "--state", "OUTPUT"]),
     ("sid-sample", ["--network", "none.h5", "--seeds", "0-3", "--output", "OUTPUT"]),

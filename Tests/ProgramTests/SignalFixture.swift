@@ -39,6 +39,16 @@ final class SignalFixture: Sendable {
       name: "verify vectors", program: "sid-convert",
       arguments: ["verify", "--network", "cond.h5", "--vectors", Fixtures.path("golden/nets/edm_ddpmpp_cond.h5")]),
     Command(
+      name: "train", program: "sid-train",
+      arguments: [
+        "--dataset", Fixtures.digits("digits-8x8.zip"), "--output", "OUT/t.h5", "--state", "OUT/s.h5", "--conditional",
+        "--config", "network.yaml", "--batch", "16", "--microbatch", "4", "--lr-rampup-kimg", "0.1", "--duration-kimg",
+        "0.064",
+      ], outputs: ["t.h5"]),
+    Command(
+      name: "train verify", program: "sid-train",
+      arguments: ["verify", "--vectors", Fixtures.path("golden/training/trajectory_a.h5")]),
+    Command(
       name: "distill", program: "sid-distill",
       arguments: [
         "--teacher", "tiny.h5", "--output", "OUT/g.h5", "--state", "OUT/s.h5", "--batch", "16", "--microbatch", "4",
@@ -108,6 +118,7 @@ final class SignalFixture: Sendable {
     try writeNetwork(try loadNetwork("golden/checkpoints/edm_ddpmpp_cond.pkl"), file("cond.h5"))
     try writeNetwork(try loadNetwork("golden/checkpoints/sid_b_teacher.pkl"), file("tiny.h5"))
     try FileManager.default.createDirectory(atPath: file("job"), withIntermediateDirectories: true)
+    try Data(Self.network.utf8).write(to: URL(fileURLWithPath: file("network.yaml")))
     let digits = Fixtures.digits("digits-8x8.zip")
     let sample = ["sid-sample", "--network", file("teacher.h5"), "--class", "balanced", "--seeds"]
     let reference = ["sid-score", "reference", "--features", file("features.h5"), "--dataset"]
@@ -128,6 +139,17 @@ final class SignalFixture: Sendable {
       try Self.require(sample + ["0-59", "--shard-size", "20", "--output", file("shards.h5"), "--shards", share])
     }
   }
+
+  /// A network for the digits, as `--config` of sid-train takes it.
+  static let network = """
+    precond: EDMPrecond
+    model_type: SongUNet
+    model_channels: 8
+    channel_mult: [1, 2]
+    num_blocks: 1
+    attn_resolutions: [4]
+    label_dim: 10
+    """
 
   func file(_ name: String) -> String { folder.file(name) }
 

@@ -61,7 +61,7 @@ final class SpoolFixture {
       try FileManager.default.createDirectory(atPath: folder.file(name), withIntermediateDirectories: true)
     }
     try write("input", to: "inputs/teacher.pkl")
-    for program in ["sid-convert", "sid-distill", "sid-sample", "sid-score", "sid-report"] {
+    for program in ["sid-convert", "sid-train", "sid-distill", "sid-sample", "sid-score", "sid-report"] {
       try write(Self.script(secondsPerUnit: secondsPerUnit, behaviour: behaviour), to: "programs/\(program)")
       chmod(folder.file("programs/\(program)"), 0o755)
     }

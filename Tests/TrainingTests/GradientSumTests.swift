@@ -171,7 +171,7 @@ struct GradientSumTests {
     #expect(sums == Array(repeating: [Float](repeating: 32, count: elements), count: count))
     // What each rank has, to all; slices of it to their ranks; the sums of the slices to all.
     #expect(traffic.messages == 3 * count * (count - 1))
-    let description = 4 * 9
+    let description = 4 * 10
     #expect(traffic.bytes == count * (count - 1) * description + 2 * (count - 1) * 4 * elements)
   }
 

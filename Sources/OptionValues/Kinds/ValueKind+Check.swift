@@ -13,6 +13,8 @@ extension ValueKind {
     case .number(let range, .single): try require(Float(text).map { range.contains(Double($0)) } ?? false)
     case .choice(let names): try require(names.contains(text), hint: suggestion(text, names))
     case .choices(let names): try checkChoices(text, names)
+    case .wholeNumbers(let range):
+      for number in Self.split(text) { try require(Int(number).map(range.contains) ?? false) }
     case .seeds(let largest): try checkSeeds(text, largest)
     case .classes: try require(ClassText(text) != nil, hint: suggestion(text, ["random", "balanced"]))
     case .share: try require(WorkShare(text) != nil)

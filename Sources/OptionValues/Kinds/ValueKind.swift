@@ -15,6 +15,8 @@ public enum ValueKind: Sendable, Equatable {
   case choice([String])
   /// Some of these names, separated by commas, each once.
   case choices([String])
+  /// Whole numbers in a range, separated by commas.
+  case wholeNumbers(ClosedRange<Int>)
   /// A list of seeds and ranges of seeds; each at most the given one.
   case seeds(largest: UInt64)
   /// Which class an image gets (`ClassText`).
@@ -34,6 +36,8 @@ public enum ValueKind: Sendable, Equatable {
     case .seed: "a whole number from 0 to 2^64 - 1"
     case .choice(let names): "one of \(names.joined(separator: ", "))"
     case .choices(let names): "some of \(names.joined(separator: ", ")), separated by commas"
+    case .wholeNumbers(let range):
+      "whole numbers from \(range.lowerBound) to \(range.upperBound), separated by commas"
     case .seeds(.max): "seeds such as 0-49999 or 1,5,10-20"
     case .seeds(let largest): "seeds of at most \(largest) such as 0-49999 or 1,5,10-20"
     case .classes: "random, balanced, a class number or a list of classes such as 0,3,5-7"

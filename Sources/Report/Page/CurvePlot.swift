@@ -1,6 +1,6 @@
-import Distillation
 import Foundation
 import Images
+import Training
 
 /// The Frechet distance against the images of the training on log-log axes, as inline SVG that takes its colors from the page.
 struct CurvePlot {

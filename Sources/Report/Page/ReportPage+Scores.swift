@@ -1,6 +1,6 @@
-import Distillation
 import Files
 import Foundation
+import Training
 
 /// What was measured: the curves of the distillations and the scores.
 extension ReportPage {

@@ -2,7 +2,7 @@ import OptionValues
 
 /// What a step makes or reads.
 public enum ArtifactKind: String, Sendable, CaseIterable {
-  /// A network that `convert` made: something to distill from.
+  /// A network that `convert` or `train` made: something to distill from.
   case teacher
   /// A network that `distill` made.
   case generator

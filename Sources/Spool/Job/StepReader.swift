@@ -103,14 +103,15 @@ struct StepReader {
         line: line, key: "name", "\"\(name)\" is what the job's own files are called",
         remedy: "give this step another \"name\"")
     }
-    // A distillation publishes NAME-best, NAME-curve and NAME-000010 besides NAME.
+    // A training publishes NAME-best, NAME-curve and NAME-000010 besides NAME.
+    let trainings: Set = ["train", "distill"]
     for other in earlier {
-      let takesOther = stage.stage == "distill" && other.name.hasPrefix(name + "-")
-      let isTaken = other.stage.stage == "distill" && name.hasPrefix(other.name + "-")
+      let takesOther = trainings.contains(stage.stage) && other.name.hasPrefix(name + "-")
+      let isTaken = trainings.contains(other.stage.stage) && name.hasPrefix(other.name + "-")
       if takesOther || isTaken {
         throw JobFileError(
           line: line, key: "name",
-          "\"\(name)\" and \"\(other.name)\" (line \(other.line)) clash: a distillation's files begin with its name and -",
+          "\"\(name)\" and \"\(other.name)\" (line \(other.line)) clash: a training's files begin with its name and -",
           remedy: "give this step another \"name\"")
       }
     }

@@ -48,14 +48,16 @@ public struct SeededAugmentations: Sendable {
   let imageShape: [Int]
   let hasReal: Bool
 
-  /// The augmentations of a training; nil where it has none.
-  /// - Parameter imageShape: height, width, channels.
-  public init?(_ settings: DistillationSettings, imageShape: [Int]) {
-    guard settings.augment > 0 else { return nil }
-    generator = Philox(seed: settings.seed)
-    pipeline = AugmentationPipeline(probability: settings.augment)
-    (batch, self.imageShape) = (settings.batch, imageShape)
-    hasReal = settings.adversarial != nil
+  /// - Parameters:
+  ///   - seed: of the whole training.
+  ///   - probability: of each transformation.
+  ///   - batch: images of an iteration.
+  ///   - imageShape: height, width, channels.
+  ///   - hasReal: whether real images beside those of the training are augmented as well.
+  public init(seed: UInt64, probability: Float, batch: Int, imageShape: [Int], hasReal: Bool = false) {
+    generator = Philox(seed: seed)
+    pipeline = AugmentationPipeline(probability: probability)
+    (self.batch, self.imageShape, self.hasReal) = (batch, imageShape, hasReal)
   }
 
   /// What is done to the images `images` of the iteration that begins after `imagesSeen`.
@@ -73,7 +75,7 @@ public struct SeededAugmentations: Sendable {
       .images(images)
   }
 
-  func draws(image: Int, purpose: UInt32) -> AugmentationDraws {
+  package func draws(image: Int, purpose: UInt32) -> AugmentationDraws {
     let normals = generator.normals(4, stream: (UInt64(image), purpose))
     let uniforms = generator.uniforms(11, stream: (UInt64(image), purpose + 1))
     var d = AugmentationDraws()

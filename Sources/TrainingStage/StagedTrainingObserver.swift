@@ -1,29 +1,30 @@
 import Diagnostics
-import Distillation
 import Foundation
 import Scoring
 import Stage
 import Training
 
 /// What a run shows, measures and writes on the way.
-final class DistillationObserver: TrainingObserver {
-  private let run: DistillationRun
+final class StagedTrainingObserver<Run: StagedTraining>: TrainingObserver {
+  private let run: Run
   private let evaluator: Evaluator?
   private let wanted: Provenance
   private let reporter: ProgressReporter?
-  private var progress: DistillationRun.Progress
+  private var progress: TrainingProgress
+  private let isFirst: Bool
+  /// What went wrong with the log, told when the state is saved next.
+  private var logError: (any Error)?
   private var metrics: [String: Double] = [:]
   private var clock = ContinuousClock.now
 
   /// - Parameter imagesDone: where the run goes on.
-  init(
-    _ run: DistillationRun, _ start: DistillationRun.Start, imagesDone: Int
-  ) {
+  init(_ run: Run, _ start: TrainingStart, imagesDone: Int, isFirst: Bool) {
+    self.isFirst = isFirst
     (self.run, evaluator, progress, wanted) = (run, start.evaluator, start.progress, start.wanted)
     reporter =
       run.context.isMuted
       ? nil
-      : run.context.progress("distill", total: run.settings.durationImages, unit: "images", alreadyDone: imagesDone)
+      : run.context.progress(run.names.stage, total: run.durationImages, unit: "images", alreadyDone: imagesDone)
   }
 
   var isStopRequested: Bool { StopRequest.isRequested }
@@ -39,10 +40,10 @@ final class DistillationObserver: TrainingObserver {
     let isDue = progress.curve.points.last.map { $0.kimg < position } ?? true
     guard try ranks.agree(ranks.isFirst && isDue) else { return true }
     do {
-      let gathered = try evaluator.gather(state.generatorEMA, ranks, origin: run.command.output)
+      let gathered = try evaluator.gather(run.output(of: state), ranks, origin: run.output)
       try ranks.together {
         if let gathered {
-          try take(evaluator.scores(of: gathered, origin: run.command.output), of: state, at: position)
+          try take(evaluator.scores(of: gathered, origin: run.output), of: state, at: position)
         }
       }
     } catch is Interrupted {
@@ -58,31 +59,43 @@ final class DistillationObserver: TrainingObserver {
     progress.curve.points.append(point)
     metrics.merge(point.others ?? [:]) { $1 }
     metrics["fd"] = point.fd
-    if isBest { try run.write(state.generatorEMA, to: run.bestPath, wanted) }
+    if isBest { try run.write(run.output(of: state), to: run.bestPath, wanted) }
   }
 
   func didAdvance(imagesDone: Int, _ finished: IterationSummary?) {
     // The figures of an iteration are told from the next micro-batch on.
     reporter?.update(done: imagesDone, metrics: metrics)
-    for (name, objective) in finished?.objectives ?? [:] { metrics[name + "_loss"] = objective }
+    guard let finished else { return }
+    for (name, objective) in finished.objectives { metrics[name + "_loss"] = objective }
+    guard isFirst, let log = run.log, logError == nil else { return }
+    measureTime()
+    do { try log.add(finished, seconds: progress.seconds) } catch { logError = error }
   }
 
   func snapshot(_ state: TrainingState) throws {
     try run.write(
-      state.generatorEMA, to: run.stem + String(format: "-%06d.h5", Int(run.kimg(state))), wanted)
+      run.output(of: state), to: run.stem + String(format: "-%06d.h5", Int(run.kimg(state))), wanted)
   }
 
   func save(_ state: TrainingState) throws {
     measureTime()
+    try writeLog()
     try run.save(state, progress, wanted)
-    run.context.note("\(run.command.state): saved at \(state.imagesDone) images")
+    run.context.note("\(run.statePath): saved at \(state.imagesDone) images")
   }
 
   /// Ends the display; what the run carries besides its networks.
-  func finish() -> DistillationRun.Progress {
+  func finish() throws -> TrainingProgress {
     measureTime()
     reporter?.finish()
+    if isFirst { try writeLog() }
     return progress
+  }
+
+  /// Before a state that stands behind it.
+  private func writeLog() throws {
+    if let logError { throw logError }
+    progress.log = try run.log?.text()
   }
 
   private func measureTime() {

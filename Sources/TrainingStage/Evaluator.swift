@@ -5,35 +5,44 @@ import Sampling
 import Scoring
 import Training
 
-/// Measures a generator's one-step samples, as many of each class, against a reference, as `sid-score` does.
-struct Evaluator {
+/// Measures a network's samples, as many of each class, against a reference, as `sid-score` does.
+public struct Evaluator {
   private let scorer: ImageScorer
   private let seeds: SeedList
   private let sampler: Sampler
   private let classes: ClassChoice
   private let batch: Int
 
+  /// - Parameters:
+  ///   - options: what is measured.
+  ///   - sampler: how the images are made.
+  ///   - configuration: of the network that is measured.
+  ///   - batch: images at a time.
+  ///   - origin: the file that errors name.
   /// - Throws: a `Failure` where features, reference and network do not fit each other, or cannot give what is asked for.
-  init(_ options: EvaluationOptions, initSigma: Float, network: Network, batch: Int, origin: String) throws {
+  public init(
+    _ options: EvaluationOptions, sampler: Sampler, configuration: NetworkConfiguration, batch: Int, origin: String
+  ) throws {
     self.batch = batch
     scorer = try ImageScorer(
       features: options.features ?? "", reference: options.reference ?? "", npz: options.npz, settings: options.settings
     )
-    try scorer.network.requireImageShape(network.imageShape, origin: origin)
+    try scorer.network.requireImageShape(
+      [configuration.imgResolution, configuration.imgResolution, configuration.imgChannels], origin: origin)
     seeds = try SeedList(options.evaluateSeeds)
     try RandomConvention.torchCPU.validate(seeds)
-    classes = network.configuration.labelDim > 0 ? .balanced : .random
-    sampler = .oneStep(OneStepSampler(initSigma: Double(initSigma)))
+    classes = configuration.labelDim > 0 ? .balanced : .random
+    self.sampler = sampler
   }
 
   /// Floating-point operations of one evaluation, direct convolutions counted.
-  func flops(_ network: Network) -> Double {
-    Double(seeds.count) * (network.cost.flops + scorer.network.flopsPerImage)
+  public func flops(_ network: Network) -> Double {
+    Double(seeds.count) * (Double(sampler.evaluations) * network.cost.flops + scorer.network.flopsPerImage)
   }
 
   /// What it takes while it measures, in bytes, beside the network that is measured: the feature network with one batch, moments,
   /// covariances and their factors.
-  var memoryBytes: Int {
+  public var memoryBytes: Int {
     12 * 8 * scorer.network.featureCount * scorer.network.featureCount + scorer.network.memoryBytes(images: batch)
   }
 
@@ -65,7 +74,7 @@ struct Evaluator {
     let latents = Latents(
       seeds: part, imageShape: network.imageShape, labelDim: network.configuration.labelDim, choice: classes)
     guard let images = sampler.images(network, latents) else {
-      throw Failure(.software, origin, "the generator's images are not finite numbers")
+      throw Failure(.software, origin, "the network's images are not finite numbers")
     }
     return try scorer.outputs(images, shape: network.imageShape, origin: origin)
   }

@@ -4,70 +4,85 @@ import OptionValues
 import Scoring
 
 /// What is measured and saved on the way.
-struct EvaluationOptions: ParsableArguments {
+public struct EvaluationOptions: ParsableArguments {
+  /// Whether the average is measured on the way.
   @Flag(
-    help: "Measure the Frechet distance of the average's one-step samples on the way; needs --features and --reference."
+    help: "Measure the Frechet distance of the average's samples on the way; needs --features and --reference."
   )
-  var evaluate = false
+  public var evaluate = false
 
+  /// The feature network.
   @Option(help: "The feature network, made by sid-convert.")
-  var features: String?
+  public var features: String?
 
+  /// Reference statistics.
   @Option(
     help:
       "Reference statistics: made by sid-score reference, or an npz of mu and sigma, such as NVIDIA's of the EDM paper."
   )
-  var reference: String?
+  public var reference: String?
 
+  /// How the images behind an npz became the input.
   @Option(
     CommonValues.referenceConvention, as: InputConvention.self,
     help:
       "How the images behind an npz reference became the network's input. (default: tensorflow for NVIDIA's files, by their names)"
   )
-  var referenceConvention: InputConvention?
+  public var referenceConvention: InputConvention?
 
+  /// The number of images behind an npz.
   @Option(
     CommonValues.referenceCount,
     help: "The number of images behind an npz reference. (default: known of NVIDIA's files, by their names)")
-  var referenceCount: Int?
+  public var referenceCount: Int?
 
+  /// What else is measured.
   @Option(
     repeating: DistillValues.evaluateMetrics, as: Metric.self,
     help: ArgumentHelp(
       "What else is measured of the same images: kid, is, pr or fd-infinity; may be repeated.", valueName: "metric"))
-  var evaluateMetrics: [Metric] = []
+  public var evaluateMetrics: [Metric] = []
 
+  /// Thousands of images between two evaluations; nil for a twentieth of the duration.
   @Option(
     DistillValues.evaluateKimg,
     help: "Thousands of images between two evaluations. (default: a twentieth of the duration)")
-  var evaluateKimg: Double?
+  public var evaluateKimg: Double?
 
+  /// Seeds of the images that are evaluated.
   @Option(
     DistillValues.evaluateSeeds,
     help:
       "Seeds of the images that are evaluated, 50,000 of them for a FID as published; keep them apart from those that are reported."
   )
-  var evaluateSeeds = "1000000-1004999"
+  public var evaluateSeeds = "1000000-1004999"
 
+  /// The distance that ends the training.
   @Option(DistillValues.stopAtFD, help: "End as soon as an evaluation is at most this. (default: never)")
-  var stopAtFD: Double?
+  public var stopAtFD: Double?
 
+  /// Thousands of images between two snapshots.
   @Option(DistillValues.snapshotKimg, help: "Thousands of images between two snapshots of the average, NAME-KIMG.h5.")
-  var snapshotKimg = 2500.0
+  public var snapshotKimg = 2500.0
 
+  /// Thousands of images between two saves of the state.
   @Option(DistillValues.stateKimg, help: "Thousands of images between two saves of the training state.")
-  var stateKimg = 10_000.0
+  public var stateKimg = 10_000.0
 
+  /// Minutes between two saves of the state.
   @Option(DistillValues.stateMinutes, help: "Minutes between two saves of the training state; whichever comes first.")
-  var stateMinutes = 15.0
+  public var stateMinutes = 15.0
+
+  /// The defaults.
+  public init() {}
 
   /// What is measured: the Frechet distance, and what else was asked for.
-  var settings: MetricSettings {
+  public var settings: MetricSettings {
     var metrics = [Metric.fid]
     for metric in evaluateMetrics where !metrics.contains(metric) { metrics.append(metric) }
     return MetricSettings(metrics)
   }
 
   /// What an npz reference does not say.
-  var npz: NpzConventions { NpzConventions(convention: referenceConvention, count: referenceCount) }
+  public var npz: NpzConventions { NpzConventions(convention: referenceConvention, count: referenceCount) }
 }

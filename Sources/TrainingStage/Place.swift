@@ -5,16 +5,16 @@ import Stage
 import Training
 
 /// What of its machine a rank has.
-struct Place {
+public struct Place {
   /// Ranks on this machine.
-  let ranks: Int
+  public let ranks: Int
   /// Of how many.
-  let allRanks: Int
+  public let allRanks: Int
   /// Worker threads of this rank.
-  let threads: Int
+  public let threads: Int
 
   /// A process by itself.
-  init(_ context: StageContext) { (ranks, allRanks, threads) = (1, 1, context.threads) }
+  public init(_ context: StageContext) { (ranks, allRanks, threads) = (1, 1, context.threads) }
 
   init(_ joined: any JoinedRanks, _ context: StageContext) {
     (ranks, allRanks) = (joined.machineCount, joined.count)
@@ -24,7 +24,7 @@ struct Place {
 
 extension Ranks {
   /// Refuses ranks that would not compute the same: on other kernels, from other inputs or another state.
-  func requireSame(_ start: DistillationRun.Start, origin: String) throws {
+  func requireSame(_ start: TrainingStart, origin: String) throws {
     try requireSame(
       "computes with the kernels", KernelSet.name, "set SID_KERNELS to the smaller set for all ranks")
     try requireSame(

@@ -4,12 +4,12 @@ import Models
 import Yams
 
 /// The YAML file of `--config`.
-enum ConfigurationFile {
+public enum ConfigurationFile {
   private static let valueLimit = 10_000
 
   /// Reads a mapping of plain values.
   /// - Throws: `noInput` where it is missing, `dataError` where it is no regular file, `configuration` naming line and reason where it is no such mapping.
-  static func read(_ path: String) throws -> [String: PlainValue] {
+  public static func read(_ path: String) throws -> [String: PlainValue] {
     let file = try InputFile(path, expected: "a YAML file")
     guard file.size <= 1 << 20 else { throw Failure(.configuration, path, "not a YAML file of at most 1 MiB") }
     let data = try file.bytes(from: 0, count: file.size)
@@ -33,7 +33,7 @@ enum ConfigurationFile {
   }
 
   /// The architecture of a denoiser, by EDM's names.
-  static func network(_ options: [String: PlainValue], origin: String) throws -> NetworkConfiguration {
+  public static func network(_ options: [String: PlainValue], origin: String) throws -> NetworkConfiguration {
     var options = options
     guard let precond = options.removeValue(forKey: "precond")?.textValue else {
       throw Failure(

@@ -4,6 +4,7 @@ import Images
 import Records
 import Scoring
 import Stage
+import Training
 
 extension EvaluationCurve.Point {
   /// One evaluation; the first score is the Frechet distance.
@@ -19,7 +20,7 @@ extension EvaluationCurve.Point {
       kimg: kimg, seconds: seconds, fd: scores.first?.value ?? .nan, others: others.isEmpty ? nil : others)
   }
 
-  /// For the JSON beside the generator.
+  /// For the JSON beside the output.
   var summary: JSONValue {
     var fields = others?.mapValues { JSONValue.double($0) } ?? [:]
     fields["kimg"] = .double(kimg)
@@ -31,15 +32,15 @@ extension EvaluationCurve.Point {
 
 extension EvaluationCurve {
   /// The curve on log-log axes, and the line through its falling part.
-  func plot(_ fit: PowerLawFit?) -> LinePlot {
-    var series = [LinePlot.Series("average of the generator", points.map { ($0.kimg, $0.fd) })]
+  func plot(_ fit: PowerLawFit?, _ names: TrainingNames) -> LinePlot {
+    var series = [LinePlot.Series(names.seriesTitle, points.map { ($0.kimg, $0.fd) })]
     if let fit {
       let ends = [fit.kimg.lowerBound, fit.kimg.upperBound].map { (x: $0, y: fit.distance(atKimg: $0)) }
       series.append(.init(String(format: "slope %.2f", fit.slope), ends, isFit: true))
     }
     // Without a point beyond the start there is nothing to see on a logarithmic axis.
     return LinePlot(
-      title: "Frechet distance of one-step samples", xLabel: "thousands of images", yLabel: "Frechet distance",
+      title: names.plotTitle, xLabel: "thousands of images", yLabel: "Frechet distance",
       series: series, logarithmicX: points.contains { $0.kimg > 0 })
   }
 }
@@ -52,7 +53,7 @@ extension PowerLawFit {
       kimg.lowerBound, kimg.upperBound, pointCount, determination)
   }
 
-  /// For the JSON beside the generator.
+  /// For the JSON beside the output.
   var summary: JSONValue {
     [
       "definition": .string(Self.definition), "slope": .double(slope),

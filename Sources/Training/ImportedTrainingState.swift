@@ -2,13 +2,12 @@ import Compute
 import Diagnostics
 import HDF5
 import Models
-import Training
 
 /// A training state in another program's file, whose tensors are read one at a time.
 ///
 /// Between two iterations: the official trainer saves nowhere else.
 public struct ImportedTrainingState {
-  /// One of the three networks.
+  /// One of the networks.
   public struct SavedNetwork {
     /// Its architecture.
     public let configuration: NetworkConfiguration
@@ -60,26 +59,32 @@ public struct ImportedTrainingState {
     case iterations(Int)
   }
 
-  let fakeScore: SavedNetwork, generator: SavedNetwork, generatorEMA: SavedNetwork
-  let fakeScoreAdam: SavedAdam, generatorAdam: SavedAdam
+  /// A network in training with its optimizer and, where one is kept, its average.
+  public struct SavedTraining {
+    let name: String, network: SavedNetwork, average: SavedNetwork?, adam: SavedAdam
+
+    /// - Parameters:
+    ///   - name: by which turns and files know it.
+    ///   - network: where it stands.
+    ///   - average: the average of its parameters.
+    ///   - adam: its optimizer.
+    public init(name: String, network: SavedNetwork, average: SavedNetwork?, adam: SavedAdam) {
+      (self.name, self.network, self.average, self.adam) = (name, network, average, adam)
+    }
+  }
+
+  let networks: [SavedTraining]
   let progress: Progress
 
   /// - Parameters:
-  ///   - fakeScore: the fake score network.
-  ///   - generator: the generator.
-  ///   - generatorEMA: its average.
-  ///   - fakeScoreAdam: the fake score's optimizer.
-  ///   - generatorAdam: the generator's optimizer.
+  ///   - networks: those in training, in the order of their turns, at least one.
   ///   - progress: how far the run is.
-  public init(
-    fakeScore: SavedNetwork, generator: SavedNetwork, generatorEMA: SavedNetwork, fakeScoreAdam: SavedAdam,
-    generatorAdam: SavedAdam, progress: Progress
-  ) {
-    (self.fakeScore, self.generator, self.generatorEMA) = (fakeScore, generator, generatorEMA)
-    (self.fakeScoreAdam, self.generatorAdam, self.progress) = (fakeScoreAdam, generatorAdam, progress)
+  public init(networks: [SavedTraining], progress: Progress) {
+    precondition(!networks.isEmpty, "a training without networks")
+    (self.networks, self.progress) = (networks, progress)
   }
 
-  /// Writes a training state file from which `sid-distill` goes on.
+  /// Writes a training state file from which a training here goes on.
   ///
   /// - Parameters:
   ///   - file: new.
@@ -94,22 +99,25 @@ public struct ImportedTrainingState {
     case .iterations(let count): try root.setAttribute("iterations", count)
     }
     var specifications: [ParameterSpecification] = []
-    for (name, network) in [("fake_score", fakeScore), ("generator", generator), ("generator_ema", generatorEMA)] {
+    let all = networks.flatMap { saved in
+      [(saved.name, saved.network)] + (saved.average.map { [(saved.name + "_ema", $0)] } ?? [])
+    }
+    for (name, network) in all {
       let state = try StateDictionary(network.configuration, source: network.tensors, origin: origin)
       guard specifications.isEmpty || state.specifications == specifications else {
-        throw Failure(.dataError, origin, "its three networks have different architectures")
+        throw Failure(.dataError, origin, "its networks have different architectures")
       }
       specifications = state.specifications
       try Network.write(network.configuration, specifications, to: try root.createGroup(name)) {
         try allowsNonFinite ? state.tensor($0) : state.finiteTensor($0)
       }
     }
-    for (name, adam) in [("fake_score_optimizer", fakeScoreAdam), ("generator_optimizer", generatorAdam)] {
-      let group = try root.createGroup(name)
-      try adam.write(to: group, specifications, origin: origin)
-      try group.setAttribute("learning_rate", adam.learningRate)
+    for saved in networks {
+      let group = try root.createGroup(saved.name + "_optimizer")
+      try saved.adam.write(to: group, specifications, origin: origin)
+      try group.setAttribute("learning_rate", saved.adam.learningRate)
     }
-    try TrainingState.writePending(turn: DistillationPhase.fakeScore.network, to: root)
+    try TrainingState.writePending(turn: networks[0].name, to: root)
   }
 }
 
@@ -144,20 +152,16 @@ extension TrainingState {
   ///
   /// The networks take the dropout of the run, and the count of images the nearest multiple of its batch: iterations are
   /// never cut here.
-  /// - Throws: a `Failure` (`cannotCreate`) where the generator's optimizer has another beta1 than the run.
-  public mutating func adopt(_ settings: DistillationSettings, origin: String) throws {
-    let beta1 = networks.map(\.adam.beta1)
-    guard beta1 == [0, settings.generatorBeta1] else {
-      throw Failure(
-        .cannotCreate, origin,
-        "its optimizers have beta1 \(beta1[0]) (fake score) and \(beta1[1]) (generator); this run has 0 and "
-          + "\(settings.generatorBeta1)", remedy: "give --g-beta1 as the run was started with")
-    }
+  package mutating func adopt(epsilon: Double, dropout: Float) {
     for index in networks.indices {
-      networks[index].adam.epsilon = settings.adamEpsilon
-      networks[index].network = networks[index].network.with(dropout: settings.dropout)
-      networks[index].average = networks[index].average?.with(dropout: settings.dropout)
+      networks[index].adam.epsilon = epsilon
+      networks[index].network = networks[index].network.with(dropout: dropout)
+      networks[index].average = networks[index].average?.with(dropout: dropout)
     }
-    imagesSeen = Int((Double(imagesSeen) / Double(settings.batch)).rounded()) * settings.batch
+    let batch = pending.cut.batch
+    imagesSeen = Int((Double(imagesSeen) / Double(batch)).rounded()) * batch
   }
+
+  /// Adam's decays of the first moment, of each network.
+  package var firstMomentDecays: [Double] { networks.map(\.adam.beta1) }
 }
