@@ -89,7 +89,7 @@ struct SpoolVocabularyTests {
     for setting in job.steps.flatMap(\.settings) where setting.option.name == "figure" {
       if case .text(let figure) = setting.value { figures.insert(figure) }
     }
-    #expect(figures == ["fd_floor", "fd_untrained", "fd_teacher", "fd_one_step"])
+    #expect(figures == ["fd_floor", "fd_untrained", "fd_teacher", "fd_sid", "fd_sida"])
     #expect(
       job.steps.last { $0.outputs == [.samples] }?.name == "samples", "the archive of the summary is the generator's")
   }
