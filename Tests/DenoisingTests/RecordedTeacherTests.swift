@@ -15,11 +15,11 @@ struct RecordedTeacherTests {
     try RecordedTeacherTraining(contentsOf: Fixtures.path("golden/training/\(name).h5"))
   }
 
-  @Test("A recorded training is met", arguments: ["trajectory_a", "trajectory_b"])
-  func trajectory(name: String) throws {
-    KernelSet.use(named: "exact")
-    defer { KernelSet.use(named: "fast") }
-    let comparisons = try Self.record(name).replay()
+  @Test(
+    "A recorded training is met, with each mode of the kernels within what it differs by",
+    arguments: ["trajectory_a", "trajectory_b"], KernelMode.allCases)
+  func trajectory(name: String, mode: KernelMode) throws {
+    let comparisons = try KernelSet.with(mode) { try Self.record(name).replay() }
     for one in comparisons { #expect(one.isAccepted, "\(one.name): \(one.error) of \(one.tolerance)") }
     for word in [
       "loss, iteration 5, round 0", "mean element, iteration 0", "learning rate, iteration 5", "weight of the average",
@@ -27,13 +27,6 @@ struct RecordedTeacherTests {
       "second moments",
     ] {
       #expect(comparisons.contains { $0.name.hasPrefix(word) }, "\(word)")
-    }
-  }
-
-  @Test("So it is with the fast kernels, within what they differ by", arguments: ["trajectory_a", "trajectory_b"])
-  func fast(name: String) throws {
-    for one in try Self.record(name).replay() {
-      #expect(one.isAccepted, "\(one.name): \(one.error) of \(one.tolerance)")
     }
   }
 
@@ -46,13 +39,11 @@ struct RecordedTeacherTests {
 
   @Test("A start that differs in one layer is beyond the tolerance, and so are other settings")
   func altered() throws {
-    KernelSet.use(named: "exact")
-    defer { KernelSet.use(named: "fast") }
     let record = try Self.record("trajectory_b")
     var network = try #require(record.start)
     let index = try #require(network.specifications.firstIndex { $0.name == "model.map_layer0.weight" })
     network.parameters[index] = scaled(network.parameters[index], by: 1.001)
-    let comparisons = try record.replay(network: network)
+    let comparisons = try KernelSet.with(.exact) { try record.replay(network: network) }
     #expect(comparisons.contains { !$0.isAccepted && $0.name.hasPrefix("loss") })
     #expect(comparisons.contains { !$0.isAccepted && $0.name.hasPrefix("net weights") })
   }
