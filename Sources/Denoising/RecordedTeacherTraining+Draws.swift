@@ -19,41 +19,18 @@ extension RecordedTeacherTraining {
   }
 
   private func step(_ name: String, _ network: Network) throws -> DenoisingDraws {
-    guard file.root.contains(name) else { throw Failure(.dataError, path, "\(name) is missing") }
-    let group = try file.root.group(name)
+    let recorded = try RecordedMicroBatch(name, in: file, path: path)
     let (images, configuration) = (settings.microbatch, network.configuration)
     let imageShape = [images, configuration.imgChannels, configuration.imgResolution, configuration.imgResolution]
-    func tensor(_ numbers: String, _ shape: [Int]) throws -> Tensor {
-      guard group.contains(numbers) else { throw Failure(.dataError, path, "\(name)/\(numbers) is missing") }
-      let dataset = try group.dataset(numbers)
-      guard dataset.shape == shape else {
-        throw Failure(
-          .dataError, path, "\(name)/\(numbers) has shape \(dataset.shape); \(shape) is expected",
-          remedy: "these numbers were recorded for another network")
-      }
-      return Tensor(try dataset.read(Float.self), shape: shape)
-    }
-    let bytes = try tensor("images_uint8", imageShape)
-    guard bytes.values.allSatisfy({ (0...255).contains($0) }) else {
-      throw Failure(.dataError, path, "\(name)/images_uint8 holds what is no byte")
-    }
-    var augmentation: Augmentation?
-    if settings.augment > 0 {
-      guard group.contains("augment_draws") else {
-        throw Failure(.dataError, path, "\(name)/augment_draws is missing")
-      }
-      let pipeline = AugmentationPipeline(probability: settings.augment)
-      augmentation = pipeline(
-        try AugmentationDraws.recorded(
-          in: try group.group("augment_draws"), called: name + "/augment_draws", images: images, pipeline, path: path),
-        imageShape: network.imageShape)
-    }
     let classes = configuration.labelDim
     return DenoisingDraws(
-      images: Tensor(bytes.values.map { normalized(UInt8($0)) }, shape: imageShape).nhwc,
-      classLabels: classes > 0 ? try tensor("class_labels", [images, classes]) : nil,
-      levels: try tensor("P_normal_draw_randn", [images, 1, 1, 1]).values,
-      noise: try tensor("n_unit_normal", imageShape).nhwc, augmentation: augmentation)
+      images: try recorded.images("images_uint8", imageShape),
+      classLabels: classes > 0 ? try recorded.tensor("class_labels", [images, classes]) : nil,
+      levels: try recorded.tensor("P_normal_draw_randn", [images, 1, 1, 1]).values,
+      noise: try recorded.tensor("n_unit_normal", imageShape).nhwc,
+      augmentation: settings.augment > 0
+        ? try recorded.augmentation(
+          "augment_draws", images: images, probability: settings.augment, imageShape: network.imageShape) : nil)
   }
 }
 

@@ -28,54 +28,32 @@ extension RecordedTrajectory {
     var images: [RecordedDraws.Place: Tensor] = [:]
     for iteration in 0..<iterations {
       for round in 0..<settings.cut.count {
-        let name = "iteration_\(iteration)/fake_score_step/round_\(round)/real_images_uint8"
-        guard file.root.contains(name) else { throw Failure(.dataError, path, "\(name) is missing") }
-        let dataset = try file.root.dataset(name)
-        let shape = [settings.microbatch, channels, height, width]
-        guard dataset.shape == shape else {
-          throw Failure(.dataError, path, "\(name) has shape \(dataset.shape); \(shape) is expected")
-        }
-        let bytes = try dataset.read(Float.self)
-        guard bytes.allSatisfy({ (0...255).contains($0) }) else {
-          throw Failure(.dataError, path, "\(name) holds what is no byte")
-        }
+        let recorded = try RecordedMicroBatch(
+          "iteration_\(iteration)/fake_score_step/round_\(round)", in: file, path: path)
         images[.init(.fakeScore, firstImage + iteration * settings.batch, round * settings.microbatch)] =
-          Tensor(bytes.map { normalized(UInt8($0)) }, shape: shape).nhwc
+          try recorded.images("real_images_uint8", [settings.microbatch, channels, height, width])
       }
     }
     return RecordedImages(images: images)
   }
 
   private func step(_ name: String, _ phase: DistillationPhase, _ network: Network) throws -> StepDraws {
-    guard file.root.contains(name) else { throw Failure(.dataError, path, "\(name) is missing") }
-    let group = try file.root.group(name)
+    let recorded = try RecordedMicroBatch(name, in: file, path: path)
     let (images, configuration) = (settings.microbatch, network.configuration)
     let imageShape = [images, configuration.imgChannels, configuration.imgResolution, configuration.imgResolution]
-    func tensor(_ numbers: String, _ shape: [Int]) throws -> Tensor {
-      guard group.contains(numbers) else { throw Failure(.dataError, path, "\(name)/\(numbers) is missing") }
-      let dataset = try group.dataset(numbers)
-      guard dataset.shape == shape else {
-        throw Failure(
-          .dataError, path, "\(name)/\(numbers) has shape \(dataset.shape); \(shape) is expected",
-          remedy: "these numbers were recorded for another network")
-      }
-      return Tensor(try dataset.read(Float.self), shape: shape)
-    }
     let classes = configuration.labelDim
     let level = phase == .fakeScore ? "P_normal_draw_randn" : "t_uniform_01"
-    func augmentation(_ numbers: String) throws -> Augmentation? {
+    func augmentation(_ draws: String) throws -> Augmentation? {
       guard settings.augment > 0, phase == .fakeScore else { return nil }
-      guard group.contains(numbers) else { throw Failure(.dataError, path, "\(name)/\(numbers) is missing") }
-      let pipeline = AugmentationPipeline(probability: settings.augment)
-      let draws = try AugmentationDraws.recorded(
-        in: try group.group(numbers), called: name + "/" + numbers, images: images, pipeline, path: path)
-      return pipeline(draws, imageShape: network.imageShape)
+      return try recorded.augmentation(
+        draws, images: images, probability: settings.augment, imageShape: network.imageShape)
     }
     let isAdversarial = settings.adversarial != nil
     return StepDraws(
-      latents: try tensor("z_unit_normal", imageShape).nhwc,
-      classLabels: classes > 0 ? try tensor("class_labels", [images, classes]) : nil,
-      levels: try tensor(level, [images, 1, 1, 1]).values, noise: try tensor("n_unit_normal", imageShape).nhwc,
+      latents: try recorded.tensor("z_unit_normal", imageShape).nhwc,
+      classLabels: classes > 0 ? try recorded.tensor("class_labels", [images, classes]) : nil,
+      levels: try recorded.tensor(level, [images, 1, 1, 1]).values,
+      noise: try recorded.tensor("n_unit_normal", imageShape).nhwc,
       augmentation: try augmentation(isAdversarial ? "augment_fake_draws" : "augment_draws"),
       real: (nil, isAdversarial ? try augmentation("augment_real_draws") : nil))
   }

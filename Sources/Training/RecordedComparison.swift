@@ -60,6 +60,18 @@ public struct RecordedComparison: Sendable {
     }
   }
 
+  /// Refuses a training that differs from its record.
+  /// - Parameter path: the record's, for the error.
+  /// - Throws: a `Failure` (`dataError`) where a result is beyond its tolerance.
+  public static func requireAccepted(_ comparisons: [RecordedComparison], path: String) throws {
+    let failed = comparisons.count { !$0.isAccepted }
+    guard failed == 0 else {
+      throw Failure(
+        .dataError, path, "\(failed) of \(comparisons.count) results are beyond the tolerance",
+        remedy: "the record belongs to another start or other settings, or the training here differs")
+    }
+  }
+
   /// One line for each: the error beside what is accepted.
   public static func table(_ comparisons: [RecordedComparison]) -> String {
     let width = comparisons.map(\.name.count).max() ?? 0

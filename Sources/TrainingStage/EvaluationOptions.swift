@@ -38,39 +38,39 @@ public struct EvaluationOptions: ParsableArguments {
 
   /// What else is measured.
   @Option(
-    repeating: DistillValues.evaluateMetrics, as: Metric.self,
+    repeating: TrainingValues.evaluateMetrics, as: Metric.self,
     help: ArgumentHelp(
       "What else is measured of the same images: kid, is, pr or fd-infinity; may be repeated.", valueName: "metric"))
   public var evaluateMetrics: [Metric] = []
 
   /// Thousands of images between two evaluations; nil for a twentieth of the duration.
   @Option(
-    DistillValues.evaluateKimg,
+    TrainingValues.evaluateKimg,
     help: "Thousands of images between two evaluations. (default: a twentieth of the duration)")
   public var evaluateKimg: Double?
 
   /// Seeds of the images that are evaluated.
   @Option(
-    DistillValues.evaluateSeeds,
+    TrainingValues.evaluateSeeds,
     help:
       "Seeds of the images that are evaluated, 50,000 of them for a FID as published; keep them apart from those that are reported."
   )
   public var evaluateSeeds = "1000000-1004999"
 
   /// The distance that ends the training.
-  @Option(DistillValues.stopAtFD, help: "End as soon as an evaluation is at most this. (default: never)")
+  @Option(TrainingValues.stopAtFD, help: "End as soon as an evaluation is at most this. (default: never)")
   public var stopAtFD: Double?
 
   /// Thousands of images between two snapshots.
-  @Option(DistillValues.snapshotKimg, help: "Thousands of images between two snapshots of the average, NAME-KIMG.h5.")
+  @Option(TrainingValues.snapshotKimg, help: "Thousands of images between two snapshots of the average, NAME-KIMG.h5.")
   public var snapshotKimg = 2500.0
 
   /// Thousands of images between two saves of the state.
-  @Option(DistillValues.stateKimg, help: "Thousands of images between two saves of the training state.")
+  @Option(TrainingValues.stateKimg, help: "Thousands of images between two saves of the training state.")
   public var stateKimg = 10_000.0
 
   /// Minutes between two saves of the state.
-  @Option(DistillValues.stateMinutes, help: "Minutes between two saves of the training state; whichever comes first.")
+  @Option(TrainingValues.stateMinutes, help: "Minutes between two saves of the training state; whichever comes first.")
   public var stateMinutes = 15.0
 
   /// The defaults.

@@ -1,14 +1,46 @@
 import Compute
 import Diagnostics
+import Files
 import Foundation
 import HDF5
 import MPIRanks
+import Scoring
 import Stage
 import Training
 
 extension StagedTraining {
+  /// The program: one process, or one rank of several.
+  /// - Parameters:
+  ///   - program: its name.
+  ///   - output: the network to publish.
+  ///   - state: where the state is saved.
+  ///   - options: of every stage.
+  ///   - make: reads the options of this run and what it begins with.
+  public static func run(
+    _ program: String, output: String, state: String, options: StageOptions, make: (StageContext) throws -> Self
+  ) -> Never {
+    StageProgram.run(
+      program, on: output, options: options,
+      writing: [OutputPlace(output), OutputPlace(state, option: "--state")], needing: LinearAlgebraCore.wanted,
+      confinedAs: { try RankLaunch().profile }
+    ) { context in
+      let launch = try RankLaunch()
+      var context = context
+      context.isMuted = !launch.isFirst
+      // What others have made is read before MPI starts its threads and opens its ports.
+      let prepared = Result {
+        let run = try make(context)
+        return (run, try run.prepared())
+      }
+      let ranks = try launch.join()
+      defer { ranks.leave() }
+      let (run, work) = try ranks.together { try prepared.get() }
+      try run.carryOut(work, with: ranks)
+    }
+  }
+
   /// Reads what the run works with and finds out what there is to do. Nothing is written.
-  public func prepared() throws -> TrainingWork {
+  private func prepared() throws -> TrainingWork {
     if context.options.dryRun { return .estimate(try makeEvaluator()) }
     let wanted = try provenance()
     try expected.check(wanted)
@@ -27,7 +59,7 @@ extension StagedTraining {
   }
 
   /// Does what there is to do, on every rank.
-  public func carryOut(_ work: TrainingWork, with ranks: any JoinedRanks) throws {
+  private func carryOut(_ work: TrainingWork, with ranks: any JoinedRanks) throws {
     let place = Place(ranks, context)
     Threads.use(place.threads)
     switch work {

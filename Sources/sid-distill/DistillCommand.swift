@@ -2,10 +2,8 @@ import ArgumentParser
 import Diagnostics
 import Distillation
 import Files
-import MPIRanks
 import Models
 import OptionValues
-import Scoring
 import Stage
 import TrainingStage
 import TrainingData
@@ -59,30 +57,15 @@ struct DistillCommand: ParsableCommand {
     case "reference": evaluation.reference != nil
     case "labels": training.labels != nil
     case "initial-generator": training.initialGenerator != nil
-    case DistillValues.stopAtFD.name: evaluation.stopAtFD != nil
-    case DistillValues.evaluateMetrics.name: !evaluation.evaluateMetrics.isEmpty
+    case TrainingValues.stopAtFD.name: evaluation.stopAtFD != nil
+    case TrainingValues.evaluateMetrics.name: !evaluation.evaluateMetrics.isEmpty
     default: adversarial.has(name)
     }
   }
 
   func run() throws {
-    StageProgram.run(
-      SidDistill.program, on: output, options: options,
-      writing: [OutputPlace(output), OutputPlace(state, option: "--state")], needing: LinearAlgebraCore.wanted,
-      confinedAs: { try RankLaunch().profile }
-    ) { context in
-      let launch = try RankLaunch()
-      var context = context
-      context.isMuted = !launch.isFirst
-      // What others have made is read before MPI starts its threads and opens its ports.
-      let prepared = Result {
-        let run = try DistillationRun(self, context)
-        return (run, try run.prepared())
-      }
-      let ranks = try launch.join()
-      defer { ranks.leave() }
-      let (run, work) = try ranks.together { try prepared.get() }
-      try run.carryOut(work, with: ranks)
+    DistillationRun.run(SidDistill.program, output: output, state: state, options: options) {
+      try DistillationRun(self, $0)
     }
   }
 }
@@ -91,16 +74,16 @@ struct DistillCommand: ParsableCommand {
 struct TrainingOptions: ParsableArguments {
   private static let published = DistillationSettings()
 
-  @Option(DistillValues.batch, help: "Images per iteration.")
+  @Option(TrainingValues.batch, help: "Images per iteration.")
   var batch = Self.published.batch
 
   @Option(
-    DistillValues.microbatch,
+    TrainingValues.microbatch,
     help: "Images per forward and backward pass; bounds the memory. (default: 64, or the batch if that is less)")
   var microbatch: Int?
 
   @Option(
-    DistillValues.gradientGroups,
+    TrainingValues.gradientGroups,
     help:
       "Groups of micro-batches whose gradients meet in a fixed order, whatever computes them: so many processes can share a batch."
   )
@@ -112,7 +95,7 @@ struct TrainingOptions: ParsableArguments {
   )
   var checkpointActivations = false
 
-  @Option(DistillValues.lr, help: "Learning rate of the fake score.")
+  @Option(TrainingValues.lr, help: "Learning rate of the fake score.")
   var lr = Self.published.fakeScoreLearningRate
 
   @Option(DistillValues.glr, help: "Learning rate of the generator.")
@@ -135,39 +118,39 @@ struct TrainingOptions: ParsableArguments {
   @Option(DistillValues.initSigma, help: "Noise level at which the generator is evaluated.")
   var initSigma = Self.published.initSigma
 
-  @Option(DistillValues.emaHalfLifeKimg, help: "Half-life of the generator's average, thousands of images.")
+  @Option(TrainingValues.emaHalfLifeKimg, help: "Half-life of the generator's average, thousands of images.")
   var emaHalfLifeKimg = Self.published.emaHalfLifeKimg
 
-  @Option(DistillValues.emaRampupRatio, help: "Half-life as a share of the images seen so far, while that is shorter.")
+  @Option(TrainingValues.emaRampupRatio, help: "Half-life as a share of the images seen so far, while that is shorter.")
   var emaRampupRatio = Self.published.emaRampupRatio
 
   @Option(
-    DistillValues.lrDecayStartKimg,
+    TrainingValues.lrDecayStartKimg,
     help:
       "From here both learning rates fall linearly, thousands of images; not part of the published method. (default: never)"
   )
   var lrDecayStartKimg: Double?
 
-  @Option(DistillValues.lrDecayFinal, help: "The share of the learning rates that is left at the end of the decay.")
+  @Option(TrainingValues.lrDecayFinal, help: "The share of the learning rates that is left at the end of the decay.")
   var lrDecayFinal = Self.published.learningRateDecayFinal
 
-  @Option(DistillValues.dropout, help: "Dropout probability of the trained networks.")
+  @Option(TrainingValues.dropout, help: "Dropout probability of the trained networks.")
   var dropout = Self.published.dropout
 
   @Option(
-    DistillValues.augment,
+    TrainingValues.augment,
     help:
       "Probability of EDM's augmentations of the fake score's images; 0 for none. (default: \(Self.published.augment), or 0 where the teacher takes no augmentation labels)"
   )
   var augment: Float?
 
-  @Option(DistillValues.lossScale, help: "Factor of the fake score's loss.")
+  @Option(TrainingValues.lossScale, help: "Factor of the fake score's loss.")
   var lossScale = Self.published.fakeScoreLossScale
 
   @Option(DistillValues.generatorLossScale, help: "Factor of the generator's loss.")
   var generatorLossScale = Self.published.generatorLossScale
 
-  @Option(DistillValues.durationKimg, help: "Thousands of images to train on.")
+  @Option(TrainingValues.durationKimg, help: "Thousands of images to train on.")
   var durationKimg = Self.published.durationKimg
 
   @Option(help: "A data set (EDM zip) whose class labels give frequencies and order. (default: classes drawn evenly)")
@@ -179,7 +162,7 @@ struct TrainingOptions: ParsableArguments {
   )
   var initialGenerator: String?
 
-  @Option(DistillValues.seed, help: "Seed of every random number.")
+  @Option(TrainingValues.seed, help: "Seed of every random number.")
   var seed = Self.published.seed
 
   /// The settings as given.

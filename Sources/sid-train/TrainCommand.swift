@@ -1,9 +1,7 @@
 import ArgumentParser
 import Denoising
 import Files
-import MPIRanks
 import OptionValues
-import Scoring
 import Stage
 import TrainingStage
 
@@ -65,32 +63,15 @@ struct TrainCommand: ParsableCommand {
     switch name {
     case "features": evaluation.features != nil
     case "reference": evaluation.reference != nil
-    case DistillValues.stopAtFD.name: evaluation.stopAtFD != nil
-    case DistillValues.evaluateMetrics.name: !evaluation.evaluateMetrics.isEmpty
+    case TrainingValues.stopAtFD.name: evaluation.stopAtFD != nil
+    case TrainingValues.evaluateMetrics.name: !evaluation.evaluateMetrics.isEmpty
     case TrainValues.evaluateSteps.name: evaluateSteps != nil
     default: network.has(name)
     }
   }
 
   func run() throws {
-    StageProgram.run(
-      SidTrain.program, on: output, options: options,
-      writing: [OutputPlace(output), OutputPlace(state, option: "--state")], needing: LinearAlgebraCore.wanted,
-      confinedAs: { try RankLaunch().profile }
-    ) { context in
-      let launch = try RankLaunch()
-      var context = context
-      context.isMuted = !launch.isFirst
-      // What others have made is read before MPI starts its threads and opens its ports.
-      let prepared = Result {
-        let run = try TeacherRun(self, context)
-        return (run, try run.prepared())
-      }
-      let ranks = try launch.join()
-      defer { ranks.leave() }
-      let (run, work) = try ranks.together { try prepared.get() }
-      try run.carryOut(work, with: ranks)
-    }
+    TeacherRun.run(SidTrain.program, output: output, state: state, options: options) { try TeacherRun(self, $0) }
   }
 }
 
@@ -98,16 +79,16 @@ struct TrainCommand: ParsableCommand {
 struct TrainingOptions: ParsableArguments {
   private static let published = TeacherSettings()
 
-  @Option(TrainValues.batch, help: "Images per iteration.")
+  @Option(TrainingValues.batch, help: "Images per iteration.")
   var batch = Self.published.batch
 
   @Option(
-    TrainValues.microbatch,
+    TrainingValues.microbatch,
     help: "Images per forward and backward pass; bounds the memory. (default: 64, or the batch if that is less)")
   var microbatch: Int?
 
   @Option(
-    TrainValues.gradientGroups,
+    TrainingValues.gradientGroups,
     help:
       "Groups of micro-batches whose gradients meet in a fixed order, whatever computes them: so many processes can share a batch."
   )
@@ -119,48 +100,48 @@ struct TrainingOptions: ParsableArguments {
   )
   var checkpointActivations = false
 
-  @Option(TrainValues.lr, help: "Learning rate.")
+  @Option(TrainingValues.lr, help: "Learning rate.")
   var lr = Self.published.learningRate
 
   @Option(TrainValues.lrRampupKimg, help: "Thousands of images over which the learning rate rises from 0.")
   var lrRampupKimg = Self.published.learningRateRampKimg
 
   @Option(
-    TrainValues.lrDecayStartKimg,
+    TrainingValues.lrDecayStartKimg,
     help:
       "From here the learning rate falls linearly, thousands of images; not part of the published method. (default: never)"
   )
   var lrDecayStartKimg: Double?
 
-  @Option(TrainValues.lrDecayFinal, help: "The share of the learning rate that is left at the end of the decay.")
+  @Option(TrainingValues.lrDecayFinal, help: "The share of the learning rate that is left at the end of the decay.")
   var lrDecayFinal = Self.published.learningRateDecayFinal
 
-  @Option(TrainValues.emaHalfLifeKimg, help: "Half-life of the average, thousands of images. (--ema)")
+  @Option(TrainingValues.emaHalfLifeKimg, help: "Half-life of the average, thousands of images. (--ema)")
   var emaHalfLifeKimg = Self.published.emaHalfLifeKimg
 
   @Option(
-    TrainValues.emaRampupRatio,
+    TrainingValues.emaRampupRatio,
     help:
       "Half-life as a share of the images seen so far, while that is shorter. (default: 0.05; none with --transfer)")
   var emaRampupRatio: Double?
 
-  @Option(TrainValues.dropout, help: "Dropout probability.")
+  @Option(TrainingValues.dropout, help: "Dropout probability.")
   var dropout = Self.published.dropout
 
   @Option(
-    TrainValues.augment,
+    TrainingValues.augment,
     help:
       "Probability of EDM's augmentations; 0 for none. (default: \(Self.published.augment), or 0 where a transferred network takes no augmentation labels)"
   )
   var augment: Float?
 
-  @Option(TrainValues.lossScale, help: "Factor of the loss. (--ls)")
+  @Option(TrainingValues.lossScale, help: "Factor of the loss. (--ls)")
   var lossScale = Self.published.lossScale
 
-  @Option(TrainValues.durationKimg, help: "Thousands of images to train on.")
+  @Option(TrainingValues.durationKimg, help: "Thousands of images to train on.")
   var durationKimg = Self.published.durationKimg
 
-  @Option(TrainValues.seed, help: "Seed of every random number.")
+  @Option(TrainingValues.seed, help: "Seed of every random number.")
   var seed = Self.published.seed
 
   /// The settings as given.

@@ -57,12 +57,7 @@ struct VerifyCommand: ParsableCommand {
       }
       progress.finish()
       print(RecordedComparison.table(comparisons))
-      let failed = comparisons.count { !$0.isAccepted }
-      guard failed == 0 else {
-        throw Failure(
-          .dataError, vectors, "\(failed) of \(comparisons.count) results are beyond the tolerance",
-          remedy: "the record belongs to another start or other settings, or the training here differs")
-      }
+      try RecordedComparison.requireAccepted(comparisons, path: vectors)
     }
   }
 

@@ -19,23 +19,23 @@ struct ValueKindTests {
   static let cases = [
     Case(kind: .text, good: ["a", " "], bad: [""]),
     Case(
-      kind: DistillValues.batch.kind, good: ["1", "+5", "08", "16777216"],
+      kind: TrainingValues.batch.kind, good: ["1", "+5", "08", "16777216"],
       bad: ["0", "-1", "16777217", "1e2", "0x10", " 5", "5 ", "1_000", "1.0", "", "99999999999999999999"]),
     Case(kind: ScoreValues.sets.kind, good: ["1", "1000000"], bad: ["0", "-1", "1000001"]),
     Case(kind: ScoreValues.bootstrap.kind, good: ["0", "2", "100000"], bad: ["1", "-1", "100001"]),
     Case(
-      kind: DistillValues.seed.kind, good: ["0", "08", "18446744073709551615"],
+      kind: TrainingValues.seed.kind, good: ["0", "08", "18446744073709551615"],
       bad: ["-1", "1.5", "18446744073709551616", "1e2"]),
     Case(
-      kind: DistillValues.lr.kind, good: ["2e-5", "0x10", "1", "1e300"],
+      kind: TrainingValues.lr.kind, good: ["2e-5", "0x10", "1", "1e300"],
       bad: ["0", "-1", "nan", "inf", "1e400", "1e-400", " 1", ""]),
     Case(kind: DistillValues.tmax.kind, good: ["1000", "0.1"], bad: ["0", "1000.1", "inf"]),
     // What is kept in single precision counts as it is kept.
-    Case(kind: DistillValues.dropout.kind, good: ["0", "0.9999"], bad: ["1", "0.99999999999", "-0.1", "nan"]),
+    Case(kind: TrainingValues.dropout.kind, good: ["0", "0.9999"], bad: ["1", "0.99999999999", "-0.1", "nan"]),
     Case(kind: DistillValues.initSigma.kind, good: ["2.5", "1e-30"], bad: ["1e-60", "1e39", "0"]),
     Case(kind: DistillValues.alpha.kind, good: ["-3", "1e38"], bad: ["1e39", "inf", "nan"]),
     Case(kind: SampleValues.sMax.kind, good: ["0", "inf", "1e400"], bad: ["-1", "-inf", "nan"]),
-    Case(kind: DistillValues.snapshotKimg.kind, good: ["1", "inf"], bad: ["0.9"]),
+    Case(kind: TrainingValues.snapshotKimg.kind, good: ["1", "inf"], bad: ["0.9"]),
     Case(kind: SampleValues.sampler.kind, good: ["heun", "one-step"], bad: ["huen", "Heun", "oneStep", "heun ", ""]),
     Case(
       kind: ScoreValues.metrics.kind, good: ["fid", "fid,kid", "fid, kid"],
@@ -46,7 +46,7 @@ struct ValueKindTests {
     Case(
       kind: SampleValues.seeds.kind, good: ["0-9", "7", "9,3-5", "18446744073709551615"],
       bad: ["9-0", "", "a", "1,", "1-2-3", " 1", "-5", "18446744073709551616", "0-2199023255552"]),
-    Case(kind: DistillValues.evaluateSeeds.kind, good: ["0-4294967295"], bad: ["4294967296", "9-0"]),
+    Case(kind: TrainingValues.evaluateSeeds.kind, good: ["0-4294967295"], bad: ["4294967296", "9-0"]),
     Case(
       kind: SampleValues.classes.kind, good: ["random", "balanced", "3", "0,3,5-7"],
       bad: ["blanced", "-1", "3,", "0-2097152", "0,2147483648", ""]),
@@ -71,8 +71,8 @@ struct ValueKindTests {
 
   @Test("A value is what its text says")
   func parses() throws {
-    #expect(try DistillValues.batch.parse("08") == 8)
-    #expect(try DistillValues.lr.parse("2e-5") == 2e-5)
+    #expect(try TrainingValues.batch.parse("08") == 8)
+    #expect(try TrainingValues.lr.parse("2e-5") == 2e-5)
     #expect(try SampleValues.rng.parse("torch-cuda") == .torchCUDA)
     #expect(try ScoreValues.metrics.parse("fid, kid") == ["fid", "kid"])
     #expect(try SampleValues.classes.parse("0,3,5-7") == .list([0, 3, 5, 6, 7]))

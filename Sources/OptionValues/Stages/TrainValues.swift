@@ -14,37 +14,11 @@ public enum TrainValues {
   /// Resolutions with self-attention.
   public static let attnResolutions = ValueOption.wholeNumbers("attn-resolutions", 0...4096)
 
-  // What determines the result.
-  /// Images per iteration.
-  public static let batch = DistillValues.batch
-  /// Images per forward and backward pass.
-  public static let microbatch = DistillValues.microbatch
-  /// Groups of micro-batches whose gradients meet in a tree.
-  public static let gradientGroups = DistillValues.gradientGroups
-  /// Learning rate behind the ramp.
-  public static let lr = DistillValues.lr
+  // What determines the result, beside what every training has.
   /// Thousands of images over which the learning rate rises.
   public static let lrRampupKimg = ValueOption.number("lr-rampup-kimg", .from(0, to: 1e12))
-  /// Where the learning rate begins to fall, thousands of images.
-  public static let lrDecayStartKimg = DistillValues.lrDecayStartKimg
-  /// The share of the learning rate that is left.
-  public static let lrDecayFinal = DistillValues.lrDecayFinal
-  /// Half-life of the average, thousands of images.
-  public static let emaHalfLifeKimg = DistillValues.emaHalfLifeKimg
-  /// Half-life as a share of the images seen so far.
-  public static let emaRampupRatio = DistillValues.emaRampupRatio
-  /// Dropout probability.
-  public static let dropout = DistillValues.dropout
-  /// Probability of the augmentations.
-  public static let augment = DistillValues.augment
-  /// Factor of the loss.
-  public static let lossScale = DistillValues.lossScale
-  /// Thousands of images to train on.
-  public static let durationKimg = DistillValues.durationKimg
-  /// Seed of every random number.
-  public static let seed = DistillValues.seed
 
-  // What is measured and saved on the way, beside what a distillation has.
+  // What is measured and told on the way, beside what every training has.
   /// Noise levels of the sampler that makes the images that are evaluated.
   public static let evaluateSteps = ValueOption.wholeNumber("evaluate-steps", 2...1000)
   /// Thousands of images between two lines of the log.
@@ -78,11 +52,8 @@ public struct TrainRelations: ValueRelations {
   private let given: [String]
   private let digests: [ExpectedDigest]
 
-  private static let inputs = ["features", "reference", "config", "transfer"]
-  private static let inputsOfEvaluation = ["features", "reference"]
-  private static let ofEvaluation = [
-    DistillValues.stopAtFD.name, DistillValues.evaluateMetrics.name, TrainValues.evaluateSteps.name,
-  ]
+  private static let inputs = EvaluationRelations.inputs + ["config", "transfer"]
+  private static let ofEvaluation = EvaluationRelations.options + [TrainValues.evaluateSteps.name]
   /// What says which network it is; each of `config` and `transfer` says all of it.
   private static let ofNetwork = [
     TrainValues.arch.name, TrainValues.precond.name, TrainValues.modelChannels.name, TrainValues.channelMult.name,
@@ -105,13 +76,7 @@ public struct TrainRelations: ValueRelations {
 
   /// - Throws: `ValueConflict` for the first that do not fit.
   public func check() throws(ValueConflict) {
-    if evaluates {
-      guard given.contains("features"), given.contains("reference") else {
-        throw ValueConflict("evaluate", "needs features and reference")
-      }
-    } else if let option = Self.ofEvaluation.first(where: given.contains) {
-      throw ValueConflict(option, "needs evaluate")
-    }
+    try EvaluationRelations.check(evaluates, Self.ofEvaluation, given)
     let whole = ["config", "transfer"].filter(given.contains)
     guard whole.count < 2 else {
       throw ValueConflict("config", "and transfer exclude each other: each says which network it is")
@@ -119,8 +84,7 @@ public struct TrainRelations: ValueRelations {
     if let all = whole.first, let option = Self.ofNetwork.first(where: given.contains) {
       throw ValueConflict(option, "and \(all) exclude each other: \(all) says which network it is")
     }
-    // Without an evaluation its inputs are not read.
-    let read = Self.inputs.filter { given.contains($0) && (evaluates || !Self.inputsOfEvaluation.contains($0)) }
+    let read = EvaluationRelations.read(evaluates, Self.inputs, given)
     try ExpectedDigest.check(digests, inputs: ["dataset"] + read)
   }
 }
