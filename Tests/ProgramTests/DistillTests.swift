@@ -88,6 +88,15 @@ struct DistillTests {
     #expect(try Programs.run("sid-distill", arguments("whole")).status == 73)
     let grouped = try Programs.run("sid-distill", adversarial("whole", ["--adversarial-group", "image"]))
     #expect(grouped.status == 73 && grouped.errors.contains("--adversarial-group was microbatch"), "\(grouped.errors)")
+    // So it is with another clip, which tells in the weights.
+    let unclipped = try Programs.run("sid-distill", adversarial("whole", ["--gradient-clip", "inf"]))
+    #expect(unclipped.status == 73 && unclipped.errors.contains("--gradient-clip"), "\(unclipped.errors)")
+    let clipped = try Programs.run("sid-distill", adversarial("clipped", ["--gradient-clip", "1e-4"]))
+    #expect(clipped.status == 0, "\(clipped.errors)")
+    #expect(try parameters("clipped") != parameters("whole"))
+    // Where the adversarial loss never joins, it is said.
+    let late = try Programs.run("sid-distill", adversarial("late", ["--duration-kimg", "0.2"]))
+    #expect(late.status == 0 && late.errors.contains("learns from SiD's loss alone"), "\(late.errors)")
     let other = try Programs.run(
       "sid-distill", arguments("o", ["--adversarial", "--dataset", Fixtures.digits("digits-8x8.zip")]))
     #expect(other.status == 65 && other.errors.contains("its images are"), "\(other.errors)")

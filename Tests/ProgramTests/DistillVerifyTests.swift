@@ -81,13 +81,15 @@ struct DistillVerifyTests {
     #expect(verified.status == 0 && verified.output.contains("generator_gan loss"), "\(verified)")
     // And sid-distill goes on from it with real images.
     let teacher = try converted("sida_warm2_teacher.pkl", "teacher2.h5")
-    let run = try Programs.run(
-      "sid-distill",
-      [
-        "--teacher", teacher, "--state", state, "--output", folder.file("g.h5"), "--batch", "4", "--augment", "0.3",
-        "--adversarial", "--dataset", Fixtures.path("golden/dataset/tiny_rgb_8x8.zip"), "--alpha", "1",
-        "--duration-kimg", "200.008",
-      ])
+    let arguments = [
+      "--teacher", teacher, "--state", state, "--output", folder.file("g.h5"), "--batch", "4", "--augment", "0.3",
+      "--adversarial", "--dataset", Fixtures.path("golden/dataset/tiny_rgb_8x8.zip"), "--alpha", "1",
+      "--duration-kimg", "200.008",
+    ]
+    // It has its own generator.
+    let other = try Programs.run("sid-distill", arguments + ["--initial-generator", teacher])
+    #expect(other.status == 64 && other.errors.contains("has a generator of its own"), "\(other.errors)")
+    let run = try Programs.run("sid-distill", arguments)
     #expect(run.status == 0 && run.errors.contains("training-state-000200.pt at 200000 images"), "\(run.errors)")
   }
 

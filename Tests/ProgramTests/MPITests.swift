@@ -4,14 +4,16 @@ import Foundation
 import HDF5
 import Models
 import Processor
+import Records
 import TestSupport
 import Testing
 import Training
 
-/// `sid-distill` as `mpirun` starts it, built with the trait MPI: SID_MPI_PROGRAMS names the folder that it was built in, which
-/// `pipeline/test --mpi` makes.
+/// The programs that train as `mpirun` starts them, built with the trait MPI: SID_MPI_PROGRAMS names the folder that they were
+/// built in, which `pipeline/test --mpi` makes.
 @Suite(
-  "sid-distill under mpirun", .serialized, .enabled(if: ProcessInfo.processInfo.environment["SID_MPI_PROGRAMS"] != nil))
+  "Programs that train, under mpirun", .serialized,
+  .enabled(if: ProcessInfo.processInfo.environment["SID_MPI_PROGRAMS"] != nil))
 struct MPITests {
   let folder: TemporaryFolder
   private let program: String
@@ -55,14 +57,14 @@ struct MPITests {
   /// Runs ranks in the job's folder. `before` is a shell's commands; `$$` is the rank's process there.
   private func run(
     _ ranks: Int, _ arguments: [String], environment: [String: String] = [:], before: String = "true",
-    mount: String? = nil
+    mount: String? = nil, of other: String? = nil
   ) throws -> Programs.Outcome {
     try Data(Self.rank.utf8).write(to: URL(fileURLWithPath: folder.file("rank.sh")))
     for rank in 0..<4 { unlink(folder.file("status.\(rank)")) }
     let mounted = mount.map { ["unshare", "-rm", "sh", "-c", $0, folder.file("job")] } ?? []
     return try Programs.run(
       "/usr/bin/env",
-      mounted + ["mpirun", "--oversubscribe", "-n", "\(ranks)", "sh", folder.file("rank.sh"), before, program]
+      mounted + ["mpirun", "--oversubscribe", "-n", "\(ranks)", "sh", folder.file("rank.sh"), before, other ?? program]
         + arguments,
       environment: Self.launcher.merging(environment) { $1 }.merging(["STATUS_FOLDER": folder.path]) { $1 },
       folder: folder.file("job"))
@@ -111,6 +113,36 @@ struct MPITests {
       #expect(outcome.status == 0, "\(outcome.errors)")
       #expect(try bytes(name) == bytes("one"), "\(name)")
     }
+  }
+
+  @Test("A teacher: the same file and the same log from 1, 2 and 3 ranks")
+  func teacher() throws {
+    let program = (self.program as NSString).deletingLastPathComponent + "/sid-train"
+    try Data(SignalFixture.network.utf8).write(to: URL(fileURLWithPath: folder.file("inputs/network.yaml")))
+    func arguments(_ name: String) -> [String] {
+      [
+        "--dataset", Fixtures.digits("digits-8x8.zip"), "--config", folder.file("inputs/network.yaml"),
+        "--conditional", "--output", name + ".h5", "--state", name + ".state.h5", "--batch", "32", "--microbatch", "2",
+        "--lr-rampup-kimg", "0.2", "--duration-kimg", "0.32", "--tick-kimg", "0.064",
+      ]
+    }
+    /// The lines of a log without what depends on the time.
+    func log(_ name: String) throws -> [[String: JSONValue]] {
+      try String(contentsOfFile: folder.file("job/\(name).stats.jsonl"), encoding: .utf8).split(separator: "\n").map {
+        try #require(JSONValue(json: Array($0.utf8))?.objectValue)
+          .filter { !$0.key.hasPrefix("Timing/") && $0.key != "timestamp" }
+      }
+    }
+    let alone = try Programs.run(program, arguments("one"), folder: folder.file("job"))
+    try #require(alone.status == 0, "\(alone.errors)")
+    for ranks in [2, 3] {
+      let name = "ranks-\(ranks)"
+      let outcome = try run(ranks, arguments(name), of: program)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(try bytes(name) == bytes("one"), "\(name)")
+      #expect(try log(name) == log("one"), "\(name)")
+    }
+    #expect(try log("one").count > 3)
   }
 
   @Test("Sixteen ranks in one process come to the weights that four under mpirun write")

@@ -29,6 +29,40 @@ struct ReportTests {
     #expect(html.contains("default-src 'none'; img-src data:"))
   }
 
+  @Test("tells each of several distillations: its curve, what it began with, and the real images that it saw")
+  func distillations() throws {
+    let job = try ReportFixture()
+    func distill(_ name: String, _ more: [String]) throws {
+      let outcome = try Programs.run(
+        "sid-distill",
+        [
+          "--teacher", job.folder.file("teacher.h5"), "--output", job.folder.file(name + ".h5"), "--state",
+          job.folder.file(name + ".training-state.h5"), "--batch", "16", "--duration-kimg", "0.064", "--evaluate",
+          "--features", job.folder.file("features.h5"), "--reference", job.folder.file("reference.h5"),
+          "--evaluate-kimg", "0.016", "--evaluate-seeds", "1000000-1000099",
+        ] + more)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+    }
+    try distill("first", [])
+    try distill(
+      "second",
+      [
+        "--initial-generator", job.folder.file("first.h5"), "--adversarial", "--dataset",
+        Fixtures.digits("digits-8x8.zip"), "--generator-start-kimg", "0", "--adversarial-start-kimg", "0.016",
+      ])
+    let made = try job.report()
+    #expect(made.status == 0, "\(made.errors)")
+    let html = try job.html()
+    expectSelfContained(html)
+    for part in [
+      "<strong>first</strong> was distilled from",
+      ", without training data. <strong>second</strong> was distilled from",
+      ", beginning with <strong>", ", with the real images of <strong>", "<h3>first</h3>", "<h3>second</h3>",
+      "as first, then second was distilled",
+    ] { #expect(html.contains(part), "\(part)") }
+    #expect(html.components(separatedBy: "class=\"plot wide\"").count == 3)
+  }
+
   @Test("makes one page of a folder that the programs filled, and recognizes it")
   func page() throws {
     let job = try ReportFixture()
