@@ -61,6 +61,7 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
     .systemLibrary(name: "CSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"])]),
@@ -81,7 +82,7 @@ let package = Package(
 
     // File formats.
     .target(name: "HDF5", dependencies: ["CHDF5", "CZlib", "Files", "Diagnostics"]),
-    .target(name: "Images", dependencies: ["CPNG", "CArchive", "CZlib", "Files", "Diagnostics"]),
+    .target(name: "Images", dependencies: ["CPNG", "CJPEG", "CArchive", "CZlib", "Files", "Diagnostics"]),
     .target(name: "Checkpoints", dependencies: ["CZlib", "Compute", "Files", "Diagnostics"]),
 
     // Numerics.
@@ -148,8 +149,8 @@ let package = Package(
     .executableTarget(
       name: "sid-convert",
       dependencies: [
-        "Checkpoints", "ConfigurationFiles", "Training", "Models", "Compute", "HDF5", "OptionValues", "Records",
-        "Stage", "Files", "Diagnostics",
+        "Checkpoints", "ConfigurationFiles", "Training", "Models", "Compute", "HDF5", "Images", "OptionValues",
+        "Records", "Stage", "Files", "Diagnostics",
         argumentParser,
       ]),
     .executableTarget(

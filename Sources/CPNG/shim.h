@@ -11,6 +11,7 @@ typedef struct {
   unsigned height;
   int bit_depth;
   int color_type; /* 0 gray, 2 RGB, 3 palette, 4 gray with alpha, 6 RGB with alpha */
+  int channels;   /* as they are decoded: 1 gray, 2 gray with alpha, 3 RGB, 4 RGB with alpha */
   char message[160];
 } sid_png_header;
 
@@ -40,10 +41,10 @@ static inline void sid_png_ignore(png_structp png, png_const_charp message) {
   (void)message;
 }
 
-/* Reads the header, and where `pixels` is not NULL the rows of 8-bit gray or RGB, `row_bytes` each, `rows` of them.
-   Returns 1 on success; otherwise 0 and header->message. */
-static inline int sid_png_decode(const unsigned char *data, size_t size, unsigned limit, sid_png_header *header,
-                                 unsigned char *pixels, size_t row_bytes, unsigned rows) {
+/* Reads the header, and where `pixels` is not NULL the rows, `row_bytes` each, `rows` of them: of 8-bit gray or RGB as they
+   are stored, or with `expands` of any kind, made gray or RGB of 8 bits with or without alpha. Returns 1 on success; otherwise 0 and header->message. */
+static inline int sid_png_decode(const unsigned char *data, size_t size, unsigned limit, int expands,
+                                 sid_png_header *header, unsigned char *pixels, size_t row_bytes, unsigned rows) {
   sid_png_source source = {data, size, 0, header};
   png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, header, sid_png_fail, sid_png_ignore);
   if (!png) {
@@ -71,9 +72,17 @@ static inline int sid_png_decode(const unsigned char *data, size_t size, unsigne
   header->height = png_get_image_height(png, info);
   header->bit_depth = png_get_bit_depth(png, info);
   header->color_type = png_get_color_type(png, info);
-  if (pixels) {
-    int passes = png_set_interlace_handling(png);
+  int passes = 1;
+  if (expands) {
+    png_set_expand(png); /* palettes, fewer than 8 bits, transparent colours */
+    png_set_scale_16(png);
+  }
+  if (expands || pixels) {
+    passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
+    header->channels = png_get_channels(png, info);
+  }
+  if (pixels) {
     if (png_get_rowbytes(png, info) != row_bytes || header->height != rows) png_error(png, "unexpected size");
     for (int pass = 0; pass < passes; pass++)
       for (unsigned row = 0; row < rows; row++) png_read_row(png, pixels + row * row_bytes, NULL);

@@ -3,15 +3,6 @@ import Files
 
 /// Decodes an image of any format that is read: PNG, and the PBM, PGM and PPM of netpbm. The content says which it is.
 public enum ImageDecoder {
-  /// The suffixes of the formats that are read.
-  static let suffixes: Set<String> = ["png", "ppm", "pgm", "pbm", "pnm"]
-
-  /// Whether a file is of a format that is read.
-  /// - Parameter beginning: its first bytes.
-  static func matches(_ beginning: [UInt8]) -> Bool {
-    beginning.starts(with: PNGDecoder.signature) || PNMDecoder.matches(beginning)
-  }
-
   /// Decodes an image.
   ///
   /// - Parameters:

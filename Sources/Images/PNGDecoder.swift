@@ -49,23 +49,29 @@ public enum PNGDecoder {
     guard shape.count / 1032 <= data.count else {
       throw Failure(.dataError, subject, "declares \(shape), which its \(data.count) bytes cannot hold")
     }
+    return (shape, try pixels(data, shape, limit: maximumSide, expands: false, subject))
+  }
+
+  private static func pixels(
+    _ data: [UInt8], _ shape: ImageShape, limit: Int, expands: Bool, _ subject: String
+  ) throws -> [UInt8] {
     var header = sid_png_header()
     let pixels = [UInt8](unsafeUninitializedCapacity: shape.count) { buffer, initialized in
       let isRead = sid_png_decode(
-        data, data.count, UInt32(maximumSide), &header, buffer.baseAddress, shape.width * shape.channels,
+        data, data.count, UInt32(limit), expands ? 1 : 0, &header, buffer.baseAddress, shape.width * shape.channels,
         UInt32(shape.height))
       initialized = isRead == 1 ? shape.count : 0
     }
     guard pixels.count == shape.count else { throw damaged(subject, header) }
-    return (shape, pixels)
+    return pixels
   }
 
   /// The shape that an image declares.
   /// - Throws: as `decode`.
   public static func shape(of data: [UInt8], subject: String) throws -> ImageShape {
-    try checkChunks(data, subject: subject)
+    try checkChunks(data, .dataset, subject: subject)
     var header = sid_png_header()
-    guard sid_png_decode(data, data.count, UInt32(maximumSide), &header, nil, 0, 0) == 1 else {
+    guard sid_png_decode(data, data.count, UInt32(maximumSide), 0, &header, nil, 0, 0) == 1 else {
       throw damaged(subject, header)
     }
     guard header.bit_depth == 8, header.color_type == 0 || header.color_type == 2 else {
@@ -77,11 +83,36 @@ public enum PNGDecoder {
       height: Int(header.height), width: Int(header.width), channels: header.color_type == 0 ? 1 : 3)
   }
 
+  /// The form of an image of any kind, as `picture` gives it.
+  /// - Throws: as `decode`, but for kinds of pixels.
+  static func form(of data: [UInt8], subject: String) throws -> PictureForm {
+    let orientation = try checkChunks(data, .source, subject: subject)
+    var header = sid_png_header()
+    guard sid_png_decode(data, data.count, UInt32(PictureRules.maximumSide), 1, &header, nil, 0, 0) == 1 else {
+      throw damaged(subject, header)
+    }
+    return PictureForm(
+      stored: ImageShape(height: Int(header.height), width: Int(header.width), channels: Int(header.channels)),
+      orientation: orientation)
+  }
+
+  /// The pixels of an image of any kind, made 8 bits of gray or RGB, with alpha where it has any.
+  static func picture(_ data: [UInt8], _ form: PictureForm, subject: String) throws -> [UInt8] {
+    // Fewer than 8 bits are a bit each at least.
+    guard form.stored.count / (1032 * 8 * form.stored.channels) <= data.count else {
+      throw Failure(.dataError, subject, "declares \(form.stored), which its \(data.count) bytes cannot hold")
+    }
+    return try pixels(data, form.stored, limit: PictureRules.maximumSide, expands: true, subject)
+  }
+
   /// Compares the lengths that chunks declare with the bytes that are there: libpng allocates before it reads.
   ///
   /// What stands behind the last chunk belongs to nobody: sites and editors append to files, and every viewer shows them.
   /// An animation is several images, of which one would be taken unseen. (PNG Specification, Third Edition, 11.3.6.)
-  private static func checkChunks(_ data: [UInt8], subject: String) throws {
+  /// - Returns: how the image is turned to be seen (the chunk `eXIf`).
+  @discardableResult
+  private static func checkChunks(_ data: [UInt8], _ rules: PictureRules, subject: String) throws -> Orientation {
+    var orientation = Orientation.upright
     var place = 8
     var frames = 0
     var isFrame = false
@@ -94,7 +125,8 @@ public enum PNGDecoder {
       }
       let content = data[(place + 8)...].prefix(length)
       switch String(decoding: data[(place + 4)..<(place + 8)], as: UTF8.self) {
-      case "IHDR" where length >= 8 && place == 8: try checkSides(content, subject)
+      case "IHDR" where length >= 8 && place == 8: try checkSides(content, rules, subject)
+      case "eXIf": orientation = Orientation(exif: content) ?? orientation
       case "acTL" where length >= 4: frames = content.prefix(4).reduce(0) { $0 << 8 | Int($1) }
       case "fcTL": isFrame = true
       case "IDAT" where frames > 0:
@@ -105,29 +137,20 @@ public enum PNGDecoder {
             .dataError, subject, "an animated PNG (APNG): \(count) frames in one file; one image is expected",
             remedy: "split it into images, or take it out")
         }
-      case "IEND": return
+      case "IEND": return orientation
       default: break
       }
       // Type and checksum stand around the data.
       place += 12 + length
     }
+    return orientation
   }
 
-  private static func checkSides(_ header: ArraySlice<UInt8>, _ subject: String) throws {
+  private static func checkSides(_ header: ArraySlice<UInt8>, _ rules: PictureRules, _ subject: String) throws {
     let sides = [header.prefix(4), header.dropFirst(4).prefix(4)].map { $0.reduce(0) { $0 << 8 | Int($1) } }
     // What libpng refuses anyway is damage.
     guard sides.allSatisfy({ (1..<1 << 31).contains($0) }) else { return }
-    try requireSides(width: sides[0], height: sides[1], kind: "PNG", subject: subject)
-  }
-
-  /// - Throws: a `Failure` with status `dataError` where an image is larger than those that are read.
-  static func requireSides(width: Int, height: Int, kind: String, subject: String) throws {
-    guard width <= maximumSide, height <= maximumSide else {
-      throw Failure(
-        .dataError, subject,
-        "a \(kind) image of \(height)x\(width) pixels; images of at most \(maximumSide)x\(maximumSide) are read",
-        remedy: "scale it down or cut it, or take it out")
-    }
+    try rules.requireSides(width: sides[0], height: sides[1], kind: "PNG", subject: subject)
   }
 
   private static func kind(_ header: sid_png_header) -> String {

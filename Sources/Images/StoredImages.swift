@@ -34,7 +34,7 @@ public final class StoredImages: ImageSource {
   public convenience init(tar path: String) throws { try self.init(TarContainer(path)) }
 
   convenience init(_ container: some ImageContainer) throws {
-    try self.init(container, EntryCensus(container))
+    try self.init(container, EntryCensus(container, .dataset))
   }
 
   private init(_ container: any ImageContainer, _ census: EntryCensus) throws {
@@ -77,7 +77,7 @@ public final class StoredImages: ImageSource {
   /// Whether a file begins like a picture of any format.
   /// - Parameter beginning: its first bytes, 512 of them where it has so many.
   public static func isPicture(_ beginning: [UInt8]) -> Bool {
-    ImageDecoder.matches(beginning) || ForeignPicture.kind(suffix: "", beginning: beginning) != nil
+    PictureRules.dataset.reads(beginning) || ForeignPicture.kind(suffix: "", beginning: beginning) != nil
   }
 
   /// Reads images.
@@ -110,7 +110,7 @@ extension StoredImages {
     ///   not read or what is neither file nor folder.
     public init(_ path: String) throws {
       container = FolderContainer(path)
-      census = try EntryCensus(container)
+      census = try EntryCensus(container, .dataset)
     }
 
     /// How many files are images.

@@ -14,10 +14,16 @@ struct EntryCensus {
   /// What may hold images itself.
   private(set) var archives: [(name: ByteName, kind: String)] = []
   private(set) var leftOut = LeftOut()
+  /// What is no image that is read and may be meant as one, with the reason: of a source alone.
+  private(set) var refused: [(name: ByteName, reason: String)] = []
+  /// Files named `dataset.json`, wherever they lie: of a source alone.
+  private(set) var tables: [(name: ByteName, place: Int)] = []
+  private let rules: PictureRules
 
-  /// - Throws: a `Failure` naming the entry that is a picture in a format that is not read, or a link to what is not there,
-  ///   or where the container is damaged; `Interrupted` where the process was asked to stop.
-  init(_ container: any ImageContainer) throws {
+  /// - Throws: a `Failure` where the container is damaged, and of a data set also naming the entry that is a picture in a
+  ///   format that is not read, or a link to what is not there; `Interrupted` where the process was asked to stop.
+  init(_ container: any ImageContainer, _ rules: PictureRules) throws {
+    self.rules = rules
     var entries: [StoredEntry] = []
     // nil for links, whose targets may come later.
     var kinds: [EntryKind?] = []
@@ -26,7 +32,7 @@ struct EntryCensus {
       entries.append(entry)
       switch entry.form {
       case _ where Sidecar(entry.name) != nil: kinds.append(.leftOut("sidecar"))
-      case .file: kinds.append(try EntryKind(name: entry.name, beginning: beginning))
+      case .file: kinds.append(try EntryKind(name: entry.name, rules, beginning: beginning))
       case .symbolicLink, .hardLink: kinds.append(nil)
       }
     }
@@ -37,6 +43,13 @@ struct EntryCensus {
     var sidecars: Set<ByteName> = []
     for (index, entry) in entries.enumerated() {
       try Interruption.check()
+      if rules == .source, case .file = entry.form, entry.name.lastComponent == ByteName("dataset.json"),
+        !replaced.contains(index)
+      {
+        tables.append((entry.name, entry.place))
+        leftOut.add(entry.name, reason: "table of labels")
+        continue
+      }
       if let sidecar = Sidecar(entry.name) {
         // A folder of them counts as one, as where it is not looked into.
         if sidecars.insert(sidecar.root).inserted { leftOut.add(sidecar.root, reason: sidecar.reason) }
@@ -50,8 +63,14 @@ struct EntryCensus {
         try take(entry.name, kinds[index] ?? .leftOut("link"), of: entry, container)
         continue
       }
-      let target = try Self.target(of: index, entries, links, container)
-      try take(entry.name, Self.kind(of: target, kinds[target.index], container), of: target.entry, container)
+      let target: (index: Int, entry: StoredEntry)
+      do {
+        target = try Self.target(of: index, entries, links, container)
+      } catch let failure as Failure where rules == .source && failure.status == .dataError {
+        refused.append((entry.name, failure.problem))
+        continue
+      }
+      try take(entry.name, kind(of: target, kinds[target.index], container), of: target.entry, container)
     }
   }
 
@@ -60,6 +79,9 @@ struct EntryCensus {
   ) throws {
     switch kind {
     case .image: images.append(Image(name: name, file: (file.name, file.place)))
+    case .foreignPicture(let picture) where rules == .source:
+      refused.append((name, "\(picture): PNG, JPEG, PPM, PGM and PBM images are read"))
+    case .archive(let kind) where rules == .source: refused.append((name, "\(kind), which is not looked into"))
     case .foreignPicture(let picture): throw ImageDecoder.refused(container.subject(name), picture)
     case .archive(let kind): archives.append((name, kind))
     case .leftOut(let reason): leftOut.add(name, reason: reason)
@@ -85,13 +107,13 @@ struct EntryCensus {
   }
 
   /// What a link stands for. A place that hides its target hides nothing from the link (git-annex keeps content so).
-  private static func kind(
+  private func kind(
     of target: (index: Int, entry: StoredEntry), _ known: EntryKind?, _ container: any ImageContainer
   ) throws -> EntryKind {
     if let known, Sidecar(target.entry.name) == nil { return known }
     let content = try container.content(
-      of: (target.entry.name, target.entry.place), maximumBytes: StoredImages.maximumImageBytes)
+      of: (target.entry.name, target.entry.place), maximumBytes: rules.maximumFileBytes)
     return EntryKind(
-      suffix: target.entry.name.pathExtension, beginning: Array(content.prefix(EntryKind.neededBytes)))
+      suffix: target.entry.name.pathExtension, rules, beginning: Array(content.prefix(EntryKind.neededBytes)))
   }
 }

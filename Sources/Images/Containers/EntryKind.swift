@@ -18,21 +18,23 @@ enum EntryKind: Equatable {
 
   /// - Parameters:
   ///   - name: the path inside the folder or archive.
+  ///   - rules: which pictures are read.
   ///   - beginning: gives the first `neededBytes` bytes; called only where the name does not decide.
-  init(name: ByteName, beginning: () throws -> [UInt8]) rethrows {
+  init(name: ByteName, _ rules: PictureRules, beginning: () throws -> [UInt8]) rethrows {
     let suffix = name.pathExtension
-    if ImageDecoder.suffixes.contains(suffix) {
+    if rules.suffixes.contains(suffix) {
       self = .image
       return
     }
-    self.init(suffix: suffix, beginning: try beginning())
+    self.init(suffix: suffix, rules, beginning: try beginning())
   }
 
   /// - Parameters:
   ///   - suffix: what stands behind the last dot of the name, in lower case.
+  ///   - rules: which pictures are read.
   ///   - beginning: the first `neededBytes` bytes, or all there are.
-  init(suffix: String, beginning: [UInt8]) {
-    if ImageDecoder.matches(beginning) {
+  init(suffix: String, _ rules: PictureRules, beginning: [UInt8]) {
+    if rules.reads(beginning) {
       self = .image
     } else if let picture = ForeignPicture.kind(suffix: suffix, beginning: beginning) {
       self = .foreignPicture(picture)
