@@ -91,3 +91,13 @@ extension ValueOption where Value == WorkShare {
 extension ValueOption where Value == ExpectedDigest {
   static func digest(_ name: String) -> Self { Self(name, .digest) { ExpectedDigest($0) } }
 }
+
+extension ValueOption where Value == PictureSize {
+  static func pictureSize(_ name: String) -> Self { Self(name, .pictureSize) { PictureSize($0) } }
+}
+
+extension ValueOption where Value == ColourText {
+  static func colour(_ name: String, standard: ColourText) -> Self {
+    Self(name, .colour, standard: standard) { ColourText($0) }
+  }
+}

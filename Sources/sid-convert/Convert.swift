@@ -78,9 +78,9 @@ struct Convert: ParsableCommand {
   func run() throws {
     let output = output ?? companion(of: source, extension: to?.fileExtension ?? "h5")
     StageProgram.run(SidConvert.program, on: output, options: stage, writing: [OutputPlace(output)]) { context in
-      try requireOther(source, output)
-      if let config { try requireOther(config, output) }
-      if let ema { try requireOther(ema, output) }
+      try OtherFile.require(source, output)
+      if let config { try OtherFile.require(config, output) }
+      if let ema { try OtherFile.require(ema, output) }
       let provenance = try provenance()
       try expected.check(provenance)
       let file = try SourceFile.open(source)
@@ -139,16 +139,6 @@ struct Convert: ParsableCommand {
   private func existingProvenance(_ path: String) throws -> String? {
     guard to != nil else { return try HDF5File.open(path).root.stringAttribute("provenance") }
     return try Checkpoint.open(path).metadata["provenance"]
-  }
-
-  /// Refuses to write over an input, which `--overwrite` would otherwise allow.
-  private func requireOther(_ input: String, _ output: String) throws {
-    var wanted = stat()
-    var existing = stat()
-    guard stat(input, &wanted) == 0, stat(output, &existing) == 0 else { return }
-    guard wanted.st_ino != existing.st_ino || wanted.st_dev != existing.st_dev else {
-      throw Failure(.usage, "--output", "is the same file as the input \(input)", remedy: "name another file")
-    }
   }
 
   private func provenance() throws -> Provenance {

@@ -5,7 +5,8 @@ import Testing
 @Suite("The help of every program")
 struct HelpTests {
   static let commands = [
-    ["sid-bench"], ["sid-convert"], ["sid-convert", "convert"], ["sid-convert", "list"], ["sid-convert", "verify"],
+    ["sid-bench"], ["sid-convert"], ["sid-convert", "convert"], ["sid-convert", "dataset"], ["sid-convert", "list"],
+    ["sid-convert", "verify"],
     ["sid-train"], ["sid-train", "train"], ["sid-train", "verify"],
     ["sid-distill"], ["sid-distill", "distill"], ["sid-distill", "verify"],
     ["sid-sample"], ["sid-sample", "sample"], ["sid-sample", "merge"], ["sid-sample", "verify"],

@@ -38,6 +38,8 @@ struct InputFileProgramTests {
         ("source", Fixtures.digits("features.safetensors")), ("--config", Fixtures.digits("features.yaml")),
       ], more: ["--output", "OUT/n.h5"]),
     Command(
+      program: "sid-convert", subcommand: "dataset", inputs: [("source", digits)], more: ["--output", "OUT/d.zip"]),
+    Command(
       program: "sid-convert",
       inputs: [
         ("source", Fixtures.path("golden/checkpoints/edm_training-state.pt")),

@@ -33,6 +33,7 @@ struct OptionAgreementTests {
     private static func of(_ stage: String) -> Base {
       switch stage {
       case "convert": Base(arguments: ["missing.pkl", "--output=o.h5"], job: [("source", "missing.pkl")])
+      case "dataset": Base(arguments: ["missing.zip", "--output=o.zip"], job: [("source", "missing.zip")])
       case "train":
         Base(
           arguments: ["--output=o.h5", "--state=s.h5", "--evaluate", "--dataset=missing.zip"]
@@ -74,6 +75,11 @@ struct OptionAgreementTests {
     if case .wholeNumber(let range, _) = kind {
       texts += [range.lowerBound - 1, range.lowerBound, range.upperBound].map { "\($0)" }
       if range.upperBound < .max { texts.append("\(range.upperBound + 1)") }
+    }
+    switch kind {
+    case .pictureSize: texts += ["8192", "8193", "64x", "x64", "48x64", "64x48x1", "64X48", "1_0"]
+    case .colour: texts += ["white", "20a0ff", "#20A0FF", "20a0f", "20a0f_", "+0a0ff", "White"]
+    default: break
     }
     return texts
   }
@@ -202,6 +208,10 @@ struct OptionAgreementTests {
     .init("convert", "expect-sha256=config=\(digest)", key: "expect-sha256"),
     .init("convert", "expect-sha256=config=\(digest) config=missing.yaml"),
     .init("convert", "expect-sha256=source=\(digest)"),
+    .init("dataset", "resolution=64"), .init("dataset", "resolution=64x48", key: "resolution"),
+    .init("dataset", "resolution=64x48 transform=center-crop-wide"),
+    .init("dataset", "resolution=64 transform=center-crop-wide", key: "transform"),
+    .init("dataset", "expect-sha256=sourec=\(digest)", key: "expect-sha256"),
     .init("score", "count=5 resample=5", key: "count"), .init("score", "resample=5 resample-seed=1"),
     .init("score", "sets=4 count=1001", key: "count"), .init("score", "sets=4 count=1000"),
     .init("score", "sets=4 count=4", key: "count"), .init("score", "sets=4 resample=1001", key: "resample"),

@@ -34,6 +34,10 @@ final class SignalFixture: Sendable {
       name: "convert a training state", program: "sid-convert",
       arguments: [Fixtures.path("golden/checkpoints/sid_a_training-state-000000.pt"), "--output", "OUT/s.h5"],
       outputs: ["s.h5"]),
+    Command(
+      name: "convert dataset", program: "sid-convert",
+      arguments: ["dataset", Fixtures.digits("digits-8x8.zip"), "--resolution", "64", "--output", "OUT/d.zip"],
+      outputs: ["d.zip"]),
     Command(name: "list", program: "sid-convert", arguments: ["list", Fixtures.digits("teacher.pkl")]),
     Command(
       name: "verify vectors", program: "sid-convert",

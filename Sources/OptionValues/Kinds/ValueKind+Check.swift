@@ -20,6 +20,8 @@ extension ValueKind {
     case .share: try require(WorkShare(text) != nil)
     case .figure: try require(FigureName.isValid(text), hint: FigureName.reason(text))
     case .digest: try require(ExpectedDigest(text) != nil)
+    case .pictureSize: try require(PictureSize(text) != nil)
+    case .colour: try require(ColourText(text) != nil, hint: suggestion(text, ColourText.names.keys.sorted()))
     }
   }
 

@@ -27,6 +27,10 @@ public enum ValueKind: Sendable, Equatable {
   case figure
   /// A digest of an input, `INPUT=DIGEST` (`ExpectedDigest`).
   case digest
+  /// The size of a picture (`PictureSize`).
+  case pictureSize
+  /// A colour (`ColourText`).
+  case colour
 
   /// What is expected, in words: "a whole number from 1 to 1024".
   public var rule: String {
@@ -44,6 +48,8 @@ public enum ValueKind: Sendable, Equatable {
     case .share: "a share i/n such as 2/5, i from 1 to n, n at most \(1 << 20)"
     case .figure: FigureName.rule
     case .digest: "INPUT=DIGEST, the digest being empty or 64 hexadecimal digits"
+    case .pictureSize: PictureSize.rule
+    case .colour: ColourText.rule
     }
   }
 

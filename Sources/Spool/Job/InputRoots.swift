@@ -131,7 +131,7 @@ extension JobStep {
       case .input(let source):
         let path: String
         switch source {
-        case .step(let name): path = name + ".h5"
+        case .step(let name, let suffix): path = name + suffix
         case .file(let file): path = try roots.resolve(file, submitter: submitter)
         }
         arguments.append(option.isPositional ? path : "--\(option.name)=\(path)")

@@ -4,8 +4,8 @@ import OptionValues
 public struct JobStep: Sendable, Equatable {
   /// Where an input comes from.
   public enum Source: Sendable, Equatable {
-    /// The output of the step of this name.
-    case step(String)
+    /// The output of the step of this name, and what it is called behind the name.
+    case step(String, suffix: String = ".h5")
     /// A file beneath an input root.
     case file(String)
   }

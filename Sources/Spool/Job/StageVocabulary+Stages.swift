@@ -48,10 +48,20 @@ extension StageVocabulary {
         StageOption(repeating: CommonValues.digests),
       ]),
     StageVocabulary(
+      "dataset", program: "sid-convert", subcommand: "dataset", makes: .dataset, files: [("output", ".zip")],
+      relations: DatasetRelations.self,
+      [
+        StageOption("source", .input([]), leftOut: .refused, isPositional: true),
+        StageOption(DatasetValues.resolution),
+        StageOption(DatasetValues.transform),
+        StageOption(DatasetValues.background),
+        StageOption(repeating: CommonValues.digests),
+      ]),
+    StageVocabulary(
       "train", program: "sid-train", makes: .teacher,
       files: [("output", ".h5"), ("state", ".training-state.h5")], relations: TrainRelations.self,
       [
-        StageOption("dataset", .input([]), leftOut: .refused),
+        StageOption("dataset", .input([.dataset]), leftOut: .latest([.dataset])),
         StageOption(TrainValues.arch),
         StageOption(TrainValues.precond),
         StageOption(TrainValues.modelChannels),
@@ -77,10 +87,10 @@ extension StageVocabulary {
         StageOption(DistillValues.tmax),
         StageOption(DistillValues.initSigma),
         StageOption(DistillValues.generatorLossScale),
-        StageOption("labels", .input([])),
+        StageOption("labels", .input([.dataset])),
         StageOption("initial-generator", .input(networks)),
         StageOption("adversarial", .flag),
-        StageOption("dataset", .input([])),
+        StageOption("dataset", .input([.dataset])),
         StageOption(DistillValues.discriminatorLossScale),
         StageOption(DistillValues.adversarialLossScale),
         StageOption(DistillValues.generatorStartKimg),
@@ -146,7 +156,7 @@ extension StageVocabulary {
       "reference", program: "sid-score", subcommand: "reference", makes: .statistics,
       relations: ReferenceRelations.self,
       [
-        StageOption("dataset", .input([.samples]), leftOut: .refused),
+        StageOption("dataset", .input([.samples, .dataset]), leftOut: .refused),
         StageOption("features", .input([.features]), leftOut: .latest([.features])),
         StageOption(ScoreValues.convention),
         StageOption(CommonValues.referenceConvention),

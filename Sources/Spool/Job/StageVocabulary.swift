@@ -10,8 +10,10 @@ public enum ArtifactKind: String, Sendable, CaseIterable {
   case features
   /// Reference statistics.
   case statistics
-  /// Images.
+  /// Images that a network made.
   case samples
+  /// Images that were given, in EDM's layout.
+  case dataset
   /// Scores.
   case score
   /// A page to look at.

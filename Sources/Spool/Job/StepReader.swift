@@ -170,7 +170,7 @@ struct StepReader {
           "the step \"\(text)\" (line \(step.line)) makes \(Self.describe(step.outputs)); expected \(Self.describe(kinds))"
         )
       }
-      return .step(text)
+      return .step(text, suffix: step.stage.outputSuffix)
     }
     if let problem = InputRoots.problem(with: text) {
       throw JobFileError(
@@ -201,7 +201,7 @@ struct StepReader {
         "its input \"\(option.name)\" is left out and no earlier step makes \(Self.describe(kinds))",
         remedy: "name a file, or add the step that makes it")
     }
-    return .step(step.name)
+    return .step(step.name, suffix: step.stage.outputSuffix)
   }
 
   private static func describe(_ kinds: Set<ArtifactKind>) -> String {
@@ -220,6 +220,7 @@ extension ArtifactKind {
     case .samples: "samples"
     case .score: "a score"
     case .report: "a report"
+    case .dataset: "a data set"
     }
   }
 }
