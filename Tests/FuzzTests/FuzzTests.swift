@@ -8,7 +8,7 @@ import Testing
 struct FuzzTests {
   static let names = [
     "pickle", "torch-archive", "torch-legacy", "safetensors", "numpy", "image-archive", "image-tar",
-    "image-npz", "labels", "netpbm", "png", "hdf5", "job-file",
+    "image-npz", "labels", "netpbm", "png", "jpeg", "picture", "hdf5", "job-file",
   ]
 
   func parser(_ name: String) throws -> FuzzParser {

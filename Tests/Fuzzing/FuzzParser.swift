@@ -83,8 +83,8 @@ extension FuzzParser {
   public static func all() throws -> [FuzzParser] {
     [
       try pickle(), try torchArchive(), try torchLegacy(), try safetensors(), try numpy(), try imageArchive(),
-      try imageTar(), try imageNumpy(), try labelsFile(), try netpbm(), try png(), try hdf5(), try jobFile(),
-      try report(),
+      try imageTar(), try imageNumpy(), try labelsFile(), try netpbm(), try png(), try jpeg(), try anyPicture(),
+      try hdf5(), try jobFile(), try report(),
     ]
   }
 
