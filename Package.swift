@@ -141,9 +141,8 @@ let package = Package(
     .executableTarget(
       name: "sid-bench",
       dependencies: [
-        "COpenBLAS", "Distillation", "Training", "Sampling", "Scoring", "Models", "Compute", "HDF5", "Records", "Stage",
-        "Files",
-        "Diagnostics",
+        "COpenBLAS", "Denoising", "Distillation", "Training", "TrainingData", "Sampling", "Scoring", "Models",
+        "Compute", "HDF5", "Records", "Stage", "Files", "Diagnostics",
         argumentParser,
       ]),
     .executableTarget(

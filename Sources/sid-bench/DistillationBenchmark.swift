@@ -81,25 +81,14 @@ struct DistillationBenchmark: Benchmark {
     let state = TrainingState(
       networks: networks, imagesSeen: 0, turn: phase.network, pending: GradientSum(settings.cut), objectives: [:])
     let source = Self.draws(for: network, seed: seed)
-    let loop = try Distillation(teacher: network, settings: settings, draws: source).loop(from: state)
-    var (norms, objective): ([Double], Double) = ([], 0)
-    loop.inspectGradients = { _, gradients in
-      norms = zip(network.specifications, gradients).filter { $0.0.isTrainable }.map { Self.norm($1) }
-    }
-    loop.inspectObjective = { objective = $1.value }
-    _ = try loop.advance()
+    let recorded = try RecordedStep(
+      Distillation(teacher: network, settings: settings, draws: source).loop(from: state), network.specifications)
 
     let draws = source.draws(phase, imagesSeen: 0, images: 0..<batch)
     try group.write(image: draws.latents, to: "latents")
     try group.write(image: draws.noise, to: "noise")
     try group.write(draws.levels, shape: [batch], to: "levels")
     if let labels = draws.classLabels { try group.write(labels.values, shape: labels.shape, to: "class_labels") }
-    try group.setAttribute("objective", objective)
-    try group.setAttribute("parameters", network.specifications.filter(\.isTrainable).map(\.name))
-    try group.write(norms, shape: [norms.count], to: "gradient_norms")
-  }
-
-  private static func norm(_ gradient: Tensor?) -> Double {
-    gradient?.withUnsafeBufferPointer { $0.reduce(0) { $0 + Double($1) * Double($1) } }.squareRoot() ?? 0
+    try recorded.write(to: group)
   }
 }

@@ -19,7 +19,8 @@ struct SidBench: CommandLineProgram {
     discussion: """
       Networks: \(NetworkOptions.names.joined(separator: ", ")). Works: sample (one-step sampling), latency \
       (the same, one image), distill-step (one iteration of SiD: fake-score step and generator step with optimizer and \
-      average), conv (convolutions forward, input gradient and weight gradient, counted in direct FLOPs), features (pool features \
+      average), train-step (one iteration of a teacher's training: loss, optimizer and average, on images of noise that are \
+      not augmented), conv (convolutions forward, input gradient and weight gradient, counted in direct FLOPs), features (pool features \
       of 32x32 images; inception-v3 alone), frechet (the distance of two statistics of 2048 features; no network).
 
       --serve warms up, prints {"ready": true} and answers each line on standard input with one JSON line: `run` or an \
@@ -109,11 +110,15 @@ struct SidBench: CommandLineProgram {
       return try FeatureBenchmark(
         network: try source.loadFeatures(), batch: work.batch ?? 32, seed: source.seed, origin: source.name)
     }
-    let network = try source.load(deferringWeights: kind != .distillStep)
+    let network = try source.load(deferringWeights: !kind.isTraining)
     switch kind {
     case .latency: return SamplingBenchmark(network: network, batch: 1, seed: source.seed)
     case .distillStep:
       return try DistillationBenchmark(
+        network: network, batch: work.batch ?? 8, seed: source.seed,
+        checkpointsActivations: work.checkpointActivations)
+    case .trainStep:
+      return try TeacherBenchmark(
         network: network, batch: work.batch ?? 8, seed: source.seed,
         checkpointsActivations: work.checkpointActivations)
     case .sample, .conv, .features, .frechet:
@@ -182,19 +187,20 @@ struct NetworkOptions: ParsableArguments {
 
 /// What is measured, and how often.
 struct WorkOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("sample, latency, distill-step, conv, features or frechet.", valueName: "name"))
+  @Option(
+    help: ArgumentHelp("sample, latency, distill-step, train-step, conv, features or frechet.", valueName: "name"))
   var work: WorkName?
 
   @Flag(help: "Transform weights anew for every call instead of keeping them.")
   var lowMemory = false
 
-  @Flag(help: "Compute what blocks hold inside again for the gradients; distill-step.")
+  @Flag(help: "Compute what blocks hold inside again for the gradients; distill-step and train-step.")
   var checkpointActivations = false
 
   /// What the programs that do this work keep of transformed weights.
   var cacheLimitBytes: Int {
     if lowMemory || checkpointActivations { return 0 }
-    return work == .distillStep ? WeightCache.trainingLimitBytes : WeightCache.samplingLimitBytes
+    return work?.isTraining == true ? WeightCache.trainingLimitBytes : WeightCache.samplingLimitBytes
   }
 
   @Option(help: ArgumentHelp("Images in one repetition (default: 8; 32 for features, 1 for latency).", valueName: "n"))
@@ -228,6 +234,10 @@ struct WorkOptions: ParsableArguments {
 enum WorkName: String, ExpressibleByArgument, CaseIterable {
   case sample, latency, conv, features, frechet
   case distillStep = "distill-step"
+  case trainStep = "train-step"
+
+  /// Whether weights change in it.
+  var isTraining: Bool { self == .distillStep || self == .trainStep }
 
   /// Whether it is done without a network.
   var needsNoNetwork: Bool { self == .conv || self == .frechet }

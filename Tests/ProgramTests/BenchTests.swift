@@ -15,7 +15,9 @@ struct BenchTests {
     return number.isFinite && number > 0
   }
 
-  @Test("A measurement is one JSON object of positive numbers", arguments: ["sample", "latency", "distill-step"])
+  @Test(
+    "A measurement is one JSON object of positive numbers",
+    arguments: ["sample", "latency", "distill-step", "train-step"])
   func measures(work: String) throws {
     let batch = work == "latency" ? 1 : 2
     let outcome = try Programs.run(
@@ -118,6 +120,24 @@ struct BenchTests {
       #expect(norms.allSatisfy { $0.isFinite && $0 > 0 })
       #expect(try group.dataset("latents").shape == [2, 1, 8, 8])
     }
+  }
+
+  @Test("An iteration of a teacher's training is written with its draws, objective and gradients")
+  func trainingOutputs() throws {
+    let folder = try TemporaryFolder()
+    let outcome = try Programs.run(
+      "sid-bench", ["--network", "digits", "--work", "train-step", "--batch", "3", "--serve"],
+      input: "run\noutputs \(folder.file("o.h5"))\nrun\noutputs \(folder.file("again.h5"))\nquit\n")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let (root, again) = (try HDF5File.open(folder.file("o.h5")).root, try HDF5File.open(folder.file("again.h5")).root)
+    #expect(try root.doubleAttribute("objective") > 0)
+    let norms = try root.dataset("gradient_norms").read(Double.self)
+    #expect(try root.stringsAttribute("parameters").count == norms.count)
+    #expect(norms.allSatisfy { $0.isFinite && $0 > 0 })
+    #expect(try root.dataset("images").shape == [3, 1, 8, 8])
+    #expect(try root.dataset("class_labels").shape == [3, 10])
+    // Whatever has been trained since, they are those of the network as it came.
+    #expect(try again.dataset("gradient_norms").read(Double.self) == norms)
   }
 
   @Test(

@@ -23,7 +23,7 @@ import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NETWORKS = ["cifar10", "ffhq64", "imagenet64", "digits", "inception-v3"]
-WORKS = ["sample", "latency", "distill-step", "first-image", "memory", "threads", "features", "frechet"]
+WORKS = ["sample", "latency", "distill-step", "train-step", "first-image", "memory", "threads", "features", "frechet"]
 MODES = [
     "eager-channels_last", "eager-contiguous", "compile-channels_last", "compile-contiguous", "openvino-latency",
     "openvino-throughput"]
@@ -32,13 +32,13 @@ FURTHER = {("cifar10", "sample"): ["compile", "openvino"]}
 # Seconds that torch.compile may take until the first result.
 COMPILE_LIMIT = 600
 BATCHES = {  # images at a time that are tried, smallest first
-    "digits": {"sample": [16, 64, 256, 1024], "distill-step": [16, 64, 256]},
-    "imagenet64": {"sample": [1, 2, 4, 8, 16], "distill-step": [1, 2, 4, 8]},
+    "digits": {"sample": [16, 64, 256, 1024], "distill-step": [16, 64, 256], "train-step": [16, 64, 256]},
+    "imagenet64": {"sample": [1, 2, 4, 8, 16], "distill-step": [1, 2, 4, 8], "train-step": [1, 2, 4, 8]},
     "inception-v3": {"features": [8, 16, 32, 64]},
-    None: {"sample": [1, 4, 8, 16, 32, 64], "distill-step": [4, 8, 16, 32, 64]},
+    None: {"sample": [1, 4, 8, 16, 32, 64], "distill-step": [4, 8, 16, 32, 64], "train-step": [4, 8, 16, 32, 64]},
 }
 TOLERANCE = {  # absolute on images and features, relative on gradients and distances
-    "sample": 1e-4, "latency": 1e-4, "distill-step": 1e-3, "features": 1e-4, "frechet": 1e-6}
+    "sample": 1e-4, "latency": 1e-4, "distill-step": 1e-3, "train-step": 1e-3, "features": 1e-4, "frechet": 1e-6}
 MEMORY_BATCH = 16
 # Options of sid-bench whose memory is measured too, where it has them, and what the work is then called.
 MEMORY_VARIANTS = {"memory-checkpointed": "--checkpoint-activations"}

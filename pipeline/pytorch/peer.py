@@ -76,21 +76,35 @@ class Features:
         return (self.run() - torch.from_numpy(file["features"][...])).abs().max().item()
 
 
-class Distilling:
-    def __init__(self, network, format, batch, compiled):
-        from sid import Distillation
+class Training:
+    """Iterations of a training on one micro-batch."""
 
+    def __init__(self, network, format, batch, compiled):
         self.batch = batch
-        self.distillation = Distillation(network, format, compiled)
+        self.training = self.make(network, format, compiled)
 
     def resize(self, batch):
         self.batch = batch
 
     def run(self):
-        self.distillation.iteration(self.batch)
+        self.training.iteration(self.batch)
 
     def compare(self, file):
-        return self.distillation.compare(file)
+        return self.training.compare(file)
+
+
+class Distilling(Training):
+    def make(self, *arguments):
+        from sid import Distillation
+
+        return Distillation(*arguments)
+
+
+class Teaching(Training):
+    def make(self, *arguments):
+        from teacher import TeacherTraining
+
+        return TeacherTraining(*arguments)
 
 
 def compiler(work):
@@ -98,7 +112,7 @@ def compiler(work):
     import torch._inductor.config
 
     torch._dynamo.config.cache_size_limit = 64
-    torch._inductor.config.freezing = work is not Distilling
+    torch._inductor.config.freezing = not issubclass(work, Training)
     return lambda network: torch.compile(network, dynamic=False)
 
 
@@ -129,7 +143,7 @@ def prepared(options):
         work = vino.Sampling(network, options.format, options.threads, options.batch)
     else:
         network.to(memory_format=FORMATS[options.format])
-        kind = {"distill-step": Distilling, "features": Features}.get(options.work, Sampling)
+        kind = {"distill-step": Distilling, "train-step": Teaching, "features": Features}.get(options.work, Sampling)
         compiled = compiler(kind) if options.mode == "compile" else lambda network: network
         work = kind(network, FORMATS[options.format], options.batch, compiled)
     work.run()
@@ -139,7 +153,7 @@ def prepared(options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--network-file", help="all works but frechet need one")
-    parser.add_argument("--work", required=True, choices=["sample", "latency", "distill-step", "features", "frechet"])
+    parser.add_argument("--work", required=True, choices=["sample", "latency", "distill-step", "train-step", "features", "frechet"])
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--format", choices=[*FORMATS, *HINTS], default="channels_last", help="or OpenVINO's hint")
