@@ -1,5 +1,6 @@
 import Denoising
 import Diagnostics
+import Files
 import Foundation
 import Records
 import Training
@@ -61,8 +62,8 @@ final class TeacherLog: TrainingLog {
 
   /// The length of the lines of iterations up to a count of images.
   private static func beginning(of handle: FileHandle, path: String, upTo imagesSeen: Int) throws -> Int {
-    guard let data = try handle.readToEnd() else { return 0 }
     var length = 0
+    let data = try content(of: handle.fileDescriptor, path: path)
     for line in data.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {
       guard let value = JSONValue(json: Array(line)), let kimg = value["Progress/kimg"]?["mean"]?.realValue,
         (kimg * 1000).rounded() <= Double(imagesSeen)
@@ -70,6 +71,18 @@ final class TeacherLog: TrainingLog {
       length += line.count + 1
     }
     return length
+  }
+
+  private static func content(of descriptor: Int32, path: String) throws -> [UInt8] {
+    var content: [UInt8] = []
+    var block = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = read(descriptor, &block, block.count)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { throw Failure.system(path, "read") }
+      if count == 0 { return content }
+      content += block.prefix(count)
+    }
   }
 
   func add(_ iteration: IterationSummary, seconds: Double) throws {
