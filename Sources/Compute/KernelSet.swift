@@ -74,20 +74,3 @@ public enum KernelSet {
   /// For example "x86-64-v3 fast".
   public static var name: String { "\(instructionSet) \(mode.rawValue)" }
 }
-
-extension Threads {
-  /// Floating-point operations a second of large matrix products on `threads` threads, measured within a fraction of a second.
-  public static func measuredFlops(threads: Int) -> Double {
-    use(threads)
-    let n = 512
-    let a = Tensor(shape: [n, n], repeating: 0.5)
-    let rounds = 4
-    let start = ContinuousClock.now
-    forEach(threads * rounds) { _ in
-      let product = Tensor(uninitialized: [n, n])
-      MatrixProduct.multiply(rows: n, columns: n, depth: n, a.pointer, n, a.pointer, n, into: product.mutable, n)
-    }
-    let seconds = (ContinuousClock.now - start) / .seconds(1)
-    return Double(2 * n * n * n * threads * rounds) / max(seconds, 1e-6)
-  }
-}

@@ -64,7 +64,7 @@ extension StagedTraining {
     Threads.use(place.threads)
     switch work {
     case .estimate(let evaluator):
-      try ranks.together { if ranks.isFirst { cost.estimate(self, evaluator, place).print() } }
+      try ranks.together { if ranks.isFirst { cost.estimate(self, evaluator, place, isTimed: true).print() } }
     case .complete(let wanted):
       try ranks.together {
         guard ranks.isFirst else { return }
@@ -95,7 +95,7 @@ extension StagedTraining {
       guard ranks.isFirst else { return }
       try recorder.begin(overwrite: context.options.overwrite)
       if start.state.imagesDone == 0, tellsCost {
-        context.note("\(output): \(cost.estimate(self, start.evaluator, place).sentence)")
+        context.note("\(output): \(cost.estimate(self, start.evaluator, place, isTimed: true).sentence)")
       }
       try log?.resume(at: start.state.imagesSeen, start.progress.log)
     }

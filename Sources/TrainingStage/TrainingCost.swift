@@ -5,8 +5,10 @@ import Training
 
 /// What a training takes, of which its estimate follows.
 public struct TrainingCost {
-  /// The share of the speed of large matrix products that a training reaches.
-  private static let expectedEfficiency = 0.4
+  /// The share of the speed of an evaluation of its network that a training reaches, gradients and optimizer included.
+  private static let expectedEfficiency = 0.85
+  /// Floating-point operations of a pass that measures that speed.
+  private static let measuredFlops = 4e11
 
   private let network: Network
   private let flopsPerImage: Double
@@ -34,7 +36,10 @@ public struct TrainingCost {
     (self.keptFloats, self.microbatch, self.isAugmented) = (keptFloats, microbatch, isAugmented)
   }
 
-  func estimate(_ run: some StagedTraining, _ evaluator: Evaluator?, _ place: Place) -> Estimate {
+  /// - Parameter isTimed: whether the speed of this machine is measured, which takes a second or a few.
+  func estimate(
+    _ run: some StagedTraining, _ evaluator: Evaluator?, _ place: Place, isTimed: Bool = false
+  ) -> Estimate {
     let cost = network.cost
     let weights = 4 * network.parameterCount
     let heldSums = run.cut.heldSums(ranks: place.allRanks)
@@ -72,8 +77,15 @@ public struct TrainingCost {
           * (Double(NetworkCost.processBytes + sets * weights + (evaluator?.memoryBytes ?? 0))
             + NetworkCost.memoryFactor * (Double(prepared) + unwinding))),
       diskBytes: byteCount(Double(stateSets + 2 + snapshots) * Double(weights)),
-      hours: flops / (Threads.measuredFlops(threads: place.threads) * Self.expectedEfficiency) / 3600
-        / Double(place.allRanks),
+      hours: isTimed ? flops / flopsPerSecond(place) / 3600 / Double(place.allRanks) : nil,
       workers: place.allRanks > 1 ? "\(place.allRanks) ranks of \(place.threads) threads" : nil)
+  }
+
+  /// What a rank computes a second.
+  private func flopsPerSecond(_ place: Place) -> Double {
+    Threads.use(place.threads)
+    let flops = network.cost.flops
+    let images = min(Double(microbatch), max(1, (Self.measuredFlops / flops).rounded(.up)))
+    return Self.expectedEfficiency * flops / max(network.measuredSecondsPerImage(images: Int(images)), 1e-9)
   }
 }

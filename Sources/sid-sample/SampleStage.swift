@@ -162,21 +162,14 @@ struct SampleStage {
   private func estimate(_ archive: SampleArchive<Network>) -> Estimate {
     let count = archive.count
     let evaluations = Double(count * archive.recipe.sampler.evaluations)
-    let few = min(archive.batch, 8)
+    let seconds = archive.network.measuredSecondsPerImage(images: min(archive.batch, 8))
     let shape = archive.network.imageShape
-    let latents = Latents(seeds: (0..<UInt64(few)).map { $0 }, imageShape: shape, labelDim: archive.network.labelDim)
-    var seconds = Double.infinity
-    for _ in 0..<2 {
-      let started = ProcessInfo.processInfo.systemUptime
-      _ = archive.network.denoise(latents.noise, sigma: [2.5], classLabels: latents.classLabels)
-      seconds = min(seconds, ProcessInfo.processInfo.systemUptime - started)
-    }
     // The parts and the file that they become lie on the disk together for a moment.
     let imageBytes = shape.reduce(1, *) + 16
     let twice = min(count, archive.shardSize ?? count)
     return Estimate(
       work: "\(count) images, \(archive.recipe.sampler.evaluations) evaluations each",
       flops: archive.network.cost.flops * evaluations, peakMemoryBytes: peakMemoryBytes(archive),
-      diskBytes: imageBytes * (count + twice), hours: seconds / Double(few) * evaluations / 3600)
+      diskBytes: imageBytes * (count + twice), hours: seconds * evaluations / 3600)
   }
 }
