@@ -212,7 +212,7 @@ let package = Package(
       name: "KernelsTests", dependencies: ["Compute", "KernelInterface", "KernelsWide", "Processor", "TestSupport"]),
     .testTarget(name: "ComputeTests", dependencies: ["Compute", "Autograd", "TestSupport"]),
     .testTarget(name: "ModelsTests", dependencies: ["Models", "Checkpoints", "TestSupport"]),
-    .testTarget(name: "TrainingTests", dependencies: ["Training", "Models", "TestSupport"]),
+    .testTarget(name: "TrainingTests", dependencies: ["Training", "Models", "HDF5", "Diagnostics", "TestSupport"]),
     .testTarget(
       name: "DenoisingTests",
       dependencies: ["Denoising", "Training", "TrainingData", "Models", "Images", "Checkpoints", "TestSupport"]),
@@ -226,7 +226,8 @@ let package = Package(
       dependencies: ["Sampling", "Models", "Checkpoints", "OptionValues", "Files", "TestSupport"]),
     .testTarget(name: "ScoringTests", dependencies: ["Scoring", "Models", "Checkpoints", "Files", "TestSupport"]),
     .testTarget(
-      name: "ReportTests", dependencies: ["Report", "Sampling", "Models", "Compute", "Files", "HDF5", "TestSupport"]),
+      name: "ReportTests",
+      dependencies: ["Report", "Sampling", "Models", "Compute", "Images", "Files", "HDF5", "TestSupport"]),
     .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"]),
     .testTarget(name: "StageTests", dependencies: ["Stage", "Records", "Files", "Processor", "TestSupport"]),
     .testTarget(name: "SpoolTests", dependencies: ["Spool", "Records", "TestSupport"]),

@@ -131,6 +131,7 @@ extension StagedTraining {
     context.note("\(statePath): going on at \(state.imagesDone) images")
     var progress = TrainingProgress()
     progress.curve = EvaluationCurve(json: try file.root.stringAttribute("curve")) ?? EvaluationCurve()
+    progress.samples = try SampleHistory(reading: file.root, path: statePath)
     progress.seconds = try file.root.doubleAttribute("seconds")
     if file.root.hasAttribute("continues") { progress.continues = try file.root.stringAttribute("continues") }
     if file.root.hasAttribute("log") { progress.log = try file.root.stringAttribute("log") }

@@ -12,6 +12,7 @@ extension StagedTraining {
       try state.write(to: file)
       try stamp(file, wanted)
       try file.root.setAttribute("curve", progress.curve.json)
+      try progress.samples?.write(to: file.root)
       if let continues = progress.continues { try file.root.setAttribute("continues", continues) }
       if let log = progress.log { try file.root.setAttribute("log", log) }
       try file.root.setAttribute("seconds", progress.seconds)
@@ -41,6 +42,7 @@ extension StagedTraining {
       try output(of: state).write(to: file)
       try stamp(file, wanted)
       try file.root.setAttribute("curve", curve.withoutTimes.json)
+      try progress.samples?.write(to: file.root)
       if let continues = progress.continues { try file.root.setAttribute("continues", continues) }
     }
     try publishRecord(curve, wanted, provenance: wanted.json)

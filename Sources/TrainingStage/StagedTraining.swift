@@ -32,6 +32,8 @@ public struct TrainingNames: Sendable {
 public struct TrainingProgress {
   /// What was measured.
   public var curve = EvaluationCurve()
+  /// The samples of the first seeds that were measured; nil where there are none.
+  public var samples: SampleHistory?
   /// Of training and evaluating, so far.
   public var seconds = 0.0
   /// Provenance of the state of another trainer's run that this one goes on from.

@@ -43,7 +43,8 @@ final class StagedTrainingObserver<Run: StagedTraining>: TrainingObserver {
       let gathered = try evaluator.gather(run.output(of: state), ranks, origin: run.output)
       try ranks.together {
         if let gathered {
-          try take(evaluator.scores(of: gathered, origin: run.output), of: state, at: position)
+          try take(evaluator.scores(of: gathered.features, origin: run.output), of: state, at: position)
+          keep(gathered.images, evaluator.emptyHistory, at: position)
         }
       }
     } catch is Interrupted {
@@ -60,6 +61,13 @@ final class StagedTrainingObserver<Run: StagedTraining>: TrainingObserver {
     metrics.merge(point.others ?? [:]) { $1 }
     metrics["fd"] = point.fd
     if isBest { try run.write(run.output(of: state), to: run.bestPath, wanted) }
+  }
+
+  private func keep(_ images: [UInt8], _ empty: SampleHistory, at position: Double) {
+    // What another version kept of other seeds is not gone on with.
+    let fits = progress.samples.map { ($0.seeds, $0.imageShape) == (empty.seeds, empty.imageShape) } ?? false
+    if !fits { progress.samples = empty }
+    progress.samples?.add(images, kimg: position)
   }
 
   func didAdvance(imagesDone: Int, _ finished: IterationSummary?) {

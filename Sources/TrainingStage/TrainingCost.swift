@@ -76,7 +76,8 @@ public struct TrainingCost {
         Double(place.ranks)
           * (Double(NetworkCost.processBytes + sets * weights + (evaluator?.memoryBytes ?? 0))
             + NetworkCost.memoryFactor * (Double(prepared) + unwinding))),
-      diskBytes: byteCount(Double(stateSets + 2 + snapshots) * Double(weights)),
+      diskBytes: byteCount(
+        Double(stateSets + 2 + snapshots) * Double(weights) + 3 * Double(evaluator?.keptBytes ?? 0)),
       hours: isTimed ? flops / flopsPerSecond(place) / 3600 / Double(place.allRanks) : nil,
       workers: place.allRanks > 1 ? "\(place.allRanks) ranks of \(place.threads) threads" : nil)
   }

@@ -81,6 +81,12 @@ struct DistillEvaluationTests {
     return try group.names.map { try group.dataset($0).read(Float.self) }
   }
 
+  /// The samples over time that a network keeps, and when they were made.
+  private func course(_ name: String) throws -> (samples: [UInt8], kimg: [Double]) {
+    let group = try HDF5File.open(folder.file(name + ".h5")).root.group("course")
+    return (try group.dataset("samples").read(UInt8.self), try group.dataset("kimg").read(Double.self))
+  }
+
   /// The curve without the seconds.
   private func withoutTimes(_ curve: [[String: Double]]) -> [[String: Double]] {
     curve.map { $0.filter { $0.key != "seconds" } }
@@ -138,6 +144,7 @@ struct DistillEvaluationTests {
     #expect(withoutTimes(parts.curve) == withoutTimes(report.curve))
     #expect(parts.fit == report.fit)
     for suffix in ["", "-best"] { #expect(try parameters("parts" + suffix) == parameters("whole" + suffix)) }
+    #expect(try course("parts") == course("whole") && course("whole").kimg == report.curve.compactMap { $0["kimg"] })
   }
 
   @Test("What the reference or the network cannot give is refused before anything is trained")

@@ -54,6 +54,12 @@ struct TrainEvaluationTests {
     return try group.names.map { try group.dataset($0).read(Float.self) }
   }
 
+  /// The samples over time that a network keeps, and when they were made.
+  private func course(_ name: String) throws -> (samples: [UInt8], kimg: [Double]) {
+    let group = try HDF5File.open(folder.file(name + ".h5")).root.group("course")
+    return (try group.dataset("samples").read(UInt8.self), try group.dataset("kimg").read(Double.self))
+  }
+
   @Test("The distance falls; curve, best network and snapshots are the same however often it was interrupted")
   func curve() throws {
     let whole = try Programs.run("sid-train", arguments("whole"))
@@ -109,6 +115,8 @@ struct TrainEvaluationTests {
     }
     let again = (try self.record("parts")["curve"]?.arrayValue ?? []).compactMap { $0["fd"]?.realValue }
     #expect(again == distances, "\(kills) kills")
+    #expect(try course("parts") == course("whole"), "\(kills) kills")
+    #expect(try course("whole").kimg == [0, 0.8, 1.6, 2.4, 3.2])
   }
 
   @Test("--dry-run counts the sampler's evaluations; --stop-at-fd ends the training")
