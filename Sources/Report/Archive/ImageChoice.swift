@@ -51,13 +51,29 @@ public struct ImageChoice: Sendable, Equatable {
     preconditionFailure("image \(index) of \(count)")
   }
 
+  /// The places of some of the chosen images, by their numbers: runs, in order.
+  func places(_ numbers: Range<Int>) -> [Range<Int>] {
+    var (places, first): ([Range<Int>], Int) = ([], 0)
+    for range in ranges {
+      let part = numbers.clamped(to: first..<first + range.count)
+      if !part.isEmpty {
+        places.append(range.lowerBound + part.lowerBound - first..<range.lowerBound + part.upperBound - first)
+      }
+      first += range.count
+    }
+    return places
+  }
+
   /// The choice in words.
-  public var sentence: String {
+  public var sentence: String { sentence(of: "the archive") }
+
+  /// The same for images of something else.
+  func sentence(of whole: String) -> String {
     if isAll { return "all \(Format.count(total)) images" }
     let length = ranges.first?.count ?? 0
     return
       "\(Format.count(count)) of \(Format.count(total)) images: \(ranges.count) runs of \(length) neighbours, one at a fixed random place in each "
-      + "of \(ranges.count) equal parts of the archive"
+      + "of \(ranges.count) equal parts of \(whole)"
   }
 
   private static func part(_ index: Int, of parts: Int, total: Int) -> Range<Int> {
