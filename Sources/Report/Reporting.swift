@@ -11,13 +11,15 @@ public struct Reporting: Sendable {
     public var samples: String?
     /// The archive's network; nil for the file of the folder that the archive names.
     public var network: String?
+    /// The data set that its network was trained on; nil for that of the folder that the files name.
+    public var dataset: String?
     /// Images of the contact sheet.
     public var sheetImages = 120
     /// Strips of images between two seeds; 0 for none.
     public var interpolations = 6
     /// Images of a strip, both ends included.
     public var frames = 9
-    /// The most images that are compared with each other; 0 for none.
+    /// The most images that are compared with each other, and with training pictures; 0 for none.
     public var duplicates = 10_000
     /// The defaults.
     public init() {}
@@ -31,6 +33,8 @@ public struct Reporting: Sendable {
   public let archive: String?
   /// The network that is evaluated; nil where there is none.
   public let network: String?
+  /// The data set that the archive is compared with; nil where there is none.
+  private let training: TrainingSet?
   private let archiveStep: ReportedStep?
   private var missing = ReportPage.Missing()
 
@@ -39,7 +43,7 @@ public struct Reporting: Sendable {
   public init(_ job: ReportedJob, _ options: Options) throws {
     self.job = job
     self.options = options
-    for path in [options.samples, options.network].compactMap({ $0 }) where access(path, F_OK) != 0 {
+    for path in [options.samples, options.network, options.dataset].compactMap({ $0 }) where access(path, F_OK) != 0 {
       throw Failure(.noInput, path, "no such file")
     }
     let made = job.steps("sample").last { $0.outputSHA256 != nil }
@@ -47,9 +51,10 @@ public struct Reporting: Sendable {
     archiveStep = options.samples == nil ? made : try Self.step(of: options.samples, in: job)
     guard let archive else {
       missing.archive = "the job has no archive of samples"
-      network = nil
+      (network, training) = (nil, nil)
       return
     }
+    (training, missing.training) = try Self.trainingSet(options, of: archiveStep?.origin, in: job)
     if options.interpolations == 0 {
       network = nil
       missing.strips = "none were asked for (--interpolations 0)"
@@ -80,6 +85,11 @@ public struct Reporting: Sendable {
       [(step.name + ".json", step.name + ".json", step.summarySHA256)]
         + (step.outputSHA256.map { [(step.output, step.output, $0)] } ?? [])
     }
+    for step in job.steps {
+      if let digest = step.lossesSHA256 {
+        inputs.append((LossLog.fileName(of: step.name), LossLog.fileName(of: step.name), digest))
+      }
+    }
     if let digest = job.jobFileSHA256 { inputs.append(("job.yaml", "job.yaml", digest)) }
     if let archive {
       let digest = try archiveStep?.outputSHA256 ?? SHA256.hexDigest(ofFile: archive)
@@ -94,6 +104,7 @@ public struct Reporting: Sendable {
       let known = job.steps.first { job.path($0.output) == network }?.outputSHA256
       inputs.append(("network", network, try known ?? SHA256.hexDigest(ofFile: network)))
     }
+    if let training { inputs.append(("dataset", training.path, training.sha256)) }
     return inputs
   }
 
@@ -103,42 +114,87 @@ public struct Reporting: Sendable {
     guard let archive, options.duplicates > 0 else { return 0 }
     let reader = try SampleReader(archive)
     let bytes = min(ArchiveLook.comparedBytes, min(reader.count, options.duplicates) * reader.shape.count)
-    return bytes + 3 * 4 * min(bytes, DuplicateCheck.blockRows * reader.shape.count) + (64 << 20)
+    let pairs = bytes + 3 * 4 * min(bytes, DuplicateCheck.blockRows * reader.shape.count)
+    let pictures = try training.map { training in
+      do {
+        return try TrainingLook.memoryBytes(archive: reader, dataset: training.path, limit: options.duplicates)
+      } catch let failure as Failure where options.dataset == nil && failure.status != .temporaryFailure {
+        // The page says so.
+        return 0
+      }
+    }
+    return max(pairs, pictures ?? 0) + (64 << 20)
   }
 
-  /// Looks at the archive, makes the strips, and puts the page together.
+  /// Looks at the archive, compares it with training pictures, makes the strips, and puts the page together.
   ///
   /// - Parameters:
   ///   - provenance: the page's provenance as text.
   ///   - createdBy: program and version.
   ///   - progressed: called on the way with the share that is done, 0 to 1; throwing ends the work.
-  /// - Returns: the page, and the look at the archive.
-  /// - Throws: a `Failure` where the archive cannot be read, or a network that was named cannot be used; what `progressed`
-  ///   throws.
-  public func page(provenance: String, createdBy: String, progressed: (Double) throws -> Void) throws -> (
-    page: ReportPage, look: ArchiveLook?
-  ) {
+  /// - Throws: a `Failure` where the archive cannot be read, or a network or data set that was named cannot be used; what
+  ///   `progressed` throws.
+  public func page(provenance: String, createdBy: String, progressed: (Double) throws -> Void) throws -> ReportPage {
     var missing = missing
     var strips: [InterpolationStrip] = []
+    var pictures: TrainingLook?
     let look = try archive.map { archive in
       try ArchiveLook(archive, sheetImages: options.sheetImages, duplicates: options.duplicates) {
-        try progressed(0.6 * $0)
+        try progressed(0.4 * $0)
+      }
+    }
+    if let look, let training {
+      missing.training = training.note
+      try unlessOfTheFolder(training.path, isGiven: options.dataset != nil, &missing.training) {
+        pictures = try TrainingLook(archive: look.path, dataset: training.path, limit: options.duplicates) {
+          try progressed(0.4 + 0.3 * $0)
+        }
       }
     }
     if let look, let network {
-      do {
+      try unlessOfTheFolder(network, isGiven: options.network != nil, &missing.strips) {
         strips = try InterpolationStrip.between(
           look, network: network, strips: options.interpolations, frames: options.frames
-        ) { try progressed(0.6 + 0.4 * Double($0) / Double(options.interpolations)) }
-        if strips.isEmpty { missing.strips = "the archive has not two images of one class among those that are shown" }
-      } catch let failure as Failure where options.network == nil && failure.status != .temporaryFailure {
-        // What was not asked for by name must not cost the rest of the page.
-        missing.strips = "\((failure.subject as NSString).lastPathComponent): \(failure.problem)"
+        ) { try progressed(0.7 + 0.3 * Double($0) / Double(options.interpolations)) }
+      }
+      if strips.isEmpty, missing.strips == nil {
+        missing.strips = "the archive has not two images of one class among those that are shown"
       }
     }
-    let page = ReportPage(
-      job: job, look: look, archiveStep: archiveStep, strips: strips, missing: missing, provenance: provenance,
-      createdBy: createdBy)
-    return (page, look)
+    return ReportPage(
+      job: job, look: look, archiveStep: archiveStep, strips: strips, training: pictures, courses: try courses(),
+      missing: missing, provenance: provenance, createdBy: createdBy)
+  }
+
+  /// Does a part of the work. What is wrong with a file that was not asked for by name must not cost the rest of the page.
+  private func unlessOfTheFolder(_ path: String, isGiven: Bool, _ missing: inout String?, _ work: () throws -> Void)
+    throws
+  {
+    do {
+      try work()
+    } catch let failure as Failure where !isGiven && failure.status != .temporaryFailure {
+      missing = "\((failure.subject as NSString).lastPathComponent): \(failure.problem)"
+    }
+  }
+
+  /// The samples over time that the networks of the folder keep.
+  private func courses() throws -> [String: ReportPage.ShownCourse] {
+    var courses: [String: ReportPage.ShownCourse] = [:]
+    let steps = job.steps.filter { ["train", "distill"].contains($0.stage) && $0.outputSHA256 != nil }
+    for step in steps where step.content["curve"]?.arrayValue?.isEmpty == false {
+      let path = job.path(step.output)
+      do {
+        guard courses.count < SampleCourse.mostShown else {
+          courses[step.name] = .missing("those of \(SampleCourse.mostShown) trainings are shown")
+          continue
+        }
+        courses[step.name] =
+          try SampleCourse(path).map { .shown($0) }
+          ?? .missing("\(step.output) holds none: a version that did not keep them made it")
+      } catch let failure as Failure where BoundedFile.isFinding(failure, about: path) {
+        courses[step.name] = .missing("\(step.output): \(failure.problem)")
+      }
+    }
+    return courses
   }
 }

@@ -33,13 +33,13 @@ struct ReportStage {
       try peakMemoryBytes(reporting), for: command.job, remedy: "choose fewer --duplicates or --interpolations 0")
     try recorder.begin(overwrite: context.options.overwrite)
     let progress = context.progress("report", total: 100, unit: "percent")
-    let (page, look) = try reporting.page(provenance: provenance.json, createdBy: Version.line(context.program)) {
+    let page = try reporting.page(provenance: provenance.json, createdBy: Version.line(context.program)) {
       try StopRequest.check(output)
       progress.update(done: Int(100 * $0))
     }
     progress.finish()
     for problem in job.problems { context.note("\(command.job): \(problem)") }
-    try publish(page, look, provenance.json)
+    try publish(page, provenance.json)
   }
 
   /// Whether the record of a finished page is there, or could be completed without making the page anew.
@@ -52,19 +52,10 @@ struct ReportStage {
     return true
   }
 
-  private func publish(_ page: ReportPage, _ look: ArchiveLook?, _ provenance: String) throws {
-    var figures: [String: JSONValue] = ["report": .string((output as NSString).lastPathComponent)]
-    var details: [String: JSONValue] = [:]
-    if let check = look?.duplicates {
-      figures["exact_duplicates"] = .int(check.duplicateCount)
-      if let nearest = check.pairs.first { figures["nearest_pair_distance"] = .double(check.distance(nearest)) }
-      details["duplicates"] = [
-        "definition": .string(DuplicateCheck.definition), "compared_images": .int(check.count),
-        "exact_duplicates": .int(check.duplicateCount),
-        "median_nearest_distance": check.medianNearest.map { .double($0) } ?? .null,
-      ]
-    }
-    try recorder.keep(figures: figures, details: details, provenance: provenance)
+  private func publish(_ page: ReportPage, _ provenance: String) throws {
+    var figures = page.figures
+    figures["report"] = .string((output as NSString).lastPathComponent)
+    try recorder.keep(figures: figures, details: page.details, provenance: provenance)
     try AtomicFile.publish(output, data: Data(page.html.utf8))
     try recorder.publish(provenance: provenance, files: [output])
   }

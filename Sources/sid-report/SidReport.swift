@@ -18,9 +18,10 @@ struct SidReport: CommandLineProgram {
       them. What it lacks, the page says; a folder, a file or an archive that cannot be read is an error.
 
       The page loads nothing and runs nothing. It shows the samples, those of each class, strips between two seeds \
-      (spherical interpolation of the latents), the nearest pairs among at most 10,000 images, the distance during the \
-      distillation, the scores with their definitions, what everything was made from, the time it took, and the job file. \
-      NAME.json beside it holds its figures.
+      (spherical interpolation of the latents), the nearest pairs among at most 10,000 images, the training pictures that \
+      are nearest to samples and whether the network memorises them, losses by noise level, distance and samples as a \
+      teacher was trained or a generator distilled, the scores with their definitions, what everything was made from, the \
+      time it took, and the job file. NAME.json beside it holds its figures.
 
       Exit status: 0 done, 64 usage, 65 malformed archive or network, 66 missing input, 69 not enough memory, 73 the output \
       exists and was made from something else, 74 reading or writing failed, 75 stopped or disk full: run it again.
@@ -61,6 +62,12 @@ struct ContentOptions: ParsableArguments {
       valueName: "file"))
   var network: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The data set that it was trained on, for the nearest training pictures (default: that of the folder on which the "
+        + "archive's network, or its teacher, was trained).", valueName: "file"))
+  var dataset: String?
+
   @Option(ReportValues.sheetImages, help: ArgumentHelp("Images of the contact sheet.", valueName: "n"))
   var sheetImages = 120
 
@@ -75,8 +82,8 @@ struct ContentOptions: ParsableArguments {
   @Option(
     ReportValues.duplicates,
     help: ArgumentHelp(
-      "The most images that are compared with each other, up to 10000; 0 for none. Of more, runs of neighbours spread over "
-        + "the archive are taken, always the same.", valueName: "n"))
+      "The most images that are compared with each other and with training pictures, up to 10000; 0 for none. Of more, runs "
+        + "of neighbours spread over the archive are taken, always the same.", valueName: "n"))
   var duplicates = 10_000
 
   /// The same for the library.
@@ -84,6 +91,7 @@ struct ContentOptions: ParsableArguments {
     var options = Reporting.Options()
     options.samples = samples
     options.network = network
+    options.dataset = dataset
     options.sheetImages = sheetImages
     options.interpolations = interpolations
     options.frames = frames

@@ -102,7 +102,7 @@ struct InputFileProgramTests {
       program: "sid-score", subcommand: "merge", inputs: [("file", "reference.h5")],
       more: ["OUT/../other.h5", "--output", "OUT/m.h5"]),
     Command(
-      program: "sid-report", inputs: [("--samples", "samples.h5"), ("--network", "teacher.h5")],
+      program: "sid-report", inputs: [("--samples", "samples.h5"), ("--network", "teacher.h5"), ("--dataset", digits)],
       more: ["--job", "OUT/../job", "--output", "OUT/p.html"]),
     Command(program: "sid-bench", inputs: [("--network-file", "teacher.h5")], more: ["--work", "sample"]),
   ]

@@ -106,13 +106,14 @@ struct ReportBrowserTests {
   func fits(isHostile: Bool) throws {
     let job = try ReportFixture()
     try job.writeDistillation()
+    try job.writeTraining()
     if isHostile { try job.writeHostileFiles() }
-    try #require(try job.report().status == 0)
+    try #require(try job.report("--dataset", Fixtures.digits("digits-8x8.zip")).status == 0)
     let looks = try Browser.look(job.page, widths: Self.widths)
     #expect(looks.map(\.inner) == Self.widths)
     for look in looks {
       #expect(look.scroll <= look.inner && look.wide.isEmpty, "\(look.inner): \(look.wide)")
-      #expect(look.images >= 60 + 10 * 6 + 6 * 9 && look.broken == 0)
+      #expect(look.images >= 60 + 10 * 6 + 6 * 9 + 24 * 8 + 8 * 2 && look.broken == 0)
       #expect(look.requests.isEmpty && look.foreign.isEmpty, "\(look.requests) \(look.foreign)")
       #expect(look.smallestText >= 10.5, "\(look.inner)")
     }

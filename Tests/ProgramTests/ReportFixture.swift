@@ -1,4 +1,5 @@
 import Foundation
+import HDF5
 import TestSupport
 import Testing
 
@@ -56,6 +57,35 @@ struct ReportFixture {
     try FileManager.default.copyItem(atPath: folder.file("teacher.h5"), toPath: folder.file("generator.h5"))
   }
 
+  /// What a training publishes beside its teacher: a log of every noise level, and samples of many evaluations.
+  func writeTraining() throws {
+    let positions = (0..<24).map { Double($0 * $0) }
+    let curve = positions.map { #"{"kimg": \#($0), "fd": \#(40 / ($0 + 2))}"# }
+    try write(
+      #"{"stage": "train", "output": "trained.h5", "figures": {"trained_kimg": 529, "fd_training_slope": -0.9}, "dataset": {"images": 1797}, "curve": [\#(curve.joined(separator: ","))]}"#,
+      to: "trained.json")
+    let levels = [
+      "0-0.01", "0.01-0.03", "0.03-0.1", "0.1-0.3", "0.3-1.0", "1.0-3.0", "3.0-10.0", "10.0-30.0", "30.0-inf",
+    ]
+    let lines = (1...529).map { kimg in
+      let parts = levels.enumerated().map { number, level in
+        let mean = 0.1 + (1 - 0.1 * Double(number)) / (1 + Double(kimg * number) / 100)
+        return #""Loss/loss_at_sigma_\#(level)": {"num": 64, "mean": \#(mean)}"#
+      }
+      return
+        #"{"Progress/kimg": {"num": 1, "mean": \#(kimg), "std": 0}, "Loss/loss": {"num": 576, "mean": 0.4, "std": 1}, "#
+        + parts.joined(separator: ",") + "}\n"
+    }
+    try write(lines.joined(), to: "trained.stats.jsonl")
+    try HDF5File.publish(folder.file("trained.h5")) { file in
+      let group = try file.root.createGroup("course")
+      let shape = [positions.count, 8, 8, 8, 1]
+      try group.write((0..<shape.reduce(1, *)).map { UInt8(truncatingIfNeeded: $0 * 7) }, shape: shape, to: "samples")
+      try group.write(positions, shape: [positions.count], to: "kimg")
+      try group.write(Array(UInt64(1_000_000)..<1_000_008), shape: [8], to: "seeds")
+    }
+  }
+
   /// Files that try to become markup, to leave the folder, to take long, or to crash whoever reads them.
   func writeHostileFiles() throws {
     let attack = #"</code></pre><script>alert(1)</script><img src=http://127.0.0.1:9/x onerror=alert(2)>\#u{202E}"#
@@ -70,6 +100,16 @@ struct ReportFixture {
     try write(
       #"{"stage": "distill", "output": "curve.h5", "figures": {"distilled_kimg": -9e99}, "curve": [{"kimg": 1, "fd": 1e-300}, {"kimg": 1e300, "fd": 1}, {"kimg": 2, "fd": 1e29}, {"kimg": "x"}, 3, {"kimg": 3, "fd": 0.0001}]}"#,
       to: "curve.json")
+    try write(
+      #"{"stage": "train", "output": "taught.h5", "figures": {"trained_kimg": 1e300}, "dataset": {"images": -1}, "curve": [{"kimg": 0, "fd": 1}], "provenance": "{\"program\":\"x\",\"version\":\"1\",\"options\":{},\"inputs\":{\"dataset\":{\"path\":\"<script>../\",\"sha256\":\"0\"}}}"}"#,
+      to: "taught.json")
+    try write(
+      #"{"Progress/kimg": {"mean": 1e11}, "Loss/loss": {"num": 1e15, "mean": 1e12}, "Loss/loss_at_sigma_<b>-1": {"num": 1, "mean": 1}, "Loss/loss_at_sigma_0-1e308": {"num": 1, "mean": 1e-300}}"#
+        + "\n\u{0}\n" + String(repeating: "[", count: 100_000) + "\n{\"Progress",
+      to: "taught.stats.jsonl")
+    try write("not HDF5", to: "taught.h5")
+    try write(#"{"stage": "train", "output": "waiting.h5", "figures": {}}"#, to: "waiting.json")
+    mkfifo(folder.file("waiting.stats.jsonl"), 0o644)
     try write(#"{"stage": "sample", "output": "../outside.h5", "figures": {}}"#, to: "outside.json")
     try write(String(repeating: "[", count: 100_000), to: "deep.json")
     try write(

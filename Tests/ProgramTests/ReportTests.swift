@@ -193,7 +193,10 @@ struct ReportTests {
     expectSelfContained(html)
     #expect(html.contains("&lt;script&gt;alert(1)&lt;/script&gt;"))
     #expect(!html.unicodeScalars.contains("\u{202E}"))
-    for problem in ["evil.h5", "deep.json is no JSON", "large.json", "pipe.json", "names the output", "folder.json"] {
+    for problem in [
+      "evil.h5", "deep.json is no JSON", "large.json", "pipe.json", "names the output", "folder.json",
+      "taught.stats.jsonl: 3 of 4 lines", "waiting.stats.jsonl: not a regular file", "taught.h5",
+    ] {
       #expect(outcome.errors.contains(problem) && html.contains(problem), "\(problem)")
     }
     #expect(try job.report().errors.contains("nothing to do"), "its own page is read back whatever stands in it")

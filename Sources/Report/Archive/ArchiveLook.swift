@@ -84,8 +84,7 @@ public struct ArchiveLook: Sendable {
       (choice, self.duplicates, compared) = (nil, nil, [:])
       return
     }
-    let affordable = max(2, Self.comparedBytes / max(1, reader.shape.count))
-    let choice = ImageChoice(of: reader.count, limit: min(limit, affordable))
+    let choice = Self.comparedImages(of: reader.count, size: reader.shape.count, limit: limit)
     var images: [UInt8] = []
     images.reserveCapacity(choice.count * reader.shape.count)
     for (number, range) in choice.ranges.enumerated() {
@@ -107,6 +106,15 @@ public struct ArchiveLook: Sendable {
       if compared[place] == nil { compared[place] = try source.image(place) }
     }
     (self.choice, self.duplicates, self.compared) = (choice, check, compared)
+  }
+
+  /// Which images are compared, with each other and with training pictures.
+  /// - Parameters:
+  ///   - count: of the archive.
+  ///   - size: bytes of an image.
+  ///   - limit: the most that are compared.
+  static func comparedImages(of count: Int, size: Int, limit: Int) -> ImageChoice {
+    ImageChoice(of: count, limit: min(limit, max(2, comparedBytes / max(1, size))))
   }
 
   /// The places of the first images of each class, of as many classes as are shown.
@@ -135,7 +143,7 @@ public struct ArchiveLook: Sendable {
 }
 
 /// Reads images of an archive as pictures.
-private struct PictureSource {
+struct PictureSource {
   let reader: SampleReader
 
   init(_ reader: SampleReader) { self.reader = reader }

@@ -16,9 +16,10 @@ struct Picture: Sendable {
   /// - Parameters:
   ///   - pixels: [height, width, channels].
   ///   - shape: gray or RGB.
+  ///   - largestSide: of the picture, in pixels.
   /// - Throws: a `Failure` where it cannot be encoded.
-  init(_ pixels: ArraySlice<UInt8>, shape: ImageShape) throws {
-    let (small, smallShape) = Self.reduced(pixels, shape)
+  init(_ pixels: ArraySlice<UInt8>, shape: ImageShape, largestSide: Int = Self.largestSide) throws {
+    let (small, smallShape) = Self.reduced(pixels, shape, largestSide)
     (width, height) = (smallShape.width, smallShape.height)
     let png = try PNGEncoder.encode(small, shape: smallShape)
     uri = "data:image/png;base64," + Data(png).base64EncodedString()
@@ -30,7 +31,9 @@ struct Picture: Sendable {
     "<img src=\"\(uri)\" width=\"\(width)\" height=\"\(height)\" alt=\"\(alt)\" title=\"\(alt)\">"
   }
 
-  static func reduced(_ pixels: ArraySlice<UInt8>, _ shape: ImageShape) -> (ArraySlice<UInt8>, ImageShape) {
+  static func reduced(_ pixels: ArraySlice<UInt8>, _ shape: ImageShape, _ largestSide: Int) -> (
+    ArraySlice<UInt8>, ImageShape
+  ) {
     let factor = (max(shape.height, shape.width) + largestSide - 1) / largestSide
     guard factor > 1 else { return (pixels, shape) }
     let small = ImageShape(

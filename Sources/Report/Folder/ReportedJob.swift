@@ -147,12 +147,25 @@ public struct ReportedJob: Sendable {
       if let problem = about.problem { stepProblems.append("\(output): \(problem)") }
     }
     let log = try Self.log("\(folder)/log/\(name).log")
+    let (losses, lossesSHA256) = stage == "train" ? try Self.losses(of: name, in: folder, &stepProblems) : (nil, nil)
     return ReportedStep(
       name: name, stage: stage, output: output, record: record, summarySHA256: try SHA256.hexDigest(of: data),
       outputSHA256: about.sha256, outputBytes: about.bytes, createdBy: about.createdBy,
       origin: about.origin ?? record.provenance.flatMap { SampleOrigin(json: $0) },
+      losses: losses, lossesSHA256: lossesSHA256,
       timing: StepTiming(log: log.map { String(decoding: $0, as: UTF8.self) }, published: published),
       problems: stepProblems)
+  }
+
+  /// The losses that a training has logged beside its network, and the digest of that log; nil where there is none.
+  private static func losses(of name: String, in folder: String, _ problems: inout [String]) throws -> (
+    LossLog?, String?
+  ) {
+    let path = LossLog.path(of: name, in: folder)
+    guard let data = try content(path, limitBytes: LossLog.largestBytes, &problems) else { return (nil, nil) }
+    let losses = LossLog(Array(data))
+    problems += losses.problems.map { "\(lastComponent(of: path)): \($0)" }
+    return (losses, try SHA256.hexDigest(of: data))
   }
 
   /// The beginning of a step's log; nil where there is none.

@@ -23,6 +23,9 @@ public struct ReportedStep: Sendable {
   let createdBy: String?
   /// What the output was made from.
   let origin: SampleOrigin?
+  /// The losses of a teacher's training, and the digest of the log that tells them; nil where there is none.
+  let losses: LossLog?
+  let lossesSHA256: String?
   /// What the log and the files say about the time.
   let timing: StepTiming
   /// What of it cannot be read.

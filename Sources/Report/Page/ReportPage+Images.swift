@@ -109,8 +109,10 @@ extension ReportPage {
   private func fileName(_ path: String) -> String { (path as NSString).lastPathComponent }
 
   /// By which the style sheet chooses how large images are shown, and whether their pixels stay apart.
-  static func sizeClass(_ look: ArchiveLook) -> String {
-    let side = max(look.shape.width, look.shape.height)
-    return side <= 16 ? "small" : side <= 48 ? "medium" : "large"
+  var sizeClass: String {
+    let courses = courses.values.compactMap { if case .shown(let course) = $0 { course.shape } else { nil } }
+    let shapes = look.map { [$0.shape] } ?? courses
+    let side = shapes.map { max($0.width, $0.height) }.max() ?? 0
+    return side <= 16 ? "tiny" : side <= 48 ? "medium" : "large"
   }
 }

@@ -1,67 +1,8 @@
 import Files
 import Foundation
-import Training
 
-/// What was measured: the curves of the distillations and the scores.
+/// What was measured: the scores.
 extension ReportPage {
-  var curve: Section? {
-    let steps = job.steps("distill")
-    guard !steps.isEmpty else { return nil }
-    return Section(
-      "curve", "Distillation",
-      about:
-        "Frechet distance of the averaged generator's one-step samples as \(steps.map(\.name).joined(separator: ", then ")) was distilled, both axes logarithmic.",
-      HTML(steps.map { curve(of: $0, isOneOfSeveral: steps.count > 1) }))
-  }
-
-  private func curve(of step: ReportedStep, isOneOfSeveral: Bool) -> HTML {
-    let heading: HTML = isOneOfSeveral ? "<h3>\(step.name)</h3>" : ""
-    let curve = Self.curve(step)
-    let fit = PowerLawFit(curve)
-    let drawn = CurvePlot(curve, fit: fit, width: 760, height: 400)
-    guard drawn.points.count >= 2 else {
-      let reason =
-        curve.points.isEmpty
-        ? "nothing was measured on the way (evaluate)" : "there are not two evaluations after the start"
-      return "\(heading)\(Self.missingNote(reason))"
-    }
-    let best = curve.best.map {
-      String(format: "The smallest distance, %.4g, after %.4g thousand images.", $0.fd, $0.kimg)
-    }
-    let summary = String(
-      format: "Frechet distance over thousands of images, from %.4g at %.4g to %.4g at %.4g",
-      drawn.points.first?.y ?? 0,
-      drawn.points.first?.x ?? 0, drawn.points.last?.y ?? 0, drawn.points.last?.x ?? 0)
-    let start = curve.points.first { $0.kimg == 0 }.map { String(format: " Before the first image: %.4g.", $0.fd) }
-    let line = fit.map {
-      String(
-        format:
-          "The line falls as images to the power %.3f from %.4g to %.4g thousand images (%d evaluations, R² %.3f): ",
-        $0.slope, $0.kimg.lowerBound, $0.kimg.upperBound, $0.pointCount, $0.determination) + PowerLawFit.definition
-        + "."
-    }
-    return """
-      \(heading)<figure>
-      \(drawn.svg(kind: "wide", summary: summary))
-      \(CurvePlot(curve, fit: fit, width: 340, height: 260).svg(kind: "narrow", summary: summary))
-      <figcaption>\(best ?? "")\(start ?? "") \(line ?? "")</figcaption>
-      </figure>
-      """
-  }
-
-  /// The evaluations as a file tells them: in the order of the training, and of sizes that axes can show.
-  private static func curve(_ step: ReportedStep) -> EvaluationCurve {
-    let known = 1e-12...1e12
-    var curve = EvaluationCurve()
-    for point in (step.content["curve"]?.arrayValue ?? []).prefix(10_000) {
-      guard let kimg = point["kimg"]?.realValue, let fd = point["fd"]?.realValue,
-        kimg == 0 || known.contains(kimg), known.contains(fd), kimg >= curve.points.last?.kimg ?? 0
-      else { continue }
-      curve.points.append(.init(kimg: kimg, seconds: point["seconds"]?.realValue, fd: fd))
-    }
-    return curve
-  }
-
   var scores: Section? {
     let all = ReportedScore.all(job)
     guard !all.isEmpty else {

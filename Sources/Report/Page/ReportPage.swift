@@ -9,6 +9,10 @@ public struct ReportPage: Sendable {
   /// The step that made the archive.
   let archiveStep: ReportedStep?
   let strips: [InterpolationStrip]
+  /// The archive beside the training pictures of its network; nil where there are none to compare with.
+  let training: TrainingLook?
+  /// Samples over time of the steps that train, by their names; none where nothing was measured.
+  let courses: [String: ShownCourse]
   /// What is not shown, and why: by section.
   let missing: Missing
   /// What the page was made from.
@@ -22,8 +26,16 @@ public struct ReportPage: Sendable {
     public var archive: String?
     /// Why no strips between seeds are shown.
     public var strips: String?
+    /// Why no training pictures are shown, or what is to be said of those that are.
+    public var training: String?
     /// No part is missing.
     public init() {}
+  }
+
+  /// Samples over time, or why they are not shown.
+  enum ShownCourse: Sendable {
+    case shown(SampleCourse)
+    case missing(String)
   }
 
   /// The name of the `meta` element that holds the page's provenance.
@@ -31,7 +43,9 @@ public struct ReportPage: Sendable {
 
   /// The page as a file's content.
   public var html: String {
-    let sections = [samples, classes, between, pairs, curve, scores, timings, files, jobFile].compactMap { $0 }
+    let sections = [
+      samples, classes, between, pairs, trainingPictures, teachers, distillations, scores, timings, files, jobFile,
+    ].compactMap { $0 }
     let page: HTML = """
       <!DOCTYPE html>
       <html lang="en">
@@ -50,7 +64,7 @@ public struct ReportPage: Sendable {
       </head>
       <body>
       \(header(sections))
-      <main class="\(look.map { Self.sizeClass($0) } ?? "small")">
+      <main class="\(sizeClass)">
       \(sections.map(\.html))
       </main>
       \(footer)
@@ -113,8 +127,22 @@ public struct ReportPage: Sendable {
     } else {
       parts.append("A job without an archive of samples.")
     }
+    parts += job.steps("train").map { training($0) }
     parts += job.steps("distill").map { distillation($0) }
     return HTML(parts)
+  }
+
+  /// On what a teacher was trained.
+  private func training(_ step: ReportedStep) -> HTML {
+    var parts: [HTML] = [" "]
+    let pictures = step.content["dataset"]?["images"]?.integerValue.map { Format.plural($0, "picture") }
+    parts.append("<strong>\(step.name)</strong> was trained on \(pictures ?? "pictures")")
+    if let dataset = step.origin?.inputs["dataset"] { parts.append(" of <strong>\(dataset.path)</strong>") }
+    if let kimg = step.record.figures["trained_kimg"]?.realValue {
+      parts.append(", over \(Format.number(kimg)) thousand images")
+    }
+    if let start = step.origin?.inputs["transfer"] { parts.append(", beginning with <strong>\(start.path)</strong>") }
+    return HTML(parts + ["."])
   }
 
   /// From what a generator was distilled, and with what.
@@ -139,7 +167,10 @@ public struct ReportPage: Sendable {
       let images = score.images == nil ? "" : ", \(score.measuredOn)"
       items.append("<div class=\"main\"><dt>\(score.figure)\(images)</dt><dd>\(shown.value)\(spread)</dd></div>")
     }
-    if let slope = job.steps("distill").last?.record.figures["fd_distillation_slope"]?.realValue {
+    let slopes = [("train", "fd_training_slope"), ("distill", "fd_distillation_slope")].compactMap { stage, figure in
+      job.steps(stage).last?.record.figures[figure]?.realValue
+    }
+    if let slope = slopes.last {
       items.append(
         "<div><dt>slope of the Frechet distance over images, log-log</dt><dd>\(Format.number(slope))</dd></div>")
     }
@@ -149,6 +180,11 @@ public struct ReportPage: Sendable {
     if let duplicates = look?.duplicates {
       items.append(
         "<div><dt>exact duplicates among \(Format.plural(duplicates.count, "image"))</dt><dd>\(Format.count(duplicates.duplicateCount))</dd></div>"
+      )
+    }
+    if let check = training?.check {
+      items.append(
+        "<div><dt>copies of training pictures among \(Format.plural(check.sampleCount, "sample"))</dt><dd>\(Format.count(check.copies))</dd></div>"
       )
     }
     if let seconds = totalSeconds {

@@ -3,9 +3,11 @@
 enum Stylesheet {
   static let text: HTML = """
     :root{color-scheme:light dark;--paper:#fcfcfa;--ink:#1c1e22;--soft:#5f6670;--line:#e0e1dc;--tint:#f3f3ef;
-    --accent:#1f62b2;--cell:2.5rem}
+    --accent:#1f62b2;--cell:2.5rem;
+    --l0:#4b3fa7;--l1:#2f5bb7;--l2:#1f77b4;--l3:#0f7f8f;--l4:#1d8560;--l5:#4d7d1e;--l6:#857000;--l7:#b0601a;--l8:#c0392b}
     @media (prefers-color-scheme:dark){:root{--paper:#121417;--ink:#e3e5e8;--soft:#9aa1ab;--line:#2a2e34;
-    --tint:#1a1d21;--accent:#82b4f0}}
+    --tint:#1a1d21;--accent:#82b4f0;
+    --l0:#b3a6f7;--l1:#95b3f7;--l2:#74bdf0;--l3:#5fcbd6;--l4:#62d1a2;--l5:#a2d160;--l6:#d8c352;--l7:#f0a95c;--l8:#f58b7c}}
     *{box-sizing:border-box}
     html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
     body{margin:0;background:var(--paper);color:var(--ink);overflow-wrap:anywhere;
@@ -83,7 +85,20 @@ enum Stylesheet {
     .plot .curve{fill:none;stroke:var(--accent);stroke-width:2;stroke-linejoin:round}
     .plot .mark{fill:var(--accent)}
     .plot .fit{stroke:var(--ink);stroke-width:1;stroke-dasharray:5 4}
+    .plot .loss{fill:none;stroke-width:1.6;stroke-linejoin:round}.plot .lead{stroke-width:.8;opacity:.6}
+    .plot .all{stroke:var(--ink)}.plot .loss.all{stroke-width:2.4}
+    .plot .level0{stroke:var(--l0)}.plot .level1{stroke:var(--l1)}.plot .level2{stroke:var(--l2)}.plot .level3{stroke:var(--l3)}.plot .level4{stroke:var(--l4)}.plot .level5{stroke:var(--l5)}.plot .level6{stroke:var(--l6)}.plot .level7{stroke:var(--l7)}.plot .level8{stroke:var(--l8)}
+    .plot .name{stroke:none}.plot .name.all{fill:var(--ink);font-weight:600}
+    .plot .name.level0{fill:var(--l0);stroke:none}.plot .name.level1{fill:var(--l1);stroke:none}.plot .name.level2{fill:var(--l2);stroke:none}.plot .name.level3{fill:var(--l3);stroke:none}.plot .name.level4{fill:var(--l4);stroke:none}.plot .name.level5{fill:var(--l5);stroke:none}.plot .name.level6{fill:var(--l6);stroke:none}.plot .name.level7{fill:var(--l7);stroke:none}.plot .name.level8{fill:var(--l8);stroke:none}
     .narrow{display:none}
+    .losses{max-width:26rem}
+    .verdict{font-weight:600;font-size:1.08rem;line-height:1.5;max-width:44rem}
+    .course{table-layout:fixed;max-width:36rem}.medium .course,.large .course{max-width:52rem}
+    .course th,.course td{border:0;padding:2px .75rem 2px 0;vertical-align:middle}.course td:last-child{padding-right:0}
+    .course tbody th,.course td.number{font-size:.84rem;color:var(--soft);font-variant-numeric:tabular-nums}
+    .course thead th{padding-bottom:.4rem;line-height:1.3;vertical-align:bottom;border-bottom:0}
+    .course th:first-child{width:4.8rem}.course .number{width:4.8rem}
+    .course .strip{grid-auto-flow:row;grid-template-columns:repeat(8,minmax(0,1fr))}
     dl.facts{display:grid;grid-template-columns:8rem minmax(0,1fr);gap:.3rem 1rem;font-size:.9rem;line-height:1.5}
     .facts dt{color:var(--soft)}
     .step+.step{border-top:1px solid var(--line);padding-top:1.25rem}
@@ -104,8 +119,10 @@ enum Stylesheet {
     .figures{grid-template-columns:repeat(2,minmax(0,1fr))}.figures dd{font-size:1.45rem}
     :root{--cell:2rem}.medium{--cell:2.75rem}.large{--cell:3.25rem}
     .in-classes th{width:3.9rem}
+    .course th:first-child,.course .number{width:4.1rem}.course th,.course td{padding-right:.5rem}
     }
-    @media print{:root{--paper:#fff;--ink:#000;--soft:#444;--line:#bbb;--tint:#fff;--accent:#1f62b2}
+    @media print{:root{--paper:#fff;--ink:#000;--soft:#444;--line:#bbb;--tint:#fff;--accent:#1f62b2;
+    --l0:#4b3fa7;--l1:#2f5bb7;--l2:#1f77b4;--l3:#0f7f8f;--l4:#1d8560;--l5:#4d7d1e;--l6:#857000;--l7:#b0601a;--l8:#c0392b}
     body{font-size:10pt}nav{display:none}h2,h3,figcaption{break-after:avoid}figure,tr,.step dl{break-inside:avoid}
     img,.bar,.dot{print-color-adjust:exact;-webkit-print-color-adjust:exact}pre{border:1px solid var(--line)}}
     """

@@ -170,6 +170,7 @@ extension StageVocabulary {
       [
         StageOption("samples", .input([.samples])),
         StageOption("network", .input(networks)),
+        StageOption("dataset", .input([.dataset])),
         StageOption(ReportValues.sheetImages),
         StageOption(ReportValues.interpolations),
         StageOption(ReportValues.frames),
