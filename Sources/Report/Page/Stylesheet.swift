@@ -116,7 +116,7 @@ enum Stylesheet {
     .stack th,.stack td{display:block;border:0;padding:0}
     .stack .full{grid-column:1/-1}
     dl.facts{grid-template-columns:5.5rem minmax(0,1fr)}
-    .figures{grid-template-columns:repeat(2,minmax(0,1fr))}.figures dd{font-size:1.45rem}
+    .figures{grid-template-columns:repeat(2,minmax(0,1fr))}.figures dd{font-size:1.45rem;white-space:normal}
     :root{--cell:2rem}.medium{--cell:2.75rem}.large{--cell:3.25rem}
     .in-classes th{width:3.9rem}
     .course th:first-child,.course .number{width:4.1rem}.course th,.course td{padding-right:.5rem}
