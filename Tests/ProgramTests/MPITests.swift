@@ -233,6 +233,8 @@ struct MPITests {
     #expect(try bytes("three-best") == bytes("one-best"))
     let curve = try HDF5File.open(folder.file("job/three.h5")).root.stringAttribute("curve")
     #expect(curve.components(separatedBy: "kimg").count == 4, "\(curve)")
+    let samples = try HDF5File.open(folder.file("job/three.h5")).root.group("course").dataset("samples")
+    #expect(samples.shape == [3, 8, 8, 8, 1])
   }
 
   @Test("A full disk under rank 0 ends all of them with 74 or 75, and the state before is whole")
