@@ -116,7 +116,7 @@ let package = Package(
     .target(
       name: "Report",
       dependencies: [
-        "Training", "Sampling", "Models", "Compute", "HDF5", "Images", "Records", "Files", "Diagnostics",
+        "Training", "Sampling", "Models", "Compute", "HDF5", "Images", "JobFolder", "Records", "Files", "Diagnostics",
       ]),
 
     // Processes.
@@ -136,7 +136,16 @@ let package = Package(
       ]),
     // YAML that describes networks.
     .target(name: "ConfigurationFiles", dependencies: ["Models", "Files", "Diagnostics", yams]),
-    .target(name: "Spool", dependencies: ["CLinux", "OptionValues", "Records", "Files", "Diagnostics", yams]),
+    // What stands in a job's folder and how it is written: for the spool, its own steps and the report.
+    .target(name: "JobFolder", dependencies: ["Records", "Files", "Diagnostics"]),
+    // What the daemon decides, without a clock, a disk or a process.
+    .target(name: "Queue", dependencies: ["JobFolder", "Files", "Diagnostics"]),
+    // The edges of the queue: the disk, processes, clients.
+    .target(
+      name: "Spool",
+      dependencies: [
+        "Queue", "JobFolder", "CLinux", "OptionValues", "Records", "Files", "Diagnostics", yams,
+      ]),
 
     .executableTarget(
       name: "sid-bench",
@@ -184,7 +193,7 @@ let package = Package(
         argumentParser,
       ]),
     .executableTarget(name: "sid-spoold", dependencies: ["Spool", "Stage", "CSystemd", "Diagnostics", argumentParser]),
-    .executableTarget(name: "sidctl", dependencies: ["Spool", "Stage", "Diagnostics", argumentParser]),
+    .executableTarget(name: "sidctl", dependencies: ["Spool", "JobFolder", "Stage", "Diagnostics", argumentParser]),
 
     // Tests: one target per module; TestSupport finds the fixtures and the built programs.
     .target(
@@ -230,7 +239,7 @@ let package = Package(
       dependencies: ["Report", "Sampling", "Models", "Compute", "Images", "Files", "HDF5", "TestSupport"]),
     .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"]),
     .testTarget(name: "StageTests", dependencies: ["Stage", "Records", "Files", "Processor", "TestSupport"]),
-    .testTarget(name: "SpoolTests", dependencies: ["Spool", "Records", "TestSupport"]),
+    .testTarget(name: "SpoolTests", dependencies: ["Spool", "Queue", "JobFolder", "Records", "Files", "TestSupport"]),
     .testTarget(
       name: "ProgramTests",
       dependencies: [

@@ -64,6 +64,9 @@ public enum AtomicFile {
   /// The name that an output has until it is complete.
   public static func partial(of path: String) -> String { path + partialSuffix }
 
+  /// What a small file is called that is written anew and replaces the one of this name.
+  package static func temporary(of name: String) -> String { ".\(name).tmp" }
+
   /// What is put behind a name until the file is complete.
   static let partialSuffix = ".partial"
 

@@ -1,3 +1,4 @@
+import JobFolder
 import ArgumentParser
 import Diagnostics
 import Foundation

@@ -1,3 +1,5 @@
+import Queue
+import JobFolder
 import Diagnostics
 import Foundation
 import Spool

@@ -1,3 +1,4 @@
+import JobFolder
 import Foundation
 import Spool
 import Testing

@@ -1,3 +1,5 @@
+import Queue
+import JobFolder
 import Foundation
 import Spool
 import TestSupport

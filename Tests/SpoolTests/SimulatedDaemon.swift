@@ -1,3 +1,6 @@
+import Queue
+import Files
+import JobFolder
 import Diagnostics
 import Foundation
 import Spool

@@ -2,6 +2,7 @@ import Diagnostics
 import Files
 import Foundation
 import HDF5
+import JobFolder
 import Records
 import Sampling
 
@@ -42,15 +43,14 @@ public struct ReportedJob: Sendable {
     self.folder = folder
     let (names, problem) = try Self.names(folder)
     var problems = [problem].compactMap { $0 }
-    let status = try Self.value(folder + "/status.json", &problems)
-    let jobFile = try Self.content(folder + "/job.yaml", limitBytes: Self.largestJobFileBytes, &problems)
+    let status = try Self.value(folder + "/" + JobFolderNames.status, &problems)
+    let jobFile = try Self.content(
+      folder + "/" + JobFolderNames.jobFile, limitBytes: Self.largestJobFileBytes, &problems)
     self.jobFile = jobFile.map { String(decoding: $0, as: UTF8.self) }
     jobFileSHA256 = try jobFile.map { try SHA256.hexDigest(of: $0) }
     name = status?["job"]?.textValue ?? Self.jobName(self.jobFile) ?? Self.lastComponent(of: folder)
     id = status?["id"]?.textValue
-    accepted = status?["accepted"]?.textValue.flatMap {
-      try? Date($0, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
-    }
+    accepted = status?["accepted"]?.textValue.flatMap { StatusJSON.date($0) }
     let order = (status?["steps"]?.arrayValue ?? []).prefix(Self.mostSteps).compactMap(\.textValue)
     var candidates = names.filter { Self.isSummary($0) }.sorted()
     if candidates.count > Self.mostSteps {
@@ -101,7 +101,7 @@ public struct ReportedJob: Sendable {
   /// Whether a file of this name may be what a step publishes beside its output.
   private static func isSummary(_ name: String) -> Bool {
     name.hasSuffix(".json") && !name.hasPrefix(".") && !name.hasSuffix(".manifest.json")
-      && !["status.json", "summary.json"].contains(name)
+      && ![JobFolderNames.status, JobFolderNames.summary].contains(name)
   }
 
   /// What a file holds; nil where there is none, or what it is makes it a problem of the page.
@@ -146,7 +146,7 @@ public struct ReportedJob: Sendable {
       about = try OutputFacts(outputPath)
       if let problem = about.problem { stepProblems.append("\(output): \(problem)") }
     }
-    let log = try Self.log("\(folder)/log/\(name).log")
+    let log = try Self.log("\(folder)/\(JobFolderNames.log(of: name))")
     let (losses, lossesSHA256) = stage == "train" ? try Self.losses(of: name, in: folder, &stepProblems) : (nil, nil)
     return ReportedStep(
       name: name, stage: stage, output: output, record: record, summarySHA256: try SHA256.hexDigest(of: data),

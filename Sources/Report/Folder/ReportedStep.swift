@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import JobFolder
 import Records
 import Sampling
 
@@ -55,17 +56,11 @@ struct StepTiming: Sendable, Equatable {
     return published.timeIntervalSince(started)
   }
 
-  /// Reads the headings of a daemon's log: `# 2026-11-22T22:15:00Z sid-sample, attempt 1`.
+  /// Reads the headings of a daemon's log.
   init(log: String?, published: Date?) {
     self.published = published
-    for line in (log ?? "").split(separator: "\n", omittingEmptySubsequences: true) where line.hasPrefix("# 2") {
-      let words = line.split(separator: " ")
-      guard words.count >= 3, words[2].hasPrefix("sid-"), line.contains(", attempt "),
-        let date = try? Date(String(words[1]), strategy: .iso8601)
-      else { continue }
-      attempts += 1
-      started = started ?? date
-    }
+    let headings = StepLogHeading.all(in: log ?? "")
+    (started, attempts) = (headings.first?.date, headings.count)
     // Headings have whole seconds.
     if let started, let published, published < started, started.timeIntervalSince(published) < 1 {
       self.published = started

@@ -1,3 +1,4 @@
+import JobFolder
 import Diagnostics
 import Files
 import Foundation
@@ -159,10 +160,10 @@ public struct SpoolAudit {
   func status(of folder: String) throws -> JobStatus? {
     do {
       return try JobStatus(
-        json: files.read("\(folder)/\(JobFolders.Name.status)", limitBytes: JobFolders.largestStatusBytes))
+        json: files.read("\(folder)/\(JobFolderNames.status)", limitBytes: JobFolders.largestStatusBytes))
     } catch let failure as Failure where failure.status == .noInput {
       guard try files.entry(folder) != nil else { return nil }
-      throw Failure(.dataError, "\(folder)/\(JobFolders.Name.status)", "is missing")
+      throw Failure(.dataError, "\(folder)/\(JobFolderNames.status)", "is missing")
     }
   }
 

@@ -1,3 +1,4 @@
+import JobFolder
 import Diagnostics
 import Files
 import Foundation
@@ -33,7 +34,7 @@ extension SpoolClient {
         if shown != nil { try put(Data("== \(name)\n".utf8)) }
         (shown, offset) = (name, 0)
       }
-      let path = "\(job.folder)/\(JobFolders.Name.log)/\(name).log"
+      let path = "\(job.folder)/\(JobFolderNames.log)/\(name).log"
       let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
       if descriptor >= 0 {
         defer { close(descriptor) }

@@ -1,3 +1,4 @@
+import JobFolder
 import Diagnostics
 import Files
 import Foundation

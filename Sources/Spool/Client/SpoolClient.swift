@@ -1,3 +1,4 @@
+import JobFolder
 import Diagnostics
 import Files
 import Foundation
@@ -113,7 +114,7 @@ public struct SpoolClient {
 
   private func job(_ id: JobID, _ state: JobState) -> Job {
     let folder = "\(root)/\(state.rawValue)/\(id)"
-    let bytes = try? files.read("\(folder)/\(JobFolders.Name.status)", limitBytes: 1 << 20)
+    let bytes = try? files.read("\(folder)/\(JobFolderNames.status)", limitBytes: 1 << 20)
     return Job(id: id, state: state, folder: folder, status: bytes.flatMap { try? JobStatus(json: $0) })
   }
 

@@ -1,3 +1,4 @@
+import JobFolder
 import Diagnostics
 import Foundation
 import Records
@@ -33,7 +34,7 @@ public enum StatusReport {
       fields["folder"] = .string(job.folder)
       return .object(fields)
     }
-    return String(decoding: try JSON.encoder().encode(objects), as: UTF8.self)
+    return String(decoding: try StatusJSON.encoder().encode(objects), as: UTF8.self)
   }
 
   /// The figures of a finished job, one a line: numbers to four digits, those over sets of images with their spread, files

@@ -1,3 +1,5 @@
+import Queue
+import JobFolder
 import Foundation
 
 /// A job in `active/` that this daemon works on.

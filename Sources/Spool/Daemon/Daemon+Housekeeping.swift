@@ -1,3 +1,5 @@
+import Queue
+import JobFolder
 import CLinux
 import Diagnostics
 import Files
@@ -188,13 +190,13 @@ extension Daemon {
   // MARK: Usage
 
   func loadShare() {
-    let path = "\(folders.root)/\(JobFolders.Name.usage)"
+    let path = "\(folders.root)/\(JobFolders.usage)"
     do {
       var before = FairShare()
       if try folders.files.entry(path) != nil {
         let bytes = try folders.files.read(path, limitBytes: 1 << 20)
         do {
-          before = try JSON.decoder().decode(FairShare.self, from: Data(bytes))
+          before = try StatusJSON.decoder().decode(FairShare.self, from: Data(bytes))
         } catch {
           log("\(path): is damaged; what users have used counts from now on", .warning)
         }
@@ -216,9 +218,9 @@ extension Daemon {
     if isShareUnread { loadShare() }
     // What is there would be lost.
     guard !isShareUnread, share != shareSaved.share else { return }
-    let path = "\(folders.root)/\(JobFolders.Name.usage)"
+    let path = "\(folders.root)/\(JobFolders.usage)"
     do {
-      try folders.files.publish(JobFolders.Name.usage, in: folders.root, Array(JSON.encoder().encode(share)))
+      try folders.files.publish(JobFolders.usage, in: folders.root, Array(StatusJSON.encoder().encode(share)))
       shareSaved = (share, .now)
       troubles.isOver("writing \(path)")
     } catch {

@@ -1,3 +1,4 @@
+import JobFolder
 import Diagnostics
 import Foundation
 
@@ -14,7 +15,7 @@ struct Refusals {
       isRefusal =
         status.steps.isEmpty && status.started == nil
         && names.allSatisfy {
-          [JobFolders.Name.status, JobFolders.Name.jobFile, JobFolders.Name.submitted].contains($0)
+          [JobFolderNames.status, JobFolderNames.jobFile, JobFolderNames.submitted].contains($0)
         }
       user = status.uid
     }

@@ -1,3 +1,6 @@
+import Queue
+import Files
+import JobFolder
 import Diagnostics
 import Foundation
 
@@ -78,7 +81,9 @@ extension Daemon {
       admission.total -= 1
       admission.jobs[owner, default: 1] -= 1
     }
-    if let reason = admission.refusal(Submission(user: owner, bytes: 0, priority: JobFile.priorities.lowerBound)) {
+    if let reason = admission.refusal(
+      Submission(user: owner, userName: Users.name(owner), bytes: 0, priority: JobFile.priorities.lowerBound))
+    {
       throw Failure(.usage, id.description, reason)
     }
   }

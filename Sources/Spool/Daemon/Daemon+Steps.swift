@@ -1,3 +1,5 @@
+import Queue
+import JobFolder
 import Diagnostics
 import Files
 import Foundation
@@ -105,7 +107,7 @@ extension Daemon {
       guard let lock = try active.leftover?.lock() else { return }
       let log = try StageLog(
         folder: folder, step: step.name,
-        heading: "\(Date().formatted(.iso8601)) \(stage.program), attempt \(status.attempts)")
+        heading: StepLogHeading(date: Date(), program: stage.program, attempt: status.attempts))
       let directory = step.isOwn ? DaemonOptions.ownDirectory : programDirectory
       var arguments = try step.arguments(
         roots, submitter: active.entry.user, progressDescriptor: StageProcess.progressDescriptor)

@@ -1,3 +1,5 @@
+import Queue
+import JobFolder
 import Diagnostics
 import Files
 import Foundation
@@ -84,7 +86,7 @@ public final class Daemon {
     self.console = console
     self.notify = notify
     self.watchdogSeconds = watchdogSeconds
-    programDirectory = try DaemonOptions.realPath(options.programDirectory ?? DaemonOptions.ownDirectory)
+    programDirectory = try RealPath.of(options.programDirectory ?? DaemonOptions.ownDirectory)
     roots = InputRoots(options.roots)
     scheduler = Scheduler(slots: options.slots, longestPauseSeconds: options.retry.longestSeconds)
     folders = JobFolders(

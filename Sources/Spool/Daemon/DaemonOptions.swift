@@ -1,37 +1,11 @@
+import Queue
+import JobFolder
 import Diagnostics
 import Files
 import Foundation
 
 /// How a daemon works on its spool.
 public struct DaemonOptions: Sendable {
-  /// What users may take of the spool; 0 stands for no limit.
-  public struct Limits: Sendable, Equatable {
-    /// Jobs of one user that wait, are held or are being run.
-    public var jobsPerUser = 0
-    /// Jobs that wait, are held or are being run.
-    public var queuedJobs = 0
-    /// Refused files of one user that are kept in `failed/`; beyond it the oldest are removed.
-    public var refusedPerUser = 0
-    /// Bytes of one user's jobs in the spool, whatever their state.
-    public var bytesPerUser = 0
-    /// The highest priority that anybody but root may ask for.
-    public var highestPriority = JobFile.priorities.upperBound
-    /// The largest job file, in bytes.
-    public var jobFileBytes = JobFile.largestBytes
-    /// No step starts while less than this is free on the spool's disk, in bytes.
-    public var freeSpace = 0
-    /// What must be free again before steps start, in bytes.
-    public var freeSpaceResume = 0
-  }
-
-  /// How long finished jobs are kept; 0 stands for ever.
-  public struct Retention: Sendable, Equatable {
-    /// After so many days one is removed.
-    public var days = 0.0
-    /// Of all that are kept, in bytes; beyond it the oldest are removed.
-    public var bytes = 0
-  }
-
   /// The spool's root; created where it is missing.
   public var spool: String
   /// Beneath what job files may name inputs; the spool's `inputs/` and the installed `pipeline/` where empty.
@@ -45,7 +19,7 @@ public struct DaemonOptions: Sendable {
   /// How many threads a stage gets whose job does not say; 0 for the processors divided by the slots.
   public var threads = 0
   /// What users may take.
-  public var limits = Limits()
+  public var limits = QueueLimits()
   /// What every step may use at most.
   public var stageLimits = StepLimits()
   /// How long a stage has to reach its checkpoint when it is told to stop.
@@ -97,18 +71,6 @@ public struct DaemonOptions: Sendable {
   /// The real path of a folder, which is created where it is missing.
   static func realFolder(_ path: String) throws -> String {
     guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw Failure.system(path, "create the folder") }
-    return try realPath(path)
-  }
-
-  /// The real path of what exists; stages run in folders of their own, where a relative path would lead elsewhere.
-  static func realPath(_ path: String) throws -> String {
-    guard let real = realpath(path, nil) else { throw Failure.system(path, "open") }
-    defer { free(real) }
-    // Job files and the environment of stages name it as text.
-    guard let text = String(validatingCString: real) else {
-      throw Failure(
-        .configuration, path, "its real path is not UTF-8", remedy: "choose a folder whose path is")
-    }
-    return text
+    return try RealPath.of(path)
   }
 }

@@ -19,7 +19,7 @@ struct Metrics {
   func publish(_ path: String) throws {
     let files = DiskFileSystem()
     // One name for all daemons that write there in turn: what one leaves that is killed, the next one overwrites.
-    let name = JobFolders.Name.temporary(of: (path as NSString).lastPathComponent)
+    let name = AtomicFile.temporary(of: (path as NSString).lastPathComponent)
     let temporary = "\(AtomicFile.folder(of: path))/\(name)"
     do {
       try files.write(temporary, Array(text.utf8), isFlushed: false)

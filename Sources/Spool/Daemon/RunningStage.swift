@@ -1,3 +1,4 @@
+import JobFolder
 import Foundation
 
 /// A stage at work.

@@ -1,3 +1,6 @@
+import Queue
+import Files
+
 /// Decides which files of `incoming/` are complete.
 ///
 /// A file that was moved in is whole. Of any other the kernel is asked whether somebody has it open for writing. Where it does

@@ -1,3 +1,6 @@
+import Queue
+import Files
+import JobFolder
 import Diagnostics
 import Foundation
 
@@ -77,7 +80,7 @@ extension JobFolders {
       if entry.kind == .folder {
         try setAside(path, id, owner: entry.owner)
       } else {
-        try files.rename(path, to: "\(staging(id))/\(Name.submitted)")
+        try files.rename(path, to: "\(staging(id))/\(JobFolderNames.submitted)")
       }
     } catch {
       // What cannot be removed now `recoverAcceptances` removes.
@@ -98,7 +101,7 @@ extension JobFolders {
     status.setAside = hidden
     status.reason =
       "the job file cannot be read: it is not a plain file; if anything is in it, that is in incoming/\(hidden) now"
-    try files.write("\(staging(id))/\(Name.status)", try status.json())
+    try files.write("\(staging(id))/\(JobFolderNames.status)", try status.json())
     try files.synchronize(staging(id))
     try files.synchronize(folder(of: .queue))
     // Crash here: the folder stands where it stood, and is refused anew.
@@ -134,7 +137,8 @@ extension JobFolders {
   /// Removes a folder in which no submission stands.
   private func removeStaging(_ id: JobID) throws {
     let content = try files.names(in: staging(id))
-    guard !content.contains(Name.submitted), !content.contains(Name.jobFile), try !isRefused(id) else { return }
+    guard !content.contains(JobFolderNames.submitted), !content.contains(JobFolderNames.jobFile), try !isRefused(id)
+    else { return }
     for name in content { try files.remove("\(staging(id))/\(name)") }
     try files.removeFolder(staging(id))
   }
@@ -148,7 +152,7 @@ extension JobFolders {
 
   /// The status in a submission's folder; nil where it is missing, or was cut short.
   private func stagedStatus(_ id: JobID) throws -> JobStatus? {
-    let path = "\(staging(id))/\(Name.status)"
+    let path = "\(staging(id))/\(JobFolderNames.status)"
     guard try files.entry(path) != nil else { return nil }
     let bytes = try files.read(path, limitBytes: Self.largestStatusBytes)
     return try? JobStatus(json: bytes)
@@ -200,7 +204,7 @@ extension JobFolders {
       do {
         let staging = staging(settlement.provisional)
         if settlement.hasSubmitted {
-          try dispose("\(staging)/\(Name.submitted)", copy: "\(staging)/\(Name.jobFile)")
+          try dispose("\(staging)/\(JobFolderNames.submitted)", copy: "\(staging)/\(JobFolderNames.jobFile)")
         }
         // Crash here: the copy is complete, and is settled again.
         try files.rename(staging, to: folder(of: settlement.id, settlement.status.state))
@@ -233,8 +237,8 @@ extension JobFolders {
     _ provisional: JobID, isFlushed: Bool, taken: JobIndex, isComplete: Bool, refusal: (Submission) -> String?
   ) throws -> Settlement {
     let staging = self.staging(provisional)
-    let submitted = "\(staging)/\(Name.submitted)"
-    let copy = "\(staging)/\(Name.jobFile)"
+    let submitted = "\(staging)/\(JobFolderNames.submitted)"
+    let copy = "\(staging)/\(JobFolderNames.jobFile)"
     // Crash after the submitted file was removed: the copy is complete, and its status says whose it is.
     let entry = try files.entry(submitted)
     if let entry, entry.kind == .folder {
@@ -283,7 +287,8 @@ extension JobFolders {
           : try job.after.map {
             try dependency($0.job, line: $0.line, among: taken, isComplete: isComplete).description
           }
-        let submission = Submission(user: status.uid ?? 0, bytes: bytes.count, priority: job.priority)
+        let submission = Submission(
+          user: status.uid ?? 0, userName: status.user ?? Users.name(0), bytes: bytes.count, priority: job.priority)
         if let reason = entry == nil ? nil : refusal(submission) { (status.state, status.reason) = (.failed, reason) }
       } catch let refused as Refused {
         throw refused.failure
@@ -304,9 +309,9 @@ extension JobFolders {
     }
     if entry == nil {
       // It may be all that is left of the submission's owner, or of what was set aside.
-      try files.publish(Name.status, in: staging, try status.json())
+      try files.publish(JobFolderNames.status, in: staging, try status.json())
     } else {
-      try files.write("\(staging)/\(Name.status)", try status.json(), isFlushed: isFlushed)
+      try files.write("\(staging)/\(JobFolderNames.status)", try status.json(), isFlushed: isFlushed)
     }
     return Settlement(provisional: provisional, id: id, status: status, hasSubmitted: entry != nil)
   }
@@ -383,7 +388,7 @@ extension JobFolders {
     for id in try halfAccepted() {
       do {
         let content = try files.names(in: staging(id))
-        if try content.contains(Name.submitted) || content.contains(Name.jobFile) || isRefused(id) {
+        if try content.contains(JobFolderNames.submitted) || content.contains(JobFolderNames.jobFile) || isRefused(id) {
           intake = try settle([id], into: intake, isComplete: isComplete && intake.isComplete, refusal: refusal)
         } else {
           try removeStaging(id)

@@ -1,3 +1,5 @@
+import Queue
+import JobFolder
 import Diagnostics
 import Foundation
 
@@ -129,7 +131,9 @@ extension JobFolders {
     let discarded = first.isEmpty ? [] : job.steps.drop { $0.name != first }
     // What says that something is done goes first and for good. A crash or an error here, or while the rest goes: some steps
     // of the job are not done, and the rest goes the next time.
-    for name in [Name.summary, Name.checksums] + discarded.map(\.recordFile) { try files.remove("\(folder)/\(name)") }
+    for name in [JobFolderNames.summary, JobFolderNames.checksums] + discarded.map(\.recordFile) {
+      try files.remove("\(folder)/\(name)")
+    }
     try files.synchronize(folder)
     if !discarded.isEmpty {
       try discard(Set(discarded.map(\.name)), among: job.steps.map(\.name), in: folder)

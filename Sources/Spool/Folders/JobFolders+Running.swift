@@ -1,3 +1,5 @@
+import Queue
+import JobFolder
 import Diagnostics
 import Foundation
 
@@ -171,7 +173,7 @@ extension JobFolders {
     var reason = "step \"\(step.name)\": \(lastLine ?? outcome.description)"
     if case .signaled = outcome {
       // What it printed last, progress perhaps, is not why it ended.
-      reason = "step \"\(step.name)\": \(outcome.description); see \(Name.log)/\(step.name).log"
+      reason = "step \"\(step.name)\": \(outcome.description); see \(JobFolderNames.log)/\(step.name).log"
     }
     if outcome.mayBeRetried, let stop {
       status.attempts -= 1
@@ -241,7 +243,8 @@ extension JobFolders {
     status.finishedSteps = status.steps
     status.finished = now()
     let folder = folder(of: id, .active)
-    try files.publish(Name.summary, in: folder, try Summary.json(of: status, steps: job.steps, in: folder, files))
+    try files.publish(
+      JobFolderNames.summary, in: folder, try Summary.json(of: status, steps: job.steps.map(\.name), in: folder, files))
     try write(status, of: id, .active)
     // Crash here: the job goes back to the queue and comes to this point again without starting a step.
     try move(id, from: .active, to: .done)

@@ -1,3 +1,4 @@
+import JobFolder
 import Diagnostics
 
 /// What is written down of a job, read with care: what *cannot be read now* is not what *is not there*, and neither is what
@@ -13,7 +14,7 @@ extension JobFolders {
   /// What a job's `status.json` says.
   /// - Throws: a `Failure`: `dataError` where it is missing or damaged, others where it cannot be read now.
   package func status(of id: JobID, _ state: JobState) throws -> JobStatus {
-    let path = "\(folder(of: id, state))/\(Name.status)"
+    let path = "\(folder(of: id, state))/\(JobFolderNames.status)"
     guard try files.entry(path) != nil else { throw Failure(.dataError, path, "is missing") }
     let bytes = try files.read(path, limitBytes: Self.largestStatusBytes)
     do {
@@ -55,8 +56,8 @@ extension JobFolders {
     status.state = .held
     status.reason =
       "its status.json \(failure.problem): what it waits for and how often it was tried is not known any more"
-    if try files.entry("\(folder)/\(Name.status)")?.kind == .file {
-      try files.rename("\(folder)/\(Name.status)", to: "\(folder)/\(Name.damagedStatus)")
+    if try files.entry("\(folder)/\(JobFolderNames.status)")?.kind == .file {
+      try files.rename("\(folder)/\(JobFolderNames.status)", to: "\(folder)/\(JobFolderNames.damagedStatus)")
     }
     // Crash here: the status is missing, and the job is put aside for that.
     try write(status, of: id, state)

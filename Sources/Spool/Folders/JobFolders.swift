@@ -1,3 +1,6 @@
+import Queue
+import Files
+import JobFolder
 import Diagnostics
 import Foundation
 
@@ -7,22 +10,8 @@ import Foundation
 /// flushed before its rename, so a crash leaves a job in the old state or in the new one; the few steps that lie
 /// between two renames are named where they happen, and `recover` finishes them.
 package struct JobFolders {
-  /// The names of a job's own files.
-  package enum Name {
-    static let jobFile = "job.yaml"
-    static let status = "status.json"
-    /// What stood in the place of a status and was none.
-    static let damagedStatus = "status.json.damaged"
-    static let summary = "summary.json"
-    static let log = "log"
-    static let submitted = "submitted"
-    static let checksums = "SHA256SUMS"
-    /// In the spool's root: what users have used.
-    static let usage = ".usage.json"
-
-    /// What a file of the daemon's is called while it is written.
-    static func temporary(of name: String) -> String { ".\(name).tmp" }
-  }
+  /// In the spool's root: what users have used.
+  static let usage = ".usage.json"
 
   /// The spool's root.
   package let root: String
@@ -65,7 +54,7 @@ package struct JobFolders {
   package func prepare() throws -> [String] {
     var problems: [String] = []
     try createFolders()
-    let temporary = "\(root)/\(Name.temporary(of: Name.usage))"
+    let temporary = "\(root)/\(AtomicFile.temporary(of: Self.usage))"
     if try files.entry(temporary) != nil { try files.remove(temporary) }
     try files.synchronize(root)
     // What a crash left of jobs that were being pruned.
@@ -93,17 +82,17 @@ package struct JobFolders {
 
   /// A job's file as it was accepted.
   package func jobFile(of id: JobID, _ state: JobState) throws -> JobFile {
-    let path = "\(folder(of: id, state))/\(Name.jobFile)"
-    guard try files.entry(path) != nil else { throw Failure(.dataError, Name.jobFile, "is missing") }
+    let path = "\(folder(of: id, state))/\(JobFolderNames.jobFile)"
+    guard try files.entry(path) != nil else { throw Failure(.dataError, JobFolderNames.jobFile, "is missing") }
     do {
       return try JobFile(try files.read(path, limitBytes: JobFile.largestBytes))
     } catch let error as JobFileError {
-      throw error.failure(in: Name.jobFile)
+      throw error.failure(in: JobFolderNames.jobFile)
     }
   }
 
   package func write(_ status: JobStatus, of id: JobID, _ state: JobState) throws {
-    try files.publish(Name.status, in: folder(of: id, state), try status.json())
+    try files.publish(JobFolderNames.status, in: folder(of: id, state), try status.json())
   }
 
   func move(_ id: JobID, from state: JobState, to newState: JobState) throws {

@@ -1,3 +1,4 @@
+import Files
 import CLinux
 import Diagnostics
 import Foundation
@@ -11,7 +12,7 @@ public struct InputRoots: Sendable {
   public init(_ folders: [String]) { self.folders = folders }
 
   /// The real paths of those folders that exist.
-  var realFolders: [String] { folders.compactMap { try? DaemonOptions.realPath($0) } }
+  var realFolders: [String] { folders.compactMap { try? RealPath.of($0) } }
 
   /// What is wrong with `path` as it is written, or nil.
   static func problem(with path: String) -> String? {

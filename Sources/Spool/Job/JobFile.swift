@@ -1,3 +1,5 @@
+import Queue
+import JobFolder
 import OptionValues
 
 /// One step of a job.
@@ -42,12 +44,9 @@ public struct JobStep: Sendable, Equatable {
   public let line: Int
 
   /// The file that stands under this name when the step is finished.
-  public var outputFile: String { isOwn ? JobFolders.Name.checksums : name + stage.outputSuffix }
+  public var outputFile: String { isOwn ? JobFolderNames.checksums : name + stage.outputSuffix }
   /// What appears last of the step: the record of all that it made.
-  public var recordFile: String { isOwn ? JobFolders.Name.checksums : Self.recordFile(of: name) }
-
-  /// The record of the step of a name.
-  static func recordFile(of name: String) -> String { name + ".json" }
+  public var recordFile: String { isOwn ? JobFolderNames.checksums : JobFolderNames.record(of: name) }
 
   /// The last step of every job, which is not in its file: the checksums of all outputs (`SHA256SUMS`).
   static let checksums = JobStep(
@@ -84,7 +83,7 @@ public struct StepLimits: Sendable, Equatable {
 /// A job as its file describes it, with every name resolved.
 public struct JobFile: Sendable, Equatable {
   /// The largest file that is read.
-  public static let largestBytes = 64 << 10
+  public static let largestBytes = QueueLimits.largestJobFileBytes
   /// The most steps a job may have.
   public static let mostSteps = 200
 
@@ -98,7 +97,7 @@ public struct JobFile: Sendable, Equatable {
   public private(set) var after: [(job: String, line: Int)] = []
 
   /// What `priority` may be.
-  public static let priorities = -20...20
+  public static let priorities = QueueLimits.priorities
   /// The most jobs that one may wait for.
   public static let mostDependencies = 100
 

@@ -1,6 +1,7 @@
 import Diagnostics
 import Files
 import Foundation
+import JobFolder
 
 /// A stage's stdout and stderr: `log/NAME.log` of the job's folder, one attempt after the other.
 final class StageLog {
@@ -12,8 +13,8 @@ final class StageLog {
 
   /// Opens the log and heads the attempt with a line of the daemon's.
   /// - Throws: a `Failure` where the heading cannot be written as a whole; nothing of it is left then.
-  init(folder: String, step: String, heading: String) throws {
-    let logs = "\(folder)/\(JobFolders.Name.log)"
+  init(folder: String, step: String, heading: StepLogHeading) throws {
+    let logs = "\(folder)/\(JobFolderNames.log)"
     try DiskFileSystem().createFolder(logs)
     // A stage may have put a link there.
     let place = open(logs, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -23,7 +24,7 @@ final class StageLog {
     let descriptor = openat(place, name, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o644)
     guard descriptor >= 0 else { throw Failure.system("\(logs)/\(name)", "open") }
     do {
-      start = try Self.append("# \(heading.oneLine)\n", to: descriptor, path: "\(logs)/\(name)")
+      start = try Self.append(heading.line + "\n", to: descriptor, path: "\(logs)/\(name)")
       // So that a log that was begun is there after a power failure, and in it how often the step was tried.
       guard fsync(place) == 0 else { throw Failure.system(logs, "flush to disk") }
       try AtomicFile.synchronize(folder)

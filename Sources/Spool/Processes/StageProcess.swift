@@ -1,3 +1,4 @@
+import Queue
 import CLinux
 import Diagnostics
 import Files

@@ -1,4 +1,5 @@
 import Foundation
+import JobFolder
 
 /// How many steps run at once, of all kinds and of each.
 public struct StageSlots: Sendable, Equatable {
@@ -15,7 +16,7 @@ public struct StageSlots: Sendable, Equatable {
     self.byStage = byStage
   }
 
-  func limit(_ stage: String) -> Int { min(total, byStage[stage] ?? total) }
+  package func limit(_ stage: String) -> Int { min(total, byStage[stage] ?? total) }
 }
 
 /// Says whose turn it is.

@@ -1,9 +1,10 @@
+import Files
 import Diagnostics
 import Foundation
 import Records
 
 /// `summary.json`: what a finished job comes to.
-enum Summary {
+package enum Summary {
   /// The parts that no figure may replace.
   private static let reserved: Set<String> = ["job", "id", "started", "finished", "steps"]
 
@@ -12,19 +13,21 @@ enum Summary {
   /// folder.
   ///
   /// The names and digests of the files are in `SHA256SUMS`, the provenance is in the files themselves.
-  static func json(of status: JobStatus, steps: [JobStep], in folder: String, _ files: any FileSystem) throws -> [UInt8]
+  package static func json(of status: JobStatus, steps: [String], in folder: String, _ files: any FileSystem) throws
+    -> [UInt8]
   {
     var summary: [String: JSONValue] = [:]
     var contents: [String: JSONValue] = [:]
     // The names of figures that stand there as the spread of another.
     var spreads: Set<String> = []
     for step in steps {
-      guard try files.entry("\(folder)/\(step.recordFile)") != nil else { continue }
-      let bytes = try files.read("\(folder)/\(step.recordFile)", limitBytes: StepRecord.largestBytes)
+      guard try files.entry("\(folder)/\(JobFolderNames.record(of: step))") != nil else { continue }
+      let bytes = try files.read("\(folder)/\(JobFolderNames.record(of: step))", limitBytes: StepRecord.largestBytes)
       guard let record = StepRecord(json: bytes, keepsFiles: false) else {
-        throw Failure(.software, step.recordFile, "the stage published something that is no record of a step")
+        throw Failure(
+          .software, JobFolderNames.record(of: step), "the stage published something that is no record of a step")
       }
-      contents[step.name] = .object(content(of: record))
+      contents[step] = .object(content(of: record))
       var figures: [String: JSONValue] = [:]
       for name in ["archive", "contact_sheet"] { figures[name] = record.details[name] }
       figures.merge(record.figures) { $1 }
@@ -42,10 +45,10 @@ enum Summary {
     }
     summary["job"] = .string(status.job)
     summary["id"] = .string(status.id)
-    summary["started"] = status.started.map { .string(JSON.text($0)) } ?? .null
-    summary["finished"] = status.finished.map { .string(JSON.text($0)) } ?? .null
+    summary["started"] = status.started.map { .string(StatusJSON.text($0)) } ?? .null
+    summary["finished"] = status.finished.map { .string(StatusJSON.text($0)) } ?? .null
     summary["steps"] = .object(contents)
-    return Array(try JSON.encoder().encode(summary)) + [UInt8(ascii: "\n")]
+    return Array(try StatusJSON.encoder().encode(summary)) + [UInt8(ascii: "\n")]
   }
 
   private static func content(of record: StepRecord) -> [String: JSONValue] {

@@ -1,4 +1,5 @@
 import Diagnostics
+import JobFolder
 
 /// When a step is tried again.
 ///
@@ -35,7 +36,7 @@ public struct RetryPolicy: Sendable, Equatable {
   }
 
   /// Whether the step may be started once more.
-  func allowsAnother(_ status: JobStatus) -> Bool {
+  package func allowsAnother(_ status: JobStatus) -> Bool {
     status.attempts < mostAttempts && status.interruptions < mostAttempts * Self.interruptionsPerAttempt
   }
 }
@@ -50,14 +51,14 @@ public enum StageOutcome: Sendable, Equatable {
   case notStarted(String)
 
   /// Whether the same command may succeed later: I/O errors, temporary failures, death by a signal.
-  var mayBeRetried: Bool {
+  package var mayBeRetried: Bool {
     switch self {
     case .exited(let status): status == ExitStatus.ioError.rawValue || status == ExitStatus.temporaryFailure.rawValue
     case .signaled, .notStarted: true
     }
   }
 
-  var description: String {
+  package var description: String {
     switch self {
     case .exited(let status): "exit status \(status)"
     case .signaled(let signal): "killed by signal \(signal)"

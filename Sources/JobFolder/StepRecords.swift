@@ -3,14 +3,14 @@ import Files
 import Records
 
 /// The records of a job's steps: what they promise, and what of it is there.
-struct StepRecords {
+package struct StepRecords {
   private let folder: String
   /// The digests of the files that the records name, by their paths in the job's folder.
-  private(set) var sha256: [String: String] = [:]
+  package private(set) var sha256: [String: String] = [:]
   /// The record that names a file.
-  private(set) var recordOf: [String: String] = [:]
+  package private(set) var recordOf: [String: String] = [:]
   /// Records that are not there, or say nothing of files, of a job whose steps are done by their records.
-  private(set) var incomplete: [String] = []
+  package private(set) var incomplete: [String] = []
 
   /// Reads the records of the steps that are done.
   ///
@@ -20,10 +20,10 @@ struct StepRecords {
   ///   - folder: of the job.
   ///   - steps: the names of the steps; nil for all.
   /// - Throws: a `Failure` where a record is there and cannot be read.
-  init(of status: JobStatus, in folder: String, steps: [String]? = nil) throws {
+  package init(of status: JobStatus, in folder: String, steps: [String]? = nil) throws {
     self.folder = folder
     let disk = DiskFileSystem()
-    for name in (steps ?? status.steps).map({ JobStep.recordFile(of: $0) }) {
+    for name in (steps ?? status.steps).map({ JobFolderNames.record(of: $0) }) {
       let path = "\(folder)/\(name)"
       var record: StepRecord?
       if try disk.entry(path)?.kind == .file {
@@ -38,7 +38,7 @@ struct StepRecords {
   }
 
   /// The files that are named and not there, each with the record that names it, sorted.
-  var missing: [(file: String, record: String)] {
+  package var missing: [(file: String, record: String)] {
     get throws {
       let disk = DiskFileSystem()
       return try recordOf.filter { try disk.entry("\(folder)/\($0.key)")?.kind != .file }

@@ -1,8 +1,8 @@
 import Foundation
 
 /// How the spool writes and reads JSON: keys sorted, dates in UTC with milliseconds.
-enum JSON {
-  static func encoder() -> JSONEncoder {
+package enum StatusJSON {
+  package static func encoder() -> JSONEncoder {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.dateEncodingStrategy = .custom { date, encoder in
@@ -12,7 +12,7 @@ enum JSON {
     return encoder
   }
 
-  static func decoder() -> JSONDecoder {
+  package static func decoder() -> JSONDecoder {
     let decoder = JSONDecoder()
     decoder.dateDecodingStrategy = .custom { decoder in
       try Date(try decoder.singleValueContainer().decode(String.self), strategy: format)
@@ -20,8 +20,11 @@ enum JSON {
     return decoder
   }
 
+  /// Reads what `text` writes; nil where it is something else.
+  package static func date(_ text: String) -> Date? { try? Date(text, strategy: format) }
+
   /// `2026-11-22T22:15:00.123Z`.
-  static func text(_ date: Date) -> String { date.formatted(format) }
+  package static func text(_ date: Date) -> String { date.formatted(format) }
 
   private static var format: Date.ISO8601FormatStyle { Date.ISO8601FormatStyle(includingFractionalSeconds: true) }
 }

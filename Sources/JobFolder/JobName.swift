@@ -9,7 +9,7 @@ public enum JobName {
   }
 
   /// A valid name that resembles `text`: what a file that is refused is called by.
-  static func resembling(_ text: String) -> String {
+  package static func resembling(_ text: String) -> String {
     let cleaned = text.lowercased().utf8.map { isAllowed($0) ? $0 : UInt8(ascii: "-") }.drop { $0 == UInt8(ascii: "-") }
     return cleaned.isEmpty ? "job" : String(decoding: cleaned.prefix(63), as: UTF8.self)
   }

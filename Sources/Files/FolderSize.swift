@@ -1,5 +1,4 @@
 import Diagnostics
-import Files
 
 /// What stands in a folder.
 package enum FolderSize {

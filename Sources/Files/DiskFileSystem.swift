@@ -1,6 +1,5 @@
 import CLinux
 import Diagnostics
-import Files
 import Foundation
 
 /// The file system of the machine.
@@ -14,7 +13,7 @@ package struct DiskFileSystem: FileSystem, Sendable {
   package func rawNames(in folder: String) throws -> [ByteName] { try rawNames(in: ByteName(folder)) }
 
   /// The same of a folder whose own path need not be text.
-  func rawNames(in folder: ByteName) throws -> [ByteName] {
+  package func rawNames(in folder: ByteName) throws -> [ByteName] {
     // A link in its place is not followed: what stands beneath is removed, counted and moved by these names.
     let descriptor = folder.withCString { open($0, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) }
     guard descriptor >= 0 else { throw Failure.system(folder.description, "read the folder") }
@@ -24,7 +23,7 @@ package struct DiskFileSystem: FileSystem, Sendable {
   package func entry(_ path: String) throws -> FileEntry? { try entry(ByteName(path)) }
 
   /// The same of what need not have a text for its path.
-  func entry(_ path: ByteName) throws -> FileEntry? {
+  package func entry(_ path: ByteName) throws -> FileEntry? {
     var status = stat()
     guard path.withCString({ lstat($0, &status) }) == 0 else {
       if errno == ENOENT || errno == ENOTDIR { return nil }

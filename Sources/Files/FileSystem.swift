@@ -70,8 +70,8 @@ extension FileSystem {
   }
 
   /// Replaces a file so that it has the old content or the new at every moment.
-  func publish(_ name: String, in folder: String, _ bytes: [UInt8]) throws {
-    let temporary = "\(folder)/\(JobFolders.Name.temporary(of: name))"
+  package func publish(_ name: String, in folder: String, _ bytes: [UInt8]) throws {
+    let temporary = "\(folder)/\(AtomicFile.temporary(of: name))"
     do {
       try write(temporary, bytes)
       try rename(temporary, to: "\(folder)/\(name)")

@@ -1,18 +1,18 @@
 /// Says whether the limits leave room for one more job.
-struct Admission {
-  let limits: DaemonOptions.Limits
+package struct Admission: Sendable {
+  package let limits: QueueLimits
   /// Jobs that wait, are held or are being run.
-  var total: Int
+  package var total: Int
   /// The same, by user.
-  var jobs: [UInt32: Int] = [:]
+  package var jobs: [UInt32: Int] = [:]
   /// Bytes of users' jobs.
-  var bytes: [UInt32: Int] = [:]
+  package var bytes: [UInt32: Int] = [:]
 
-  init(limits: DaemonOptions.Limits, total: Int) { (self.limits, self.total) = (limits, total) }
+  package init(limits: QueueLimits, total: Int) { (self.limits, self.total) = (limits, total) }
 
   /// Why a submission cannot be accepted; nil where it can, and then it counts.
-  mutating func refusal(_ submission: Submission) -> String? {
-    var user: String { Users.name(submission.user) }
+  package mutating func refusal(_ submission: Submission) -> String? {
+    let user = submission.userName
     if submission.bytes > limits.jobFileBytes {
       return "the job file is \(submission.bytes) bytes; the limit is \(limits.jobFileBytes)"
     }

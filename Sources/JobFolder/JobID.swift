@@ -10,7 +10,7 @@ public struct JobID: Sendable, Hashable, Comparable, CustomStringConvertible {
   /// Four hexadecimal digits.
   public let suffix: String
 
-  init(stamp: String, name: String, suffix: String) {
+  package init(stamp: String, name: String, suffix: String) {
     self.stamp = stamp
     self.name = name
     self.suffix = suffix
@@ -41,7 +41,7 @@ public struct JobID: Sendable, Hashable, Comparable, CustomStringConvertible {
   }
 
   /// The first part of the ID of a job accepted at `date`.
-  static func stamp(_ date: Date) -> String {
+  package static func stamp(_ date: Date) -> String {
     var seconds = time_t(date.timeIntervalSince1970.rounded(.down))
     var parts = tm()
     gmtime_r(&seconds, &parts)
@@ -54,7 +54,7 @@ public struct JobID: Sendable, Hashable, Comparable, CustomStringConvertible {
   }
 
   /// Whether `text` is four hexadecimal digits.
-  static func isSuffix(_ text: some StringProtocol) -> Bool {
+  package static func isSuffix(_ text: some StringProtocol) -> Bool {
     text.utf8.count == 4 && text.utf8.allSatisfy { isDigit($0) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains($0) }
   }
 

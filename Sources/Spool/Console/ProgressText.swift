@@ -1,3 +1,4 @@
+import JobFolder
 import Foundation
 
 /// How far a stage is, in one line.

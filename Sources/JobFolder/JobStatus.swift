@@ -104,7 +104,7 @@ public struct JobStatus: Sendable, Equatable, Codable {
   }
 
   /// Takes the step at work off the record; the attempts go with it.
-  mutating func clearStep() {
+  package mutating func clearStep() {
     step = nil
     clearProgress()
     attempts = 0
@@ -116,13 +116,13 @@ public struct JobStatus: Sendable, Equatable, Codable {
     reason = nil
   }
 
-  mutating func clearProgress() {
+  package mutating func clearProgress() {
     (percent, done, total, unit, rate, etaSeconds) = (nil, nil, nil, nil, nil, nil)
   }
 
   /// Reads `status.json`.
-  public init(json: [UInt8]) throws { self = try JSON.decoder().decode(JobStatus.self, from: Data(json)) }
+  public init(json: [UInt8]) throws { self = try StatusJSON.decoder().decode(JobStatus.self, from: Data(json)) }
 
   /// The content of `status.json`.
-  public func json() throws -> [UInt8] { Array(try JSON.encoder().encode(self)) + [UInt8(ascii: "\n")] }
+  public func json() throws -> [UInt8] { Array(try StatusJSON.encoder().encode(self)) + [UInt8(ascii: "\n")] }
 }

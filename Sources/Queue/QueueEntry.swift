@@ -1,4 +1,5 @@
 import Foundation
+import JobFolder
 
 /// A job of the queue as the scheduler sees it: small, so that tens of thousands of them cost little.
 package struct QueueEntry: Sendable, Equatable {
@@ -19,7 +20,7 @@ package struct QueueEntry: Sendable, Equatable {
   /// When it is tried again, where it was deferred.
   package var nextAttempt: Date?
 
-  init(_ id: JobID, _ status: JobStatus) {
+  package init(_ id: JobID, _ status: JobStatus) {
     self.id = id
     user = status.uid ?? 0
     priority = status.priority ?? 0

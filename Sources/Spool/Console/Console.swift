@@ -1,3 +1,4 @@
+import JobFolder
 import Foundation
 
 /// Something worth a line, with what a journal keeps apart.

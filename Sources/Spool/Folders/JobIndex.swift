@@ -1,15 +1,4 @@
-import Diagnostics
-import Foundation
-
-/// What stands in `incoming/` under a name, before it is accepted.
-package struct Submission: Sendable, Equatable {
-  /// The user it belongs to.
-  package let user: UInt32
-  /// Its size in bytes.
-  package let bytes: Int
-  /// The priority it asks for.
-  package let priority: Int
-}
+import JobFolder
 
 /// Jobs by ID, by reference and by name: of several, the last.
 struct JobIndex {

@@ -6,9 +6,9 @@ import Records
 /// `SHA256SUMS` of a job's folder: the SHA-256 of every output, as `sha256sum` writes and checks them.
 package enum Checksums {
   /// Its name.
-  package static let name = JobFolders.Name.checksums
+  package static let name = JobFolderNames.checksums
   /// What goes on changing after the outputs are complete.
-  private static let passedOver: Set<String> = [name, JobFolders.Name.status, JobFolders.Name.summary]
+  private static let passedOver: Set<String> = [name, JobFolderNames.status, JobFolderNames.summary]
   private static let largestBytes = StepRecord.largestBytes
 
   /// Publishes the checksums of a folder: of files that the steps' records name as they are recorded there, of all others
@@ -21,7 +21,7 @@ package enum Checksums {
     in folder: String, progressed: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws {
     let files = DiskFileSystem()
-    let statusPath = "\(folder)/\(JobFolders.Name.status)"
+    let statusPath = "\(folder)/\(JobFolderNames.status)"
     // A folder that is no job's has no steps that promise anything.
     let records = try files.entry(statusPath).map { _ in
       try StepRecords(of: JobStatus(json: files.read(statusPath, limitBytes: 1 << 20)), in: folder)
@@ -50,7 +50,7 @@ package enum Checksums {
 
   /// The lines of a folder's checksums.
   /// - Throws: a `Failure` where there are none, or they are malformed.
-  static func read(_ folder: String) throws -> [(file: String, sha256: String)] {
+  package static func read(_ folder: String) throws -> [(file: String, sha256: String)] {
     let path = "\(folder)/\(name)"
     let text = String(decoding: try DiskFileSystem().read(path, limitBytes: largestBytes), as: UTF8.self)
     return try text.split(separator: "\n").enumerated().map { index, line in
@@ -69,13 +69,13 @@ package enum Checksums {
   private static func outputs(_ folder: String) throws -> [String] {
     try FolderSize.files(folder).filter { path in
       let parts = path.dropFirst(folder.count + 1).split(separator: "/")
-      return parts.first.map(String.init) != JobFolders.Name.log && !passedOver.contains(parts.joined(separator: "/"))
+      return parts.first.map(String.init) != JobFolderNames.log && !passedOver.contains(parts.joined(separator: "/"))
         && !parts.contains { isUnfinished($0) }
     }.sorted()
   }
 
   /// Whether a name is that of something hidden or on its way, and none of an output.
-  static func isUnfinished(_ name: some StringProtocol) -> Bool {
+  package static func isUnfinished(_ name: some StringProtocol) -> Bool {
     name.hasPrefix(".") || name.contains(".partial.") || unfinishedSuffixes.contains { name.hasSuffix($0) }
   }
 

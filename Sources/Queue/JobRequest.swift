@@ -1,3 +1,6 @@
+import Files
+import JobFolder
+
 /// What a user asks of a job: a file `ID.VERB` in `incoming/`. Of a `retry` it may hold the name of the step to begin with.
 package struct JobRequest: Sendable, Equatable {
   /// What is asked.
@@ -6,7 +9,7 @@ package struct JobRequest: Sendable, Equatable {
   }
 
   /// The largest such file that is read.
-  static let largestBytes = 256
+  package static let largestBytes = 256
 
   package let id: JobID
   package let verb: Verb
