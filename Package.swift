@@ -192,7 +192,8 @@ let package = Package(
         "Scoring", "Models", "Compute", "HDF5", "OptionValues", "Records", "Stage", "Files", "Diagnostics",
         argumentParser,
       ]),
-    .executableTarget(name: "sid-spoold", dependencies: ["Spool", "Stage", "CSystemd", "Diagnostics", argumentParser]),
+    .executableTarget(
+      name: "sid-spoold", dependencies: ["Spool", "Queue", "Stage", "CSystemd", "Diagnostics", argumentParser]),
     .executableTarget(name: "sidctl", dependencies: ["Spool", "JobFolder", "Stage", "Diagnostics", argumentParser]),
 
     // Tests: one target per module; TestSupport finds the fixtures and the built programs.

@@ -30,7 +30,7 @@ extension AtomicFile {
     if descriptor < 0 && errno == ELOOP { return }
     guard descriptor >= 0 else { throw Failure.system(path, "open") }
     // A writer that took the lock before may have published it, and another one begun anew.
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0, isNamed(descriptor, path) else { return }
+    guard FileLock.take(descriptor), isNamed(descriptor, path) else { return }
     var status = stat()
     guard fstat(descriptor, &status) == 0 else { throw Failure.system(path, "look at it") }
     if status.st_mode & S_IFMT == S_IFDIR {

@@ -110,7 +110,7 @@ public enum AtomicFile {
         throw failure.status == .noInput
           ? Failure(.cannotCreate, partial, "its folder does not exist", remedy: "create the folder first") : failure
       }
-      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      guard FileLock.take(descriptor) else {
         close(descriptor)
         throw Failure(
           .temporaryFailure, partial, "another process is writing this file",

@@ -34,7 +34,7 @@ public enum AtomicFolder {
       // The old folder takes the partial one's name, and must be as locked until it is removed. A link in its place is
       // replaced, not followed.
       old = replacing ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1
-      if old >= 0 && flock(old, LOCK_EX | LOCK_NB) != 0 { throw busy(path) }
+      if old >= 0 && !FileLock.take(old) { throw busy(path) }
       if old >= 0 || (replacing && errno == ELOOP) {
         hasPartial = try exchange(partial, path)
       } else {
@@ -60,7 +60,7 @@ public enum AtomicFolder {
       guard lock >= 0 else {
         throw Failure(.cannotCreate, partial, "is in the way and no folder", remedy: "remove it")
       }
-      guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      guard FileLock.take(lock) else {
         close(lock)
         throw busy(partial)
       }

@@ -63,6 +63,8 @@ public struct JobStatus: Sendable, Equatable, Codable {
   public var isRunning: Bool = false
   /// The boot of the machine in which it was started.
   public var boot: String?
+  /// What finds the stage of that attempt again (`StageHandle`).
+  public var handle: String?
   /// When a job that was deferred is tried again.
   public var nextAttempt: Date?
 
@@ -89,7 +91,7 @@ public struct JobStatus: Sendable, Equatable, Codable {
     case attempts, interruptions, farthest
     case secondsRun = "seconds_run"
     case isRunning = "is_running"
-    case boot
+    case boot, handle
     case nextAttempt = "next_attempt"
     case discardsFrom = "discards_from"
     case setAside = "set_aside"
@@ -112,6 +114,7 @@ public struct JobStatus: Sendable, Equatable, Codable {
     farthest = -1
     secondsRun = nil
     isRunning = false
+    handle = nil
     nextAttempt = nil
     reason = nil
   }

@@ -23,8 +23,8 @@ package enum StatusJSON {
   /// Reads what `text` writes; nil where it is something else.
   package static func date(_ text: String) -> Date? { try? Date(text, strategy: format) }
 
-  /// `2026-11-22T22:15:00.123Z`.
-  package static func text(_ date: Date) -> String { date.formatted(format) }
+  /// `2026-11-22T22:15:00.123Z`: the nearest millisecond, so that what was read is written as it was.
+  package static func text(_ date: Date) -> String { (date + 0.0005).formatted(format) }
 
   private static var format: Date.ISO8601FormatStyle { Date.ISO8601FormatStyle(includingFractionalSeconds: true) }
 }

@@ -1,5 +1,5 @@
 /// Says whether the limits leave room for one more job.
-package struct Admission: Sendable {
+package struct Admission: Sendable, Equatable {
   package let limits: QueueLimits
   /// Jobs that wait, are held or are being run.
   package var total: Int

@@ -126,7 +126,7 @@ final class SampleParts {
     if descriptor < 0 && errno == ENOENT { return }
     guard descriptor >= 0 else { throw Failure.system(path, "open") }
     defer { close(descriptor) }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return }
+    guard FileLock.take(descriptor) else { return }
     try FolderTree.remove(folder)
   }
 
@@ -175,7 +175,7 @@ final class SampleParts {
       let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
       if descriptor < 0 && errno == ENOENT { continue }  // removed by a run that has just ended
       guard descriptor >= 0 else { throw Failure.system(path, "create") }
-      guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      guard FileLock.take(descriptor) else {
         close(descriptor)
         throw PartsHeld(folder: folder)
       }

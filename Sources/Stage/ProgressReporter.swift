@@ -161,9 +161,7 @@ package struct ProgressSnapshot: Encodable, Sendable {
   /// "45 s", "3 min 20 s", "2 h 5 min".
   package static func duration(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds < 1e9 else { return "for ever" }
-    let whole = Int(seconds.rounded(.up))
-    return whole < 60
-      ? "\(whole) s" : whole < 3600 ? "\(whole / 60) min \(whole % 60) s" : "\(whole / 3600) h \(whole % 3600 / 60) min"
+    return DurationText.words(Int(seconds.rounded(.up)))
   }
 }
 

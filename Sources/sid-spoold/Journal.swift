@@ -1,3 +1,4 @@
+import Queue
 import CSystemd
 import Foundation
 import Spool

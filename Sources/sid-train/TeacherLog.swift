@@ -1,3 +1,4 @@
+import Files
 import Denoising
 import Diagnostics
 import Files
@@ -51,7 +52,7 @@ final class TeacherLog: TrainingLog {
     let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw Failure.system(path, "open") }
     let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+    guard FileLock.take(descriptor) else {
       throw Failure(.temporaryFailure, path, "another process writes it", remedy: "wait until that run has ended")
     }
     file = handle

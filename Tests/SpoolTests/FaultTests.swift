@@ -31,15 +31,15 @@ struct FaultTests {
   /// Lets each call of a course fail once, in turn, and hands what is left in the end to `check`.
   private func failEverywhere(
     _ make: () throws -> MemoryFileSystem,
-    check: (MemoryFileSystem, SimulatedDaemon.Record, Comment) throws -> Void
+    check: (MemoryFileSystem, MemorySpool.Record, Comment) throws -> Void
   ) throws {
     for status in statuses {
       var k = 1
       while true {
         let files = try make()
-        let record = SimulatedDaemon.Record()
+        let record = MemorySpool.Record()
         files.fault = (files.calls + k, status)
-        try SimulatedDaemon(files, inputs: inputs.path, record: record).run { _ in .exited(0) }
+        try MemorySpool(files, inputs: inputs.path, record: record).run()
         files.fault = nil
         try check(files, record, "\(status) at call \(k)")
         // An error that is passed over is still one that was met.
@@ -98,7 +98,7 @@ struct FaultTests {
         #expect(try status(files, only(files, .failed, name, comment)).reason != nil, comment)
       }
       // An empty folder that could not be removed goes at the next start.
-      try SimulatedDaemon(files, inputs: inputs.path, record: record).acceptOnly()
+      try MemorySpool(files, inputs: inputs.path, record: record).acceptOnly()
       let left = try files.names(in: "/spool/incoming")
       #expect(left.count == 1 && left.allSatisfy { $0.hasPrefix(".refused-") }, comment)
       #expect(files.paths(beneath: "/spool/incoming").contains { $0.hasSuffix("/mine") }, comment)
@@ -116,12 +116,12 @@ struct FaultTests {
             var files = spool(["what.yaml": node])
             if content { files.place("/spool/incoming/what.yaml/mine", .file([1])) }
             files.crashesAfter = k
-            let record = SimulatedDaemon.Record()
+            let record = MemorySpool.Record()
             do {
-              try SimulatedDaemon(files, inputs: inputs.path, record: record).run { _ in .exited(0) }
+              try MemorySpool(files, inputs: inputs.path, record: record).run()
             } catch is MemoryFileSystem.Crash {
               files = files.restarted(memory)
-              try SimulatedDaemon(files, inputs: inputs.path, record: record).run { _ in .exited(0) }
+              try MemorySpool(files, inputs: inputs.path, record: record).run()
             }
             let comment: Comment = "\(node), killed after \(k), keeping \(memory)"
             _ = try only(files, .failed, "what", comment)
@@ -136,7 +136,7 @@ struct FaultTests {
   /// A spool with a job that is done.
   private func done() throws -> (MemoryFileSystem, JobID) {
     let files = spool(["first.yaml": .file(Array(job.utf8))])
-    try SimulatedDaemon(files, inputs: inputs.path, record: .init()).run { _ in .exited(0) }
+    try MemorySpool(files, inputs: inputs.path, record: .init()).run()
     return (files, try #require(try files.names(in: "/spool/done").first.flatMap { JobID($0) }))
   }
 
@@ -146,9 +146,9 @@ struct FaultTests {
       for k in 1...120 {
         let (files, id) = try done()
         files.place("/spool/incoming/\(JobRequest(id, .retry).fileName)", .file(Array("sample".utf8)))
-        let record = SimulatedDaemon.Record()
+        let record = MemorySpool.Record()
         files.fault = (files.calls + k, status)
-        let daemon = SimulatedDaemon(files, inputs: inputs.path, record: record)
+        let daemon = MemorySpool(files, inputs: inputs.path, record: record)
         try daemon.acceptOnly()
         let comment: Comment = "\(status) at call \(k)"
         try files.withoutFaults {
@@ -157,7 +157,7 @@ struct FaultTests {
             #expect(try files.entry("/spool/done/\(id)/\(name)") != nil, comment)
           }
         }
-        try daemon.run { _ in .exited(0) }
+        try daemon.run()
         files.fault = nil
         #expect(try files.names(in: "/spool/done") == ["\(id)"], comment)
         #expect(try files.names(in: "/spool/incoming").isEmpty, comment)
@@ -171,16 +171,16 @@ struct FaultTests {
     for k in 0..<60 {
       var (files, id) = try done()
       files.place("/spool/incoming/\(JobRequest(id, .retry).fileName)", .file(Array("sample".utf8)))
-      let record = SimulatedDaemon.Record()
+      let record = MemorySpool.Record()
       files.crashesAfter = files.operations + k
       do {
-        try SimulatedDaemon(files, inputs: inputs.path, record: record).run { _ in .exited(0) }
+        try MemorySpool(files, inputs: inputs.path, record: record).run()
       } catch is MemoryFileSystem.Crash {
         files = files.restarted(.everything)
-        let deaf = SimulatedDaemon(files, inputs: inputs.path, record: record)
+        let deaf = MemorySpool(files, inputs: inputs.path, record: record)
         deaf.isDeaf = true
-        try deaf.run { _ in .exited(0) }
-        try SimulatedDaemon(files, inputs: inputs.path, record: record).run { _ in .exited(0) }
+        try deaf.run()
+        try MemorySpool(files, inputs: inputs.path, record: record).run()
       }
       let comment: Comment = "killed after \(k)"
       // A crash in the midst of a publication is not counted as one.
@@ -194,14 +194,10 @@ struct FaultTests {
   func damaged() throws {
     for content in ["", "{", "[]", "{\"job\": 3}"] {
       let files = spool(["first.yaml": .file(Array(job.utf8))])
-      try SimulatedDaemon(files, inputs: inputs.path, record: .init()).acceptOnly()
+      try MemorySpool(files, inputs: inputs.path, record: .init()).acceptOnly()
       let id = try #require(try files.names(in: "/spool/queue").first.flatMap { JobID($0) })
       files.place("/spool/queue/\(id)/status.json", .file(Array(content.utf8)))
-      let folders = JobFolders(
-        root: "/spool", files: files, roots: InputRoots([inputs.path]), policy: RetryPolicy(), bootID: "boot")
-      let failure = #expect(throws: Failure.self) { try folders.entry(id) }
-      #expect(failure?.status == .dataError)
-      _ = try folders.holdDamaged(id, from: .queue, try #require(failure))
+      try MemorySpool(files, inputs: inputs.path).run()
       let folder = "/spool/held/\(id)"
       #expect(try files.read(folder + "/status.json.damaged", limitBytes: 100) == Array(content.utf8))
       let status = try status(files, folder)

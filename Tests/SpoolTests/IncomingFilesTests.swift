@@ -1,3 +1,4 @@
+import Queue
 import Files
 import Diagnostics
 import Spool

@@ -1,3 +1,4 @@
+import Diagnostics
 import JobFolder
 import Foundation
 import Spool
@@ -29,9 +30,9 @@ struct ProgressTextTests {
   @Test("has durations that are short at any length")
   func durations() {
     #expect(
-      [0, 7.4, 373, 3720, 180_000, 273_600].map(ProgressText.duration) == [
+      [0, 7.4, 373, 3720, 180_000, 273_600].map(DurationText.clock) == [
         "0:00", "0:07", "6:13", "1:02:00", "2 d 2 h", "3 d 4 h",
       ])
-    #expect(ProgressText.duration(.infinity) == "?" && ProgressText.duration(-1) == "?")
+    #expect(DurationText.clock(.infinity) == "?" && DurationText.clock(-1) == "?")
   }
 }

@@ -1,6 +1,7 @@
-import Queue
-import JobFolder
+import Diagnostics
 import Foundation
+import JobFolder
+import Queue
 import Spool
 import TestSupport
 import Testing
@@ -9,103 +10,111 @@ import Testing
 struct QueueTests {
   private let inputs: TemporaryFolder
   private let files = MemoryFileSystem()
-  private let clock = SimulatedDaemon.Clock()
 
   init() throws {
     inputs = try TemporaryFolder()
     try Data("x".utf8).write(to: URL(fileURLWithPath: inputs.file("teacher.pkl")))
-    files.place("/spool", .folder)
+    for folder in ["/spool", "/spool/incoming"] { files.place(folder, .folder) }
   }
 
-  private func folders() throws -> JobFolders {
-    let folders = JobFolders(
-      root: "/spool", files: files, roots: InputRoots([inputs.path]), policy: RetryPolicy(), bootID: "boot",
-      now: { [clock] in clock.date })
-    try folders.prepare()
-    return folders
+  private func spool(_ rules: (inout QueueRules) -> Void = { _ in }) -> MemorySpool {
+    MemorySpool(files, inputs: inputs.path, rules: rules)
   }
 
-  private func accept(_ name: String, _ folders: JobFolders, file: String? = nil) throws -> JobID {
-    let text = "job: \(name)\nsteps:\n  - convert: { source: teacher.pkl }\n"
-    files.place("/spool/incoming/\(file ?? name).yaml", .file(Array(text.utf8)))
-    let acceptance = try folders.accept("\(file ?? name).yaml")
-    guard case .queued(let id) = acceptance else { throw MemoryFileSystem.Crash() }
-    return id
-  }
+  private func text(_ name: String) -> String { "job: \(name)\nsteps:\n  - convert: { source: teacher.pkl }\n" }
 
-  /// Starts the only step of a job and lets it end so.
-  private func run(_ id: JobID, _ folders: JobFolders, _ outcome: StageOutcome, stop: JobFolders.StopReason? = nil)
-    throws
-    -> JobFolders.Conclusion
-  {
-    try folders.activate(id)
-    let job = try folders.jobFile(of: id, .active)
-    let step = try #require(try folders.nextStep(of: job, id))
-    let status = try #require(try folders.beginAttempt(step, of: job, id))
-    return try folders.conclude(step, of: id, status, outcome, lastLine: "sid-convert: why", stop: stop)
+  /// Has a job accepted, and none started.
+  private func accept(_ name: String, _ spool: MemorySpool, file: String? = nil) throws -> JobID {
+    let before = Set((try? spool.jobs(.queue)) ?? [])
+    spool.drop(text(name), as: "\(file ?? name).yaml")
+    try spool.acceptOnly()
+    return try #require(try spool.jobs(.queue).first { !before.contains($0) })
   }
 
   @Test("is worked on in the order in which jobs came, also within one second")
   func order() throws {
-    let folders = try folders()
-    let first = try accept("zebra", folders)
-    clock.date += 0.1
-    let second = try accept("ant", folders)
+    let spool = spool()
+    let first = try accept("zebra", spool)
+    spool.clock.pass(0.1)
+    let second = try accept("ant", spool)
     #expect(first.stamp == second.stamp)
-    #expect(try folders.next().job == first)
-    try folders.activate(first)
-    #expect(try folders.next().job == second)
+    spool.executor.stage = { _, _ in nil }
+    try spool.pass(5)
+    #expect(try spool.jobs(.active) == [first])
+    spool.executor.end(first, .exited(65))
+    try spool.pass(1)
+    #expect(try spool.jobs(.active) == [second])
   }
 
   @Test("has a job that was started before those that were not")
   func head() throws {
-    let folders = try folders()
-    let first = try accept("first", folders)
-    clock.date += 1
-    let second = try accept("second", folders)
-    #expect(try run(second, folders, .exited(75), stop: .shutdown) == .putBack)
-    #expect(try folders.next().job == second, "\(first) waits")
-    #expect(try folders.status(of: second, .queue).attempts == 0, "being stopped is no attempt")
+    let spool = spool()
+    spool.executor.stage = { _, _ in nil }
+    spool.drop(text("second"), as: "second.yaml")
+    try spool.pass(1)
+    let second = try #require(try spool.jobs(.active).first)
+    try spool.stop()
+    #expect(try spool.status(second, .queue).attempts == 0, "being stopped is no attempt")
+    // Accepted, by its clock, before the other one.
+    spool.clock.moment.date -= 100
+    let next = MemorySpool(files, inputs: inputs.path, clock: spool.clock)
+    let first = try accept("first", next)
+    #expect(first < second)
+    next.executor.stage = { _, _ in nil }
+    try next.pass(6)
+    #expect(try next.jobs(.active) == [second])
   }
 
   @Test("defers a job, lets others pass, and doubles the pause each time until the job is given up")
   func deferral() throws {
-    let folders = try folders()
-    let job = try accept("late", folders)
+    let spool = spool()
+    let job = try accept("late", spool)
+    spool.executor.stage = { _, _ in nil }
+    try spool.pass(6)
     for pause in [30.0, 60, 120, 240] {
-      #expect(
-        try run(job, folders, .signaled(9))
-          == .deferred(seconds: pause, reason: "step \"convert\": killed by signal 9; see log/convert.log"))
-      let next = try folders.next()
-      #expect(next.job == nil && next.waitSeconds == pause)
-      let other = try accept("other", folders)
-      #expect(try folders.next().job == other)
-      try folders.activate(other)
-      clock.date += pause
-      #expect(try folders.next().job == job)
+      spool.executor.end(job, .signaled(9))
+      try spool.turn()
+      let status = try spool.status(job, .queue)
+      #expect(status.reason == "step \"convert\": killed by signal 9; see log/convert.log")
+      let due = try #require(status.nextAttempt?.timeIntervalSince(spool.clock.moment.date))
+      #expect(abs(due - pause) < 0.1)
+      #expect(spool.queue.atWork.isEmpty)
+      spool.drop(text("other"), as: "other.yaml")
+      try spool.turn()
+      let other = try #require(spool.executor.atWork.first)
+      #expect(other.name == "other", "others pass")
+      spool.executor.end(other, .exited(65))
+      try spool.pass(pause - 1)
+      #expect(spool.queue.atWork.isEmpty, "not before its time")
+      try spool.pass(2)
+      #expect(spool.executor.atWork == [job])
     }
+    spool.executor.end(job, .exited(74))
+    try spool.turn()
     #expect(
-      try run(job, folders, .exited(74))
-        == .failed(reason: "step \"convert\": sid-convert: why (given up after 5 attempts)"))
-    #expect(try folders.jobs(.failed) == [job])
+      try spool.status(job, .failed).reason == "step \"convert\": sid-x: it is so (given up after 5 attempts)")
   }
 
   @Test("does not defer a job for ever when the clock is set back")
   func clockSetBack() throws {
-    let folders = try folders()
-    let job = try accept("late", folders)
-    _ = try run(job, folders, .exited(75))
-    #expect(try folders.next().job == nil)
-    clock.date -= 365 * 86400
-    #expect(try folders.next().job == job)
+    let spool = spool()
+    let job = try accept("late", spool)
+    spool.executor.stage = { _, _ in nil }
+    try spool.pass(6)
+    spool.executor.end(job, .exited(75))
+    try spool.pass(5)
+    #expect(spool.queue.atWork.isEmpty)
+    spool.clock.moment.date -= 365 * 86400
+    try spool.pass(31)
+    #expect(spool.executor.atWork == [job])
   }
 
   @Test("gives a job the digits that its file names, and others where they are taken")
   func references() throws {
-    let folders = try folders()
-    #expect(try accept("job", folders, file: "job-7f3a").suffix == "7f3a")
-    #expect(try accept("job", folders, file: "job-7f3a").suffix != "7f3a")
-    #expect(try accept("job", folders, file: "other-7f3a").name == "job")
+    let spool = spool()
+    #expect(try accept("job", spool, file: "job-7f3a").suffix == "7f3a")
+    #expect(try accept("job", spool, file: "job-7f3a").suffix != "7f3a")
+    #expect(try accept("job", spool, file: "other-7f3a").name == "job")
   }
 
   @Test("Pauses double from the base to the longest")

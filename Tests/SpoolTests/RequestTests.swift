@@ -20,15 +20,15 @@ struct RequestTests {
     let files = MemoryFileSystem()
     for folder in ["/spool", "/spool/incoming"] { files.place(folder, .folder) }
     files.place("/spool/incoming/two.yaml", .file(Array(job.utf8)))
-    let daemon = SimulatedDaemon(files, inputs: inputs.path, record: .init())
+    let daemon = MemorySpool(files, inputs: inputs.path, record: .init())
     switch state {
-    case .done: try daemon.run { _ in .exited(0) }
+    case .done: try daemon.run()
     default: try daemon.acceptOnly()
     }
     if state == .held {
       let id = try #require(try files.names(in: "/spool/queue").first)
       files.place("/spool/incoming/\(id).hold", .file([]))
-      try SimulatedDaemon(files, inputs: inputs.path, record: .init()).run { _ in .exited(0) }
+      try MemorySpool(files, inputs: inputs.path, record: .init()).run()
     }
     let name = try #require(try files.names(in: "/spool/\(state.rawValue)").first)
     return (files, try #require(JobID(name)))
@@ -39,10 +39,7 @@ struct RequestTests {
     let files = MemoryFileSystem()
     for folder in ["/spool", "/spool/incoming"] { files.place(folder, .folder) }
     files.place("/spool/incoming/two.yaml", .file(Array(job.utf8)))
-    let record = SimulatedDaemon.Record()
-    try SimulatedDaemon(files, inputs: inputs.path, record: record).run { _ in
-      record.starts["sample"] == nil ? .exited(0) : .exited(65)
-    }
+    try MemorySpool(files, inputs: inputs.path).run { step, _ in step == "sample" ? .exited(65) : .exited(0) }
     let name = try #require(try files.names(in: "/spool/failed").first)
     return (files, try #require(JobID(name)))
   }
@@ -50,7 +47,7 @@ struct RequestTests {
   /// Answers a request with a crash after each operation in turn, and hands what is left in the end to `check`.
   private func crashEverywhere(
     _ make: () throws -> (MemoryFileSystem, JobID), _ verb: JobRequest.Verb, step: String = "",
-    check: (MemoryFileSystem, JobID, SimulatedDaemon.Record, Comment) throws -> Void
+    check: (MemoryFileSystem, JobID, MemorySpool.Record, Comment) throws -> Void
   ) throws {
     for memory in MemoryFileSystem.Memory.allCases {
       var k = 0
@@ -58,14 +55,14 @@ struct RequestTests {
       while !hasEnded {
         var (files, id) = try make()
         files.place("/spool/incoming/\(JobRequest(id, verb).fileName)", .file(Array(step.utf8)))
-        let record = SimulatedDaemon.Record()
+        let record = MemorySpool.Record()
         files.crashesAfter = files.operations + k
         do {
-          try SimulatedDaemon(files, inputs: inputs.path, record: record).run { _ in .exited(0) }
+          try MemorySpool(files, inputs: inputs.path, record: record).run()
           hasEnded = true
         } catch is MemoryFileSystem.Crash {
           files = files.restarted(memory)
-          try SimulatedDaemon(files, inputs: inputs.path, record: record).run { _ in .exited(0) }
+          try MemorySpool(files, inputs: inputs.path, record: record).run()
         }
         let comment: Comment = "\(verb), crash after operation \(k), keeping \(memory)"
         #expect(try files.names(in: "/spool/incoming").isEmpty, comment)
@@ -81,7 +78,7 @@ struct RequestTests {
   }
 
   /// Whether steps were started and none was published twice. A crash in the midst of a publication is not counted as one.
-  private func isOnce(_ record: SimulatedDaemon.Record, _ steps: [String]) -> Bool {
+  private func isOnce(_ record: MemorySpool.Record, _ steps: [String]) -> Bool {
     steps.allSatisfy { (1...2).contains(record.starts[$0] ?? 0) && (record.publications[$0] ?? 0) <= 1 }
   }
 
@@ -142,8 +139,8 @@ struct RequestTests {
       let (files, id) = try spool(state)
       let before = try files.read("/spool/\(state.rawValue)/\(id)/status.json", limitBytes: 10_000)
       files.place("/spool/incoming/\(JobRequest(id, verb).fileName)", .file([]))
-      let record = SimulatedDaemon.Record()
-      try SimulatedDaemon(files, inputs: inputs.path, record: record).acceptOnly()
+      let record = MemorySpool.Record()
+      try MemorySpool(files, inputs: inputs.path, record: record).acceptOnly()
       #expect(record.answers == 0, "\(verb) in \(state)")
       #expect(try files.read("/spool/\(state.rawValue)/\(id)/status.json", limitBytes: 10_000) == before)
     }

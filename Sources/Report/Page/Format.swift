@@ -1,3 +1,4 @@
+import Diagnostics
 import Files
 import Foundation
 import Records
@@ -44,10 +45,7 @@ enum Format {
   static func duration(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "unknown" }
     if seconds < 9.95 { return String(format: "%.1f s", seconds) }
-    let whole = Int(seconds.rounded())
-    if whole < 60 { return "\(whole) s" }
-    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
-    return "\(whole / 3600) h \(whole % 3600 / 60) min"
+    return DurationText.words(Int(seconds.rounded()))
   }
 
   /// "512 B", "3.2 MB": powers of ten.

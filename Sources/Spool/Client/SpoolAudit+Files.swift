@@ -60,7 +60,7 @@ extension SpoolAudit {
 
   private mutating func checkDebris(_ id: JobID, _ folder: String) -> Int {
     let debris = list(folder).filter {
-      Checksums.isUnfinished($0) && $0 != JobLock.name
+      Checksums.isUnfinished($0) && $0 != JobFolderNames.lock
     }
     for name in debris.prefix(Self.mostTold) {
       note(

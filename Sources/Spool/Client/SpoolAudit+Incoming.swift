@@ -1,3 +1,5 @@
+import Diagnostics
+import Queue
 import CLinux
 import Files
 import Foundation
@@ -69,7 +71,7 @@ extension SpoolAudit {
         return ("cannot be looked at", .problem, "\(error)")
       }
       guard let entry = known, let age = Age(path) else { return nil }
-      let time = ProgressText.duration
+      let time = DurationText.clock
       let writers = entry.kind == .file ? check.writers(of: path, owner: entry.owner) : .nobody
       switch writers {
       case .somebody:

@@ -1,3 +1,4 @@
+import Queue
 import JobFolder
 import Diagnostics
 import Files

@@ -1,4 +1,5 @@
 import JobFolder
+import Diagnostics
 import Foundation
 
 /// How far a stage is, in one line.
@@ -23,10 +24,11 @@ package enum ProgressText {
   private static func details(_ status: JobStatus) -> String {
     var parts: [String] = []
     if let done = status.done, let total = status.total {
-      parts.append("\(number(done))/\(number(total))\(status.unit.map { " \($0.oneLine)" } ?? "")")
+      parts.append(
+        "\(DurationText.number(done))/\(DurationText.number(total))\(status.unit.map { " \($0.oneLine)" } ?? "")")
     }
-    if let rate = status.rate, rate > 0 { parts.append("\(number(rate))/s") }
-    if let seconds = status.etaSeconds { parts.append("\(duration(seconds)) left") }
+    if let rate = status.rate, rate > 0 { parts.append("\(DurationText.number(rate))/s") }
+    if let seconds = status.etaSeconds { parts.append("\(DurationText.clock(seconds)) left") }
     return parts.joined(separator: "  ")
   }
 
@@ -35,18 +37,4 @@ package enum ProgressText {
     return String(repeating: " ", count: max(0, 3 - digits.count)) + digits
   }
 
-  static func number(_ value: Double) -> String {
-    if value == value.rounded(), abs(value) < 1e15 { return String(Int(value)) }
-    return String(format: abs(value) >= 100 ? "%.0f" : "%.3g", value)
-  }
-
-  /// `0:07`, `6:13`, `1:02:00`, `3 d 4 h`.
-  package static func duration(_ seconds: Double) -> String {
-    guard seconds.isFinite, seconds >= 0, seconds < 1e10 else { return "?" }
-    let whole = Int(seconds.rounded())
-    if whole >= 2 * 86400 { return "\(whole / 86400) d \(whole % 86400 / 3600) h" }
-    let tail = String(format: "%02d", whole % 60)
-    return whole >= 3600
-      ? "\(whole / 3600):\(String(format: "%02d", whole % 3600 / 60)):\(tail)" : "\(whole / 60):\(tail)"
-  }
 }

@@ -1,76 +1,26 @@
-import Queue
-import JobFolder
+import CLinux
 import Diagnostics
 import Files
 import Foundation
+import JobFolder
+import Queue
 
 /// The one process that works on a spool: accepts jobs, runs their steps as far as there are slots, and puts jobs where they
 /// belong.
 ///
+/// It turns what happens on this machine (a signal, a notice of `incoming/`, a stage's report or end, time) into events of
+/// the core, has its actions performed (`Performer`) and sleeps until there is something again.
+///
 /// Everything happens in the thread that calls `run`: stages ask the kernel to die with the thread that started them.
 public final class Daemon {
-  /// How often the folders are read though nothing was heard.
-  static let scanSeconds = 30.0
-  /// How long a job is left alone after the disk refused something for it.
-  static let troubleSeconds = 10.0
-  /// The least time between two readings of `incoming/`.
-  static let floodSeconds = 0.02
-  /// How soon `incoming/` is read again after a reading found something: what could not be taken is still there.
-  static let againSeconds = 2.0
-  /// How often a lock is tried that others hold.
-  static let lockSeconds = 0.05
-
-  let options: DaemonOptions
-  let console: Console
-  let folders: JobFolders
-  let programDirectory: String
-  let roots: InputRoots
-  let scheduler: Scheduler
-  private let notify: (String) -> Void
-  private let watchdogSeconds: Double?
-
-  let incoming: IncomingFolder
-  /// Whether it was said that `incoming/` cannot be watched.
-  var isDeaf = false
-  /// Whether a crash or a disk may have left something between `incoming/` and `queue/`.
-  var mayHaveHalfAccepted = true
-  /// When that is looked at.
-  var halfAcceptedDue = ContinuousClock.now
-  /// Whether `incoming/` was read to its end: until then a job that is waited for and not known may stand there.
-  var hasReadIncoming = false
-  /// What stands in `queue/`, as far as is known.
-  var queue: [JobID: QueueEntry] = [:]
-  /// When the folder was read; long ago where the disk has refused something since.
-  var queueRead = ContinuousClock.now - .seconds(3600)
-  /// When the folder had last changed as it was read, in nanoseconds; nil where that says nothing.
-  var queueChanged: Int64?
-  var active: [JobID: ActiveJob] = [:]
-  /// Jobs in `active/` that a daemon before this one left.
-  var strays: [JobID: Leftover] = [:]
-  /// Jobs the disk refused something for, and when they are looked at again.
-  var troubled: [JobID: ContinuousClock.Instant] = [:]
-  /// Names of `incoming/` that could not be taken or answered, and when that is tried again.
-  var postponed: [String: ContinuousClock.Instant] = [:]
-  /// What was told of them.
-  var troubles = Troubles()
-  var refusals = Refusals()
-  var share = FairShare()
-  /// Whether what users have used before could not be read yet.
-  var isShareUnread = true
-  /// What of it the disk has, and since when.
-  var shareSaved = (share: FairShare(), time: ContinuousClock.now)
-  var counters = Counters()
-  var retention = RetentionClock()
-  var metricsClock = MetricsClock()
-  /// Whether steps wait for space on the disk.
-  var isShortOfSpace = false
-  var isStopping = false
-  private var lastStatus = ""
-  private var lastWatchdog = ContinuousClock.now
-  let start = ContinuousClock.now
-  let startDate = Date()
-  /// What users' jobs held when that was looked at last.
-  var bytesKnown: (bytes: [UInt32: Int], time: ContinuousClock.Instant)?
+  private let options: DaemonOptions
+  private let console: Console
+  private let performer: Performer
+  private let incoming: IncomingFolder
+  private let executor: any Executor
+  private let clock: @Sendable () -> Moment
+  private let manager: ServiceManager
+  private let metrics: MetricsFile
 
   /// - Parameters:
   ///   - options: how it works.
@@ -82,18 +32,34 @@ public final class Daemon {
     _ options: DaemonOptions, console: Console, watchdogSeconds: Double? = nil,
     notify: @escaping (String) -> Void = { _ in }
   ) throws {
-    self.options = options
-    self.console = console
-    self.notify = notify
-    self.watchdogSeconds = watchdogSeconds
-    programDirectory = try RealPath.of(options.programDirectory ?? DaemonOptions.ownDirectory)
-    roots = InputRoots(options.roots)
-    scheduler = Scheduler(slots: options.slots, longestPauseSeconds: options.retry.longestSeconds)
-    folders = JobFolders(
-      root: try DaemonOptions.realFolder(options.spool), files: DiskFileSystem(), roots: roots, policy: options.retry,
-      bootID: try DaemonOptions.bootID())
-    incoming = IncomingFolder(folders.incoming)
+    let programs = Performer.Programs(
+      directory: try RealPath.of(options.programDirectory ?? DaemonOptions.ownDirectory),
+      ownDirectory: DaemonOptions.ownDirectory, threads: options.threadsPerStage, limits: options.stageLimits)
+    let root = try DaemonOptions.realFolder(options.spool)
+    let roots = InputRoots(options.roots)
+    let start = ContinuousClock.now
+    let clock: @Sendable () -> Moment = { Moment(seconds: (ContinuousClock.now - start) / .seconds(1), date: Date()) }
+    let manager = ServiceManager(watchdogSeconds: watchdogSeconds, notify)
+    let metrics = MetricsFile(options.metricsFile)
+    let folders = JobFolders(root: root, files: DiskFileSystem(), roots: roots)
+    let incoming = IncomingFolder(folders.incoming)
+    let executor = LocalExecutor(roots: roots)
+    (self.options, self.console, self.clock, self.manager, self.metrics) = (options, console, clock, manager, metrics)
+    (self.incoming, self.executor) = (incoming, executor)
+    performer = Performer(
+      try options.rules(root: root), folders: folders, executor: executor, incoming: incoming, programs: programs,
+      machine: .this(root),
+      telling: Performer.Telling(
+        log: { record in
+          if record.job != nil { metrics.hasNews = true }
+          console.log(record)
+        },
+        showBar: console.progress, finishBar: { console.finishBar($0, $1) }, betweenTwo: manager.feedWatchdog),
+      clock: clock)
   }
+
+  private var queue: JobQueue { performer.queue }
+  private var root: String { performer.folders.root }
 
   /// Works until it is told to stop by one of `PoliteSignals`, or nothing is left where `exitsWhenIdle` is set.
   /// - Throws: a `Failure` with status `temporaryFailure` where another daemon works on the spool or, with
@@ -107,156 +73,121 @@ public final class Daemon {
     signal(SIGCHLD, SIG_DFL)
     // For whoever opens a file while `isInUse` looks at it.
     signal(SIGIO, SIG_IGN)
-    listen()
+    // What cannot be watched the first reading says.
+    try? incoming.listen()
     if !FileConfinement.isSupported {
       log(
         "no Landlock here, by the kernel or by a filter of system calls: stages can open what lies outside the input roots",
         .warning)
     }
-    log("started on \(folders.root)")
-    notify("READY=1")
-    loadShare()
-    readQueue()
-
-    var nextScan = ContinuousClock.now
-    var lastScan = ContinuousClock.now - .seconds(1)
-    while true {
-      if signals.read().contains(where: { $0 != SIGCHLD }) { stop() }
-      feedWatchdog()
-      // Not for every name of a flood.
-      if incoming.hear() { nextScan = min(nextScan, max(.now, lastScan + .seconds(Self.floodSeconds))) }
-      if attendStages() { nextScan = .now }
-      if isStopping && active.values.allSatisfy({ $0.stage == nil }) { break }
-      if !isStopping && nextScan <= .now {
-        lastScan = .now
-        // What stands in active/ comes first: what is asked of it is answered when it is back in the queue.
-        var wait = recoverStrays()
-        wait = min(wait, acceptIncoming())
-        wait = min(wait, keepHouse())
-        readQueue()
-        wait = min(wait, work())
-        if options.exitsWhenIdle, isIdle() { break }
-        nextScan = .now + .seconds(min(wait, Self.scanSeconds))
-      }
-      reportStatus()
-      wait(until: nextScan, signals: signals.descriptor, watch: incoming.descriptor)
-    }
-    leave()
-    notify("STOPPING=1")
-    log(isStopping ? "stopped" : "nothing left to do")
+    log("started on \(root)")
+    manager.tell("READY=1")
+    try performer.tell(.begun)
+    try work(signals)
+    try performer.tell(.leaving)
+    metrics.write(performer, isLast: true, log: log)
+    manager.tell("STOPPING=1")
+    log(queue.isStopping ? "stopped" : "nothing left to do")
     _ = consume lock
-    if isStopping && options.exitsWhenIdle, !isIdle() {
-      throw Failure(.temporaryFailure, folders.root, "stopped with jobs left", remedy: "start again to go on")
+    if queue.isStopping && options.exitsWhenIdle, !isIdle() {
+      throw Failure(.temporaryFailure, root, "stopped with jobs left", remedy: "start again to go on")
     }
   }
 
-  private func lockedSpool() throws -> SpoolLock {
+  /// The main loop.
+  private func work(_ signals: borrowing SignalDescriptor) throws {
+    var rounds = queue.rounds
+    while true {
+      if signals.read().contains(where: { $0 != SIGCHLD }) { try performer.tell(.stopAsked) }
+      manager.feedWatchdog()
+      if incoming.hear() { try performer.tell(.heard) }
+      try performer.hearStages()
+      try performer.turn()
+      if queue.isStopping && queue.isAtRest { return }
+      let isRoundOver = queue.rounds != rounds
+      rounds = queue.rounds
+      if isRoundOver, options.exitsWhenIdle, isIdle() { return }
+      metrics.write(performer, afterRound: isRoundOver, log: log)
+      manager.tell(status: queue.summary)
+      wait(signals.descriptor)
+    }
+  }
+
+  private func lockedSpool() throws -> FileLock {
     // The lock first: what `prepare` clears away is the daemon's own.
-    let lock = try SpoolLock(root: folders.root)
-    for problem in try folders.prepare() { log("cannot be cleared away: \(problem)", .warning) }
+    let lock = try SpoolLock.take(root: root)
+    for problem in try performer.folders.prepare() { log("cannot be cleared away: \(problem)", .warning) }
     return lock
   }
 
-  /// Puts back what waits for a lock and never started.
-  private func leave() {
-    for active in active.values {
-      guard var status = active.status else { continue }
-      status.attempts -= 1
-      // Where the disk refuses, the next daemon finds it in active/ and does so.
-      do { try folders.putBack(active.id, status) } catch { log("\(error)", .error, of: active) }
-    }
-    saveShare()
-    writeMetrics(isLast: true)
-  }
-
-  // MARK: Waiting
-
-  private func wait(until scan: ContinuousClock.Instant, signals: Int32, watch: Int32?) {
-    var seconds = isStopping ? Self.scanSeconds : max(0, (scan - .now) / .seconds(1))
-    for active in active.values {
-      if active.leftover != nil { seconds = min(seconds, Self.lockSeconds) }
-      guard let stage = active.stage else { continue }
-      for time in [stage.secondsToWrite, stage.secondsToKill, stage.secondsToTimeout].compactMap({ $0 }) {
-        seconds = min(seconds, max(0, time))
-      }
-    }
-    if let watchdogSeconds {
-      seconds = min(seconds, max(0, watchdogSeconds - (ContinuousClock.now - lastWatchdog) / .seconds(1)))
+  /// Sleeps until something happens or time alone gives something to do.
+  private func wait(_ signals: Int32) {
+    var seconds = queue.waitSeconds(clock())
+    for other in [metrics.waitSeconds, manager.waitSeconds, executor.pollSeconds] {
+      seconds = min(seconds, max(0, other ?? .infinity))
     }
     var descriptors = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)]
-    if let watch { descriptors.append(pollfd(fd: watch, events: Int16(POLLIN), revents: 0)) }
-    for stage in active.values.compactMap(\.stage) where !stage.isSilent {
-      descriptors.append(pollfd(fd: stage.process.progress, events: Int16(POLLIN), revents: 0))
+    for other in [incoming.descriptor].compactMap({ $0 }) + executor.descriptors {
+      descriptors.append(pollfd(fd: other, events: Int16(POLLIN), revents: 0))
     }
     poll(&descriptors, nfds_t(descriptors.count), Int32((seconds * 1000).rounded(.up)))
   }
 
-  /// Tells the service manager that this loop still turns.
-  func feedWatchdog() {
-    guard let watchdogSeconds, (ContinuousClock.now - lastWatchdog) / .seconds(1) >= watchdogSeconds * 0.9 else {
-      return
-    }
-    lastWatchdog = .now
-    notify("WATCHDOG=1")
-  }
-
   /// Whether nothing is left to do or to decide: everything could be read, and is empty.
   private func isIdle() -> Bool {
-    guard active.isEmpty, queue.isEmpty, strays.isEmpty, !mayHaveHalfAccepted, !isShareUnread else { return false }
+    guard queue.isIdle else { return false }
+    let folders = performer.folders
     do {
       return try folders.jobs(.active).isEmpty && folders.jobs(.queue).isEmpty && folders.halfAccepted().isEmpty
         && !folders.files.names(in: folders.incoming).contains { IncomingName($0) == .taken }
     } catch {
-      tell(error, of: "whether anything is left to do")
+      // The next round says what the disk refuses.
       return false
     }
   }
 
-  private func stop() {
-    guard !isStopping else { return }
-    isStopping = true
-    let stages = active.values.filter { $0.stage != nil }
-    if stages.isEmpty { return log("stopping") }
-    for active in stages.sorted(by: { $0.id < $1.id }) {
-      log(
-        "stopping; step \"\(active.step?.name ?? "")\" has \(Int(options.stopTimeoutSeconds)) s for its checkpoint",
-        of: active)
-      stop(active, .shutdown)
+  private func log(_ message: String, _ priority: LogRecord.Priority = .info) {
+    console.log(LogRecord(message, priority))
+  }
+}
+
+extension DaemonOptions {
+  /// What the core has to know.
+  func rules(root: String) throws -> QueueRules {
+    var rules = QueueRules(root: root, bootID: try Self.bootID())
+    (rules.slots, rules.retry, rules.limits, rules.retention) = (slots, retry, limits, retention)
+    rules.stepTimeoutSeconds = stageLimits.timeoutSeconds
+    rules.stopTimeoutSeconds = stopTimeoutSeconds
+    rules.preempts = preempts
+    rules.user = geteuid()
+    return rules
+  }
+}
+
+extension Performer.Machine {
+  /// This machine.
+  /// - Parameter root: the spool's root.
+  static func this(_ root: String) -> Self {
+    Self(freeBytes: { freeBytes(root) }, isInUse: isInUse, size: FolderSize.bytes)
+  }
+
+  /// What is free on the disk of a folder for users, in bytes.
+  private static func freeBytes(_ folder: String) -> Int? {
+    var disk = statvfs()
+    guard statvfs(folder, &disk) == 0 else { return nil }
+    return Int(clamping: UInt64(disk.f_bavail) &* UInt64(disk.f_frsize))
+  }
+
+  /// Whether somebody has a file of a folder open.
+  /// - Throws: a `Failure` where that cannot be seen now.
+  private static func isInUse(_ folder: String) throws -> Bool {
+    try FolderSize.entries(folder).contains { path, _ in
+      let descriptor = path.withCString { open($0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) }
+      // One that this user may not open tells nothing, now or later.
+      if descriptor < 0, [ENOENT, ELOOP, EACCES, EPERM].contains(errno) { return false }
+      guard descriptor >= 0 else { throw Failure.system(path.description, "open") }
+      defer { close(descriptor) }
+      return sid_is_open_elsewhere(descriptor) != 0
     }
-  }
-
-  // MARK: Telling
-
-  func log(_ message: String, _ priority: LogRecord.Priority = .info) { console.log(LogRecord(message, priority)) }
-
-  /// Says what the disk or the machine has refused, unless it was said.
-  func tell(_ error: any Error, of subject: String) {
-    guard troubles.isNew(error, for: subject) else { return }
-    log("\(subject): \(error); trying again in \(Int(Self.troubleSeconds)) s", .error)
-  }
-
-  func log(_ message: String, _ priority: LogRecord.Priority = .info, of id: JobID) {
-    metricsClock.hasNews = true
-    console.log(LogRecord(message, priority, job: id))
-  }
-
-  func log(_ message: String, _ priority: LogRecord.Priority = .info, of active: ActiveJob) {
-    metricsClock.hasNews = true
-    console.log(
-      LogRecord(message, priority, job: active.id, step: active.step?.name, stage: active.step?.stage.stage))
-  }
-
-  /// One line for `systemctl status`.
-  private func reportStatus() {
-    let steps = active.values.filter { $0.stage != nil }.sorted { $0.id < $1.id }.map { active in
-      let percent = active.stage?.status.percent.map { " \(Int($0)) %" } ?? ""
-      return "\(active.id.reference) \(active.step?.name ?? "")\(percent)"
-    }
-    let space = isShortOfSpace ? "; waiting for disk space" : ""
-    let running = steps.isEmpty ? "nothing at work" : steps.joined(separator: ", ")
-    let status = "\(running); \(queue.count) queued\(space)"
-    guard status != lastStatus else { return }
-    lastStatus = status
-    notify("STATUS=\(status)")
   }
 }

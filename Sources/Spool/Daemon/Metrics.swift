@@ -31,23 +31,3 @@ struct Metrics {
     }
   }
 }
-
-/// When the metrics are due.
-struct MetricsClock {
-  private var last = ContinuousClock.now - .seconds(3600)
-  /// Whether writing has failed, which is said once.
-  var hasFailed = false
-
-  /// Whether something has happened since the last time.
-  var hasNews = true
-
-  /// How long until it is time.
-  var waitSeconds: Double { (hasNews ? 1 : 15) - (ContinuousClock.now - last) / .seconds(1) }
-
-  mutating func take() -> Bool {
-    guard waitSeconds <= 0 else { return false }
-    last = .now
-    hasNews = false
-    return true
-  }
-}

@@ -1,3 +1,4 @@
+import Queue
 import Diagnostics
 import Files
 import Foundation

@@ -6,36 +6,9 @@ import Foundation
 
 /// Acceptance: from `incoming/` to `queue/`, or to `failed/` with the reason.
 extension JobFolders {
-  /// What became of a file in `incoming/`.
-  package enum Acceptance: Equatable {
-    case queued(JobID)
-    case refused(JobID, reason: String)
-  }
-
-  /// What an attempt to accept files comes to.
-  package struct Intake {
-    /// What became of those that were taken, and the queue's entry of those that are queued.
-    package var settled: [(acceptance: Acceptance, entry: QueueEntry?)] = []
-    /// Files that stay in `incoming/`, each with what the system says: they are tried again.
-    package var postponed: [(name: String, failure: Failure)] = []
-    /// What kept files that were taken from being settled: they stand in `queue/.ID`, for `recoverAcceptances`.
-    package var failures: [Failure] = []
-
-    /// Whether everything was decided.
-    package var isComplete: Bool { postponed.isEmpty && failures.isEmpty }
-  }
-
   /// Batches of this size and above are flushed with everything else on the disk at once.
   private static let bulkCount = 4
   static let refusedPrefix = ".refused-"
-
-  /// Takes a file out of `incoming/` and queues it as a job, or refuses it with the reason.
-  package func accept(_ name: String) throws -> Acceptance {
-    let intake = try accept([name])
-    if let failure = intake.postponed.first?.failure ?? intake.failures.first { throw failure }
-    guard let accepted = intake.settled.first else { throw Failure(.noInput, "\(incoming)/\(name)", "is gone") }
-    return accepted.acceptance
-  }
 
   /// Takes files out of `incoming/` and queues each as a job, or refuses it with the reason.
   ///
@@ -124,6 +97,13 @@ extension JobFolders {
       // Where it is not empty, or not to be removed, it is none of the daemon's business.
       try? files.removeFolder("\(incoming)/\(name)")
     }
+  }
+
+  /// Removes what asked for something and was answered; a folder in its place is removed where it is empty, else hidden.
+  func removeRequest(_ name: String) throws {
+    let path = "\(incoming)/\(name)"
+    if try files.entry(path)?.kind == .folder { try hide(path) } else { try files.remove(path) }
+    try files.synchronize(incoming)
   }
 
   private func staging(_ id: JobID) -> String { "\(folder(of: .queue))/.\(id)" }

@@ -1,12 +1,13 @@
-import JobFolder
 import Diagnostics
+import Files
+import JobFolder
+import Queue
 
 /// What is written down of a job, read with care: what *cannot be read now* is not what *is not there*, and neither is what
 /// is there and damaged.
 ///
-/// The first is an error of the disk or of the machine (EIO, EMFILE, EACCES ...): nothing is concluded from it, the job is
-/// left alone and looked at again. The others mean that somebody or a damaged disk has changed the job: nobody knows any
-/// more what it waits for or how often it was tried, so it is put aside for people to look at.
+/// The first is an error of the disk or of the machine (EIO, EMFILE, EACCES ...) and is thrown: nothing is concluded from it.
+/// The others mean that somebody or a damaged disk has changed the job; they are found (`FoundStatus`).
 extension JobFolders {
   /// How large a `status.json` may be.
   static let largestStatusBytes = 1 << 20
@@ -33,8 +34,18 @@ extension JobFolders {
     }
   }
 
+  /// What stands in its place.
+  /// - Throws: a `Failure` where that cannot be read now.
+  package func found(_ id: JobID, _ state: JobState) throws -> FoundStatus {
+    do {
+      return .known(try status(of: id, state))
+    } catch let failure as Failure where failure.status == .dataError {
+      return .damaged(failure, restored: try restoredStatus(id, state))
+    }
+  }
+
   /// What a job whose status is missing or damaged has for one: what its job file says.
-  func restoredStatus(_ id: JobID, _ state: JobState) throws -> JobStatus {
+  private func restoredStatus(_ id: JobID, _ state: JobState) throws -> JobStatus {
     var status = freshStatus(id, state)
     do {
       let job = try jobFile(of: id, state)
@@ -46,22 +57,24 @@ extension JobFolders {
     return status
   }
 
-  /// Puts a job aside whose status is missing or damaged: whoever looks at it may release or cancel it.
-  ///
-  /// What stands there instead of a status is kept beside it.
-  /// - Returns: why, for the log.
-  package func holdDamaged(_ id: JobID, from state: JobState, _ failure: Failure) throws -> String {
-    let folder = folder(of: id, state)
-    var status = try restoredStatus(id, state)
-    status.state = .held
-    status.reason =
-      "its status.json \(failure.problem): what it waits for and how often it was tried is not known any more"
-    if try files.entry("\(folder)/\(JobFolderNames.status)")?.kind == .file {
-      try files.rename("\(folder)/\(JobFolderNames.status)", to: "\(folder)/\(JobFolderNames.damagedStatus)")
+  /// What a job of the queue waits with: its status, and the stage of its next step where an earlier version did not write it.
+  package func entryStatus(_ id: JobID) throws -> FoundStatus {
+    let found = try found(id, .queue)
+    guard case .known(var status) = found, status.nextStage == nil else { return found }
+    do {
+      let job = try jobFile(of: id, .queue)
+      let look = try look(at: job, id, .queue, after: nil, status)
+      status.nextStage = look.next.map { look.steps[$0].stage }
+    } catch let failure as Failure where failure.status == .dataError {
+      // A job file that is none: the job fails with the reason when its turn comes, for which it needs no slot.
     }
-    // Crash here: the status is missing, and the job is put aside for that.
-    try write(status, of: id, state)
-    try move(id, from: state, to: .held)
-    return status.reason ?? ""
+    return .known(status)
+  }
+
+  /// Keeps what stands in the place of a status and is none beside it.
+  func setDamagedStatusAside(_ id: JobID, _ state: JobState) throws {
+    let folder = folder(of: id, state)
+    guard try files.entry("\(folder)/\(JobFolderNames.status)")?.kind == .file else { return }
+    try files.rename("\(folder)/\(JobFolderNames.status)", to: "\(folder)/\(JobFolderNames.damagedStatus)")
   }
 }

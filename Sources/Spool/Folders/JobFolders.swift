@@ -4,39 +4,29 @@ import JobFolder
 import Diagnostics
 import Foundation
 
-/// The spool's folders and the transitions between them.
+/// The spool's folders: what of them the queue's actions are made of.
 ///
-/// The state of a job is the folder it stands in and a rename is the transition. What a transition needs is written and
-/// flushed before its rename, so a crash leaves a job in the old state or in the new one; the few steps that lie
-/// between two renames are named where they happen, and `recover` finishes them.
+/// The state of a job is the folder it stands in and a rename is the transition. Everything here is durable when it returns,
+/// but for what says otherwise; which of it is done in which order, and what a crash between two means, the queue knows
+/// (`Action`). What a crash within one of them leaves is named where it happens.
 package struct JobFolders {
-  /// In the spool's root: what users have used.
-  static let usage = ".usage.json"
-
   /// The spool's root.
   package let root: String
-  let files: any FileSystem
-  let policy: RetryPolicy
+  package let files: any FileSystem
   let roots: InputRoots
   let now: () -> Date
-  let bootID: String
 
   /// - Parameters:
   ///   - root: the spool's root.
   ///   - files: where it stands.
   ///   - roots: beneath what job files may name inputs.
-  ///   - policy: when a step is given up.
-  ///   - bootID: names this boot of the machine; a step that was at work in another one may have taken the machine down.
   ///   - now: the clock.
   package init(
-    root: String, files: any FileSystem, roots: InputRoots, policy: RetryPolicy, bootID: String,
-    now: @escaping () -> Date = Date.init
+    root: String, files: any FileSystem, roots: InputRoots, now: @escaping () -> Date = Date.init
   ) {
     self.root = root
     self.files = files
     self.roots = roots
-    self.policy = policy
-    self.bootID = bootID
     self.now = now
   }
 
@@ -54,7 +44,7 @@ package struct JobFolders {
   package func prepare() throws -> [String] {
     var problems: [String] = []
     try createFolders()
-    let temporary = "\(root)/\(AtomicFile.temporary(of: Self.usage))"
+    let temporary = "\(root)/\(AtomicFile.temporary(of: JobQueue.usageName))"
     if try files.entry(temporary) != nil { try files.remove(temporary) }
     try files.synchronize(root)
     // What a crash left of jobs that were being pruned.
@@ -91,11 +81,19 @@ package struct JobFolders {
     }
   }
 
+  /// Replaces a job's status.
   package func write(_ status: JobStatus, of id: JobID, _ state: JobState) throws {
-    try files.publish(JobFolderNames.status, in: folder(of: id, state), try status.json())
+    let bytes: [UInt8]
+    do {
+      bytes = try status.json()
+    } catch {
+      throw Failure(.software, id.description, "its status has no JSON: \(error)")
+    }
+    try files.publish(JobFolderNames.status, in: folder(of: id, state), bytes)
   }
 
-  func move(_ id: JobID, from state: JobState, to newState: JobState) throws {
+  /// Moves a job to another state. A crash within it leaves it in one of both.
+  package func move(_ id: JobID, from state: JobState, to newState: JobState) throws {
     try files.rename(folder(of: id, state), to: folder(of: id, newState))
     try files.synchronize(folder(of: newState))
     try files.synchronize(folder(of: state))

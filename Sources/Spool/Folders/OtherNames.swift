@@ -4,8 +4,6 @@ import Files
 struct OtherNames {
   /// Programs make files of passing names for a moment; what stands there at the first reading is no such file.
   static let settleSeconds = 2.0
-  /// How many are named at once; a flood of names is no reason for a flood of lines.
-  static let mostAtOnce = 10
 
   private var sinceSeconds: [ByteName: Double] = [:]
   private var reported: Set<ByteName> = []

@@ -30,7 +30,7 @@ struct StageProcess {
   ///   - lock: the lock of the job's folder.
   /// - Throws: a `Failure` with status `unavailable` where the program is missing, `temporaryFailure` where the machine is
   ///   short of processes or memory.
-  init(program: String, arguments: [String], folder: String, roots: InputRoots, log: Int32, lock: borrowing JobLock)
+  init(program: String, arguments: [String], folder: String, roots: InputRoots, log: Int32, lock: borrowing FileLock)
     throws
   {
     let variables = try Self.environment(roots)

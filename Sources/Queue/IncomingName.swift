@@ -1,5 +1,3 @@
-import Queue
-
 /// What the name of a file in `incoming/` says it is.
 package enum IncomingName {
   /// A job file, by `NAME.yaml` or `NAME.yml`, or the file of a request.

@@ -1,21 +1,5 @@
 import Foundation
-
-/// How far a stage is: a line of its `--progress-fd`.
-struct StageProgress: Equatable, Decodable {
-  var done: Double
-  var total: Double
-  var unit: String
-  var rate: Double?
-  var etaSeconds: Double?
-
-  enum CodingKeys: String, CodingKey {
-    case done, total, unit, rate
-    case etaSeconds = "eta_s"
-  }
-
-  /// From 0 to 100.
-  var percent: Double { total > 0 ? min(100, max(0, 100 * done / total)) : 0 }
-}
+import Queue
 
 /// Cuts what comes through a progress pipe into lines.
 struct ProgressStream {

@@ -1,34 +1,17 @@
 import Diagnostics
 import Files
 import Foundation
+import JobFolder
 
 /// The lock on a job's folder, which a stage's processes hold through a descriptor they inherit.
 ///
 /// The kernel lets go of it when the last of them has ended, however that came about, so whoever gets the lock knows that
 /// nobody writes in the folder any more.
-struct JobLock: ~Copyable {
-  static let name = ".lock"
-
-  /// Open and locked.
-  let descriptor: Int32
+enum JobLock {
+  private static let name = JobFolderNames.lock
 
   /// Takes the lock of a job's folder; nil where others hold it.
-  init?(folder: String) throws {
-    let path = "\(folder)/\(Self.name)"
-    let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-    guard descriptor >= 0 else { throw Failure.system(path, "open") }
-    // Whoever may read the file may lock it; one of an earlier version is readable by all.
-    fchmod(descriptor, 0o600)
-    if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      let code = errno
-      close(descriptor)
-      if code == EWOULDBLOCK { return nil }
-      throw Failure.system(path, "lock", code: code)
-    }
-    self.descriptor = descriptor
-  }
-
-  deinit { close(descriptor) }
+  static func take(folder: String) throws -> FileLock? { try FileLock("\(folder)/\(name)", forWriting: true) }
 
   /// The processes that hold the lock of a job's folder.
   ///
@@ -61,28 +44,5 @@ struct JobLock: ~Copyable {
     let processes = try holders(folder: folder)
     for process in processes { kill(process, hard ? SIGKILL : SIGTERM) }
     return processes
-  }
-}
-
-/// Processes that still write in a job's folder, being stopped: SIGTERM first, SIGKILL when their time is over.
-struct Leftover {
-  private let folder: String
-  private let graceSeconds: Double
-  private let start = ContinuousClock.now
-  private var isTold = false
-  /// Those that were found.
-  private(set) var processes: [pid_t] = []
-
-  init(folder: String, graceSeconds: Double) { (self.folder, self.graceSeconds) = (folder, graceSeconds) }
-
-  /// The lock, once nobody holds it any more.
-  mutating func lock() throws -> JobLock? {
-    if let lock = try JobLock(folder: folder) { return lock }
-    let isOver = (ContinuousClock.now - start) / .seconds(1) > graceSeconds
-    if !isTold || isOver {
-      processes = Set(processes + (try JobLock.stopHolders(folder: folder, hard: isOver))).sorted()
-      isTold = true
-    }
-    return nil
   }
 }
