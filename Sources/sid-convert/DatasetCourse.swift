@@ -38,9 +38,9 @@ struct DatasetCourse {
   /// - Throws: a `Failure` with status `usage`.
   func requireOneSize(_ shape: ImageShape, _ subject: String) throws {
     guard shape.width == shape.height, shape.width == side ?? shape.width, shape.width <= PictureSize.maximumSide else {
-      let others = side.map { ", those before it \($0)x\($0)" } ?? ""
+      let others = side.map { ", those before it \($0) x \($0)" } ?? ""
       throw Failure(
-        .usage, "--resolution", "is not given, and \(subject) has \(shape.height)x\(shape.width) pixels\(others)",
+        .usage, "--resolution", "is not given, and \(subject) is \(shape.width) wide and \(shape.height) high\(others)",
         remedy: "give the side that the images are to have; only squares of one size have it themselves")
     }
   }

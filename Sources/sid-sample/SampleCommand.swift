@@ -14,7 +14,7 @@ struct SampleCommand: ParsableCommand {
       at it: each with its share by --shards, or all of them at what is left.
       """)
 
-  @Option(help: ArgumentHelp("The network, a file of sid-convert or sid-distill.", valueName: "file"))
+  @Option(help: ArgumentHelp("The network, a file of sid-convert, sid-train or sid-distill.", valueName: "file"))
   var network: String
 
   @Option(

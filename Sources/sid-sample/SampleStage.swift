@@ -32,6 +32,7 @@ struct SampleStage {
     // Transformed weights that no second batch would use are not worth their memory.
     let isSingle = archive.count <= archive.batch && recipe.sampler.evaluations == 1
     WeightCache.limitBytes = command.work.lowMemory || isSingle ? 0 : WeightCache.samplingLimitBytes
+    try noteOtherSampler(recipe.sampler)
     if context.options.dryRun { return estimate(archive).print() }
 
     let provenance = try provenance(archive, networkDigest: digest.value())
@@ -60,6 +61,19 @@ struct SampleStage {
       context.note("\(output): made from the same network and options already; completing what belongs to it")
     }
     try record.complete(exports: exports, sha256: digests, details: details(archive))
+  }
+
+  /// Says where a network was made for another sampler: a teacher gives noise in one step.
+  private func noteOtherSampler(_ sampler: Sampler) throws {
+    let root = try HDF5File.open(command.network).root
+    guard root.hasAttribute("provenance") else { return }
+    switch (Provenance(json: try root.stringAttribute("provenance"))?.program, sampler) {
+    case ("sid-train", .oneStep):
+      context.note("\(command.network): a teacher, made by sid-train: one step gives noise; give --sampler heun")
+    case ("sid-distill", .heun):
+      context.note("\(command.network): a generator, made by sid-distill for one step; give --sampler one-step")
+    default: break
+    }
   }
 
   /// Returns the digests of the archive's files, or nil where only a share of it was to be made.

@@ -21,7 +21,7 @@ struct SidTrain: CommandLineProgram {
       several processes share the work, if this program was built for MPI; the result is the same again.
 
       The defaults are the official trainer's. On a CPU the published durations are years of core time: begin with a \
-      small network and a short --duration-kimg, and make --lr-rampup-kimg and --ema-halflife-kimg shorter with it.
+      small network and a short --duration-kimg, and make --lr-rampup-kimg shorter with it.
       """,
     version: Version.line(program),
     subcommands: [TrainCommand.self, VerifyCommand.self],

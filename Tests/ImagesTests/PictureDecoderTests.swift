@@ -234,7 +234,7 @@ struct PictureDecoderTests {
     #expect(image.pixels == bar + expected.pixels + bar)
     let larger = PictureTransform(.centerCropWide(width: 91, height: 20), background: [9, 9, 9])
     let failure = #expect(throws: Failure.self) { try larger.apply(to: data, form, subject: "x") }
-    #expect(failure?.problem == "77x90 pixels are fewer than 20x91")
+    #expect(failure?.problem == "90x77 pixels (width x height) are fewer than 91x20")
   }
 
   @Test("The square in the middle is taken as it is seen, turned or not")

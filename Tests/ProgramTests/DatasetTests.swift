@@ -153,7 +153,7 @@ struct DatasetTests {
     let zeros = String(repeating: "0", count: 64)
     for (source, more, status, words) in [
       ("photos", ["--resolution", "8"], 65, "links are not followed"),
-      ("sizes", [], 64, "2.png has 9x9 pixels, those before it 8x8"),
+      ("sizes", [], 64, "2.png is 9 wide and 9 high, those before it 8 x 8"),
       ("sizes", ["--resolution", "0"], 64, "expected a whole number from 1 to 8192"),
       ("sizes", ["--resolution", "8x8"], 64, "needs the transform center-crop-wide"),
       ("sizes", ["--transform", "center-crop-wide"], 64, "needs a resolution"),
@@ -178,7 +178,8 @@ struct DatasetTests {
     try folder.write(MadeImage.pgm(1), to: "photos/2.pgm")
     let outcome = try make("photos", "D.zip", "--resolution", "16x10", "--transform", "center-crop-wide")
     #expect(
-      outcome.status == 0 && outcome.errors.contains("2.pgm: 8x8 pixels are fewer than 10x16"), "\(outcome.errors)")
+      outcome.status == 0 && outcome.errors.contains("2.pgm: 8x8 pixels (width x height) are fewer than 16x10"),
+      "\(outcome.errors)")
     let images = try ImageDataset(contentsOf: folder.file("D.zip")).images
     #expect(images.count == 1 && images.shape == ImageShape(height: 16, width: 16, channels: 3))
     let pixels = try images.images(0..<1)

@@ -61,6 +61,14 @@ struct MemorisingCheckTests {
     #expect(samples > 0.85 * among && samples < 1.15 * among && check.threshold < 0.5 * among, "\(samples), \(among)")
   }
 
+  @Test("Samples that are like no picture are told so, not cleared")
+  func noise() throws {
+    let noise = Self.random.uniforms(100 * Self.shape.count, stream: (7, 7)).map { UInt8(255 * $0) }
+    let check = try Self.check(noise, against: Self.pictures(0..<500))
+    #expect(check.verdict == .none && check.sentence.contains("says little"), "\(check.sentence)")
+    #expect(!check.sentence.localizedStandardContains("no sign"))
+  }
+
   @Test(
     "Copies are found: exact ones, with slight noise, mirrored, and mirrored with noise", arguments: [0.0, 4.0],
     [false, true])

@@ -55,7 +55,7 @@ public struct PictureTransform: Sendable {
       target = (side, side)
     case .centerCropWide(let wide, let high):
       guard width >= wide, height >= high else {
-        throw Failure(.dataError, subject, "\(height)x\(width) pixels are fewer than \(high)x\(wide)")
+        throw Failure(.dataError, subject, "\(width)x\(height) pixels (width x height) are fewer than \(wide)x\(high)")
       }
       // Rounded to the nearest, at least one pixel.
       part =

@@ -44,6 +44,12 @@ extension MemorisingCheck {
     return 1 - fewer < 1e-3
   }
 
+  /// Whether samples are so much farther from training pictures than these are from each other that they are hardly like them.
+  private var isFar: Bool {
+    guard let medianDistance, let medianAmong else { return false }
+    return medianDistance > 1.3 * medianAmong
+  }
+
   /// The same in words, with its figures.
   package var sentence: String {
     let among = "\(Self.percent(amongShare)) of the training pictures have another one as near"
@@ -55,7 +61,10 @@ extension MemorisingCheck {
     let verdict =
       switch verdict {
       case .none:
-        "None of \(Format.plural(sampleCount, "sample")) is as good as a copy of a training picture: no sign that the network memorises."
+        "None of \(Format.plural(sampleCount, "sample")) is as good as a copy of a training picture; \(among). "
+          + (isFar
+            ? "The samples are farther from all pictures than these are from each other, so that it says little yet."
+            : "No sign that the network memorises.")
       case .asAmongPictures:
         "\(found) as near to a training picture as a copy, and \(among): within chance, no sign that the network memorises."
       case .undecidable:

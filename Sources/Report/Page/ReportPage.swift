@@ -150,7 +150,10 @@ public struct ReportPage: Sendable {
     let kimg = step.record.figures["distilled_kimg"]?.realValue
     func input(_ name: String) -> HTML? { step.origin?.inputs[name].map { "<strong>\($0.path)</strong>" } }
     var parts: [HTML] = [" "]
-    parts.append(job.steps("distill").count > 1 ? "<strong>\(step.name)</strong> was distilled" : "Distilled")
+    // What stands before is about the network of the archive.
+    let isOther = look?.origin?.inputs["network"].map { $0.sha256 != step.outputSHA256 } ?? false
+    let isNamed = isOther || job.steps("distill").count > 1
+    parts.append(isNamed ? "<strong>\(step.name)</strong> was distilled" : "Distilled")
     if let teacher = input("teacher") { parts.append(" from \(teacher)") }
     if let kimg { parts.append(" over \(Format.number(kimg)) thousand generated images") }
     if let generator = input("initial-generator") { parts.append(", beginning with \(generator)") }
