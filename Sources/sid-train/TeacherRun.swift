@@ -31,7 +31,7 @@ struct TeacherRun: StagedTraining {
     guard shape.height == shape.width else {
       throw Failure(
         .dataError, command.dataset, "its images are \(shape); square ones are expected",
-        remedy: "cut them to squares first")
+        remedy: "make squares of them with sid-convert dataset --resolution")
     }
     labels = command.network.conditional ? try dataset.labels() : nil
     if command.network.conditional, labels == nil {
