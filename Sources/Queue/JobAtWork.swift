@@ -85,9 +85,9 @@ package enum JobAtWork: Sendable {
   /// The attempt, where one is under way.
   var attempt: Attempt? {
     switch self {
-    case .starting(let attempt, _), .running(let attempt, _), .ended(let attempt, _, _), .between(let attempt, _):
+    case .starting(let attempt, _), .running(let attempt, _), .ended(let attempt, _, _), .between(let attempt, _),
+      .finishing(let attempt):
       attempt
-    case .finishing(let attempt): attempt
     case .opening, .reattaching, .leaving: nil
     }
   }

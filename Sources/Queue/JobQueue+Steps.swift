@@ -43,15 +43,11 @@ extension JobQueue {
 
   /// The job file, or the status, of a job that was to be opened is none.
   mutating func unreadable(_ id: JobID, _ failure: Failure, _ status: JobStatus, _ now: Moment) -> [Action] {
-    guard case .opening(let entry) = atWork[id] else { return leaveAloneUnreadable(id, failure, now) }
+    guard case .opening(let entry) = atWork[id] else { return failed(.job(id), failure, now) }
     var status = status
     atWork[id] = .leaving(entry, nil, requests: [:])
     giveUp(&status, reason: failure.description, now)
     return place(id, status, from: .active) + [log("failed: \(failure)", .error, of: id)]
-  }
-
-  private mutating func leaveAloneUnreadable(_ id: JobID, _ failure: Failure, _ now: Moment) -> [Action] {
-    failed(.job(id), failure, now)
   }
 
   /// Counts an attempt at the next step and starts it; or, where none is left, brings the job to its end.

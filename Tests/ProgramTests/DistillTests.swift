@@ -56,6 +56,18 @@ struct DistillTests {
     #expect(try parameters("parts") == parameters("whole"))
   }
 
+  @Test("sid-sample says so where a generator is sampled as a teacher, and only there")
+  func otherSampler() throws {
+    try #require(Programs.run("sid-distill", arguments("g", ["--duration-kimg", "0.016"])).status == 0)
+    for (sampler, isTold) in [(["one-step"], false), (["heun", "--steps", "2"], true)] {
+      let outcome = try Programs.run(
+        "sid-sample",
+        ["--network", folder.file("g.h5"), "--seeds", "0", "--output", folder.file(sampler[0] + ".h5"), "--sampler"]
+          + sampler)
+      #expect(outcome.status == 0 && outcome.errors.contains("give --sampler one-step") == isTold, "\(outcome.errors)")
+    }
+  }
+
   @Test(
     "Adversarial training: killed at any moment and run again it publishes the same; it reads real images of its shape")
   func adversarial() throws {
