@@ -82,7 +82,8 @@ let package = Package(
 
     // File formats.
     .target(name: "HDF5", dependencies: ["CHDF5", "CZlib", "Files", "Diagnostics"]),
-    .target(name: "Images", dependencies: ["CPNG", "CJPEG", "CArchive", "CZlib", "Files", "Diagnostics"]),
+    .target(
+      name: "Images", dependencies: ["CPNG", "CJPEG", "CArchive", "CZlib", "Records", "Files", "Diagnostics"]),
     .target(name: "Checkpoints", dependencies: ["CZlib", "Compute", "Files", "Diagnostics"]),
 
     // Numerics.
@@ -92,7 +93,7 @@ let package = Package(
       dependencies: ["KernelInterface", "CVector", "Processor", "Diagnostics"]
         + kernelSets.map { .target(name: $0.name) }),
     .target(name: "Autograd", dependencies: ["Compute"]),
-    .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Files", "Diagnostics"]),
+    .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Records", "Files", "Diagnostics"]),
     .target(
       name: "Sampling",
       dependencies: ["Models", "Compute", "HDF5", "Images", "OptionValues", "Files", "Diagnostics"]),
@@ -134,8 +135,10 @@ let package = Package(
         "MPIRanks", "Training", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "OptionValues", "Records",
         "Stage", "Files", "Diagnostics", argumentParser,
       ]),
+    // The one reader of YAML.
+    .target(name: "YAML", dependencies: ["Files", "Diagnostics", yams]),
     // YAML that describes networks.
-    .target(name: "ConfigurationFiles", dependencies: ["Models", "Files", "Diagnostics", yams]),
+    .target(name: "ConfigurationFiles", dependencies: ["Models", "YAML", "Files", "Diagnostics"]),
     // What stands in a job's folder and how it is written: for the spool, its own steps and the report.
     .target(name: "JobFolder", dependencies: ["Records", "Files", "Diagnostics"]),
     // What the daemon decides, without a clock, a disk or a process.
@@ -144,7 +147,7 @@ let package = Package(
     .target(
       name: "Spool",
       dependencies: [
-        "Queue", "JobFolder", "CLinux", "OptionValues", "Records", "Files", "Diagnostics", yams,
+        "Queue", "JobFolder", "YAML", "CLinux", "OptionValues", "Records", "Files", "Diagnostics",
       ]),
 
     .executableTarget(
@@ -205,7 +208,7 @@ let package = Package(
       name: "Fuzzing",
       dependencies: [
         "CZlib", "Checkpoints", "Compute", "Distillation", "Training", "Images", "Models", "Report", "Sampling",
-        "Scoring", "Spool",
+        "Scoring", "Spool", "YAML",
         "HDF5", "Diagnostics", "TestSupport",
       ], path: "Tests/Fuzzing"),
     .executableTarget(name: "sid-fuzz", dependencies: ["Fuzzing", argumentParser], path: "Tests/sid-fuzz"),
@@ -238,14 +241,17 @@ let package = Package(
     .testTarget(
       name: "ReportTests",
       dependencies: ["Report", "Sampling", "Models", "Compute", "Images", "Files", "HDF5", "TestSupport"]),
+    .testTarget(name: "ConfigurationFilesTests", dependencies: ["ConfigurationFiles", "Files", "Diagnostics"]),
     .testTarget(name: "RecordsTests", dependencies: ["Records", "TestSupport"]),
-    .testTarget(name: "StageTests", dependencies: ["Stage", "Records", "Files", "Processor", "TestSupport"]),
-    .testTarget(name: "SpoolTests", dependencies: ["Spool", "Queue", "JobFolder", "Records", "Files", "TestSupport"]),
+    .testTarget(
+      name: "StageTests", dependencies: ["Stage", "Records", "Files", "Processor", "Diagnostics", "TestSupport"]),
+    .testTarget(
+      name: "SpoolTests", dependencies: ["Spool", "Queue", "JobFolder", "YAML", "Records", "Files", "TestSupport"]),
     .testTarget(
       name: "ProgramTests",
       dependencies: [
-        "Spool", "OptionValues", "Records", "Checkpoints", "Distillation", "Training", "Models", "Compute", "Processor",
-        "HDF5", "Images", "Files", "TestSupport",
+        "Spool", "YAML", "ConfigurationFiles", "OptionValues", "Records", "Checkpoints", "Distillation", "Training",
+        "Models", "Compute", "Processor", "HDF5", "Images", "Files", "TestSupport",
       ]),
   ] + kernelSets,
   swiftLanguageModes: [.v6]

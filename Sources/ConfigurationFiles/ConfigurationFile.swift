@@ -1,12 +1,10 @@
 import Diagnostics
 import Files
 import Models
-import Yams
+import YAML
 
 /// The YAML file of `--config`.
 public enum ConfigurationFile {
-  private static let valueLimit = 10_000
-
   /// Reads a mapping of plain values.
   /// - Throws: `noInput` where it is missing, `dataError` where it is no regular file, `configuration` naming line and reason where it is no such mapping.
   public static func read(_ path: String) throws -> [String: PlainValue] {
@@ -17,18 +15,14 @@ public enum ConfigurationFile {
     if let guess = FileGuess(beginning), guess.kind != "text" {
       throw Failure(.configuration, path, "a YAML file is expected, this is \(guess.kind)", remedy: guess.remedy)
     }
-    // Editors of other systems begin a text with a byte order mark.
-    guard let text = String(validating: ByteOrderMark.removed(from: data), as: UTF8.self) else {
-      throw Failure(.configuration, path, "not a UTF-8 text", remedy: "save it as UTF-8")
-    }
     do {
-      var budget = valueLimit
-      guard let node = try Yams.compose(yaml: text),
-        case .dictionary(let options) = try plain(node, path: path, depth: 0, budget: &budget)
-      else { throw Failure(.configuration, path, "a YAML mapping is expected") }
+      let root = try YAMLReader.read(data)
+      guard case .mapping = root.content, case .dictionary(let options) = PlainValue(root) else {
+        throw YAMLError(line: root.line, "the file is \(root.kind); expected a YAML mapping")
+      }
       return options
-    } catch let error as YamlError {
-      throw Failure(.configuration, path, "not valid YAML: \(error)")
+    } catch let error as YAMLError {
+      throw error.failure(in: path, .configuration)
     }
   }
 
@@ -48,33 +42,55 @@ public enum ConfigurationFile {
       throw Failure(.configuration, failure.subject, failure.problem, remedy: failure.remedy)
     }
   }
+}
 
-  private static func plain(_ node: Node, path: String, depth: Int, budget: inout Int) throws -> PlainValue {
-    let line = node.mark.map { "line \($0.line): " } ?? ""
-    budget -= 1
-    // Aliases can make a small text a large value.
-    guard depth < 16, budget > 0 else {
-      throw Failure(.configuration, path, line + "more than \(valueLimit) values or 16 levels")
-    }
-    switch node {
-    case .scalar(let scalar):
-      if node.null != nil { return .none }
-      // Quoted text is text.
-      guard scalar.style == .plain || scalar.style == .any else { return .text(scalar.string) }
-      if let integer = node.int { return .integer(integer) }
-      if let real = node.float { return .real(real) }
-      if let flag = node.bool { return .flag(flag) }
-      return .text(scalar.string)
-    case .sequence(let items):
-      return .list(try items.map { try plain($0, path: path, depth: depth + 1, budget: &budget) })
+extension PlainValue {
+  /// The value of a YAML node: quoted text is text; plain text is what YAML's core schema makes of it (yaml.org, 1.2.2, section
+  /// 10.3.2), and yes, no, on and off are flags, as PyYAML reads them.
+  init(_ node: YAMLNode) {
+    switch node.content {
+    case .scalar where node.isNull: self = .none
+    case .scalar(let text, let isPlain): self = isPlain ? Self(plain: text) : .text(text)
+    case .list(let items): self = .list(items.map { PlainValue($0) })
     case .mapping(let pairs):
-      var entries: [String: PlainValue] = [:]
-      for (key, value) in pairs {
-        guard let name = key.string else { throw Failure(.configuration, path, line + "a key that is no text") }
-        entries[name] = try plain(value, path: path, depth: depth + 1, budget: &budget)
+      self = .dictionary(Dictionary(pairs.map { ($0.key, PlainValue($0.value)) }) { first, _ in first })
+    }
+  }
+
+  private init(plain text: String) {
+    if let whole = Self.whole(text) {
+      self = .integer(whole)
+    } else if let real = Self.real(text) {
+      self = .real(real)
+    } else {
+      switch text.lowercased() {
+      case "true", "yes", "on": self = .flag(true)
+      case "false", "no", "off": self = .flag(false)
+      default: self = .text(text)
       }
-      return .dictionary(entries)
-    case .alias: throw Failure(.configuration, path, line + "an alias without its anchor")
+    }
+  }
+
+  private static func whole(_ text: String) -> Int? {
+    if text.hasPrefix("0x") { return unsigned(text.dropFirst(2), radix: 16) }
+    if text.hasPrefix("0o") { return unsigned(text.dropFirst(2), radix: 8) }
+    return Int(text)
+  }
+
+  /// `Int` alone would take another sign behind the prefix.
+  private static func unsigned(_ digits: Substring, radix: Int) -> Int? {
+    digits.first.map { $0 != "+" && $0 != "-" } == true ? Int(digits, radix: radix) : nil
+  }
+
+  private static func real(_ text: String) -> Double? {
+    switch text {
+    case ".nan", ".NaN", ".NAN": return .nan
+    case ".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF": return .infinity
+    case "-.inf", "-.Inf", "-.INF": return -.infinity
+    default:
+      // `Double` would take words and hexadecimal numbers, too.
+      guard text.contains(where: \.isNumber), text.allSatisfy({ "0123456789+-.eE".contains($0) }) else { return nil }
+      return Double(text)
     }
   }
 }

@@ -3,6 +3,7 @@ import Foundation
 import Sampling
 import Spool
 import TestSupport
+import YAML
 
 /// The readers of texts.
 extension FuzzParser {
@@ -31,8 +32,7 @@ extension FuzzParser {
   }
 
   static func jobFile() throws -> FuzzParser {
-    let folder = URL(fileURLWithPath: Fixtures.path("")).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("pipeline").path
+    let folder = Fixtures.repository + "/pipeline"
     let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }.sorted()
     let stages = ["convert", "distill", "sample", "score"]
     return FuzzParser(
@@ -59,7 +59,7 @@ extension FuzzParser {
         let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
         do {
           _ = try JobFile(bytes)
-        } catch let error as JobFileError {
+        } catch let error as YAMLError {
           throw error.failure(in: path)
         }
       })

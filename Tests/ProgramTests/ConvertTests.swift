@@ -200,8 +200,8 @@ struct ConvertTests {
       text + "x\(i): &x\(i) [" + Array(repeating: "*x\(i - 1)", count: 10).joined(separator: ", ") + "]\n"
     }
     for (wrong, says) in [
-      ("flux: 1", "flux"), ("model_type: OtherUNet", "OtherUNet"), (laughs, "values"),
-      ("num_blocks: 2", "YAML"), ("[", "YAML"),
+      ("flux: 1", "flux"), ("model_type: OtherUNet", "OtherUNet"), (laughs, "anchors"),
+      ("num_blocks: 2", "given twice"), ("[", "not YAML"),
     ] {
       let text =
         (wrong.hasPrefix("model_type") ? yaml.replacing("model_type: SongUNet", with: wrong) : yaml + "\n" + wrong)

@@ -7,7 +7,7 @@ import Testing
 struct DocumentTests {
   /// The documents of the repository.
   private static let documents: [URL] = {
-    let root = URL(fileURLWithPath: Fixtures.folder).deletingLastPathComponent().deletingLastPathComponent()
+    let root = URL(fileURLWithPath: Fixtures.repository)
     let docs = root.appending(path: "docs")
     let pages = (try? FileManager.default.contentsOfDirectory(at: docs, includingPropertiesForKeys: nil)) ?? []
     return [root.appending(path: "README.md")] + pages.filter { $0.pathExtension == "md" }

@@ -4,6 +4,7 @@ import Spool
 import Synchronization
 import TestSupport
 import Testing
+import YAML
 
 /// A value that a program's parser refuses is refused in a job file, and no other: the programs and the reader of job files
 /// are asked for every option of every stage, with values of every kind.
@@ -87,7 +88,7 @@ struct OptionAgreementTests {
   private func quoted(_ text: String) -> String { "'" + text.replacing("'", with: "''") + "'" }
 
   /// What the reader of job files says of a step.
-  private func jobError(_ stage: StageVocabulary, _ given: [(key: String, value: String)]) -> JobFileError? {
+  private func jobError(_ stage: StageVocabulary, _ given: [(key: String, value: String)]) -> YAMLError? {
     let keys = Set(given.map(\.key))
     let base = Base.of(stage.stage, given: keys).job.filter { !keys.contains($0.key) }
     let options = base + given.map { ($0.key, quoted($0.value)) }
@@ -97,7 +98,7 @@ struct OptionAgreementTests {
       _ = try JobFile(Array(text.utf8))
       return nil
     } catch {
-      return error as? JobFileError
+      return error as? YAMLError
     }
   }
 
@@ -286,7 +287,7 @@ struct OptionAgreementTests {
         "distill: { teacher: m, features: m, expect-sha256: 'features=\(Self.digest)' }", "expect-sha256"
       ),
     ] {
-      let error = #expect(throws: JobFileError.self) { try JobFile(Array("job: j\nsteps:\n  - \(step)\n".utf8)) }
+      let error = #expect(throws: YAMLError.self) { try JobFile(Array("job: j\nsteps:\n  - \(step)\n".utf8)) }
       #expect(error?.line == 3 && error?.key == key)
       let outcome = try Programs.run(arguments[0], Array(arguments.dropFirst()), folder: folder.path)
       #expect(outcome.status == 64 && outcome.errors.contains("--\(key) \(error?.problem ?? "?")"), "\(outcome.errors)")

@@ -4,6 +4,7 @@ import Records
 import Spool
 import TestSupport
 import Testing
+import YAML
 
 /// `sid-train --evaluate` on the digits.
 @Suite("sid-train measures on the way", .serialized)
@@ -151,11 +152,11 @@ struct TrainEvaluationTests {
       ("train: { dataset: a.zip, config: a.yaml, arch: adm }", "arch"),
       ("train: { dataset: a.zip, evaluate-steps: 4 }", "evaluate-steps"),
     ] {
-      let error = #expect(throws: JobFileError.self) { try JobFile(Array("job: j\nsteps:\n  - \(text)\n".utf8)) }
+      let error = #expect(throws: YAMLError.self) { try JobFile(Array("job: j\nsteps:\n  - \(text)\n".utf8)) }
       #expect(error?.key == key, "\(text): \(String(describing: error))")
     }
     // Files that the training leaves beside its output must not be another step's.
-    #expect(throws: JobFileError.self) {
+    #expect(throws: YAMLError.self) {
       try JobFile(
         Array(
           "job: j\nsteps:\n  - train: { dataset: a.zip, name: t }\n  - sample: { seeds: 0-9, name: t-best }\n".utf8))

@@ -2,6 +2,7 @@ import Foundation
 import Spool
 import TestSupport
 import Testing
+import YAML
 
 @Suite("Job files")
 struct JobFileTests {
@@ -146,7 +147,7 @@ struct JobFileTests {
 
   @Test("A malformed job file is refused at its line and key", arguments: malformed)
   func refuses(_ malformed: Malformed) throws {
-    let error = try #require(throws: JobFileError.self) { try JobFile(Array(malformed.text.utf8)) }
+    let error = try #require(throws: YAMLError.self) { try JobFile(Array(malformed.text.utf8)) }
     #expect(error.line == malformed.line, "\(error)")
     #expect(error.key == malformed.key, "\(error)")
     #expect(error.description.contains(malformed.says), "\(error)")
@@ -178,7 +179,7 @@ struct JobFileTests {
     func job(_ name: String) -> [UInt8] {
       Array("job: j\nsteps:\n  - convert: { source: t.pkl, name: \(name) }\n".utf8)
     }
-    let error = try #require(throws: JobFileError.self) { try JobFile(job(name)) }
+    let error = try #require(throws: YAMLError.self) { try JobFile(job(name)) }
     #expect(error.line == 3 && error.key == "name", "\(error)")
     #expect(try JobFile(job(name + "-2")).steps.map(\.name) == [name + "-2"])
   }
@@ -209,7 +210,7 @@ struct JobFileTests {
       ("\u{FEFF}\u{FEFF}job: j\n", 1, ""), ("job: j\n\u{FEFF}steps: []\n", 2, ""),
     ]
     for (text, line, says) in cases {
-      let error = try #require(throws: JobFileError.self) { try JobFile(Array(text.utf8)) }
+      let error = try #require(throws: YAMLError.self) { try JobFile(Array(text.utf8)) }
       #expect(error.line == line && (says.isEmpty || "\(error)".contains(says)), "\(error)")
     }
   }
@@ -217,13 +218,13 @@ struct JobFileTests {
   @Test("UTF-16 is refused by its name", arguments: [String.Encoding.utf16, .utf16LittleEndian, .utf16BigEndian])
   func utf16(_ encoding: String.Encoding) throws {
     let text = (encoding == .utf16 ? "" : "\u{FEFF}") + "job: j\n"
-    let error = try #require(throws: JobFileError.self) { try JobFile(Array(try #require(text.data(using: encoding)))) }
+    let error = try #require(throws: YAMLError.self) { try JobFile(Array(try #require(text.data(using: encoding)))) }
     #expect("\(error)" == "line 1: the file is UTF-16, not UTF-8; save it as UTF-8")
   }
 
   @Test("Bytes that are no UTF-8 are refused at their line")
   func refusesOtherEncodings() throws {
-    let error = try #require(throws: JobFileError.self) { try JobFile(Array("job: j\n# ".utf8) + [0xFF, 0x0A]) }
+    let error = try #require(throws: YAMLError.self) { try JobFile(Array("job: j\n# ".utf8) + [0xFF, 0x0A]) }
     #expect(error.line == 2)
     #expect(error.description.contains("not YAML"))
   }
@@ -300,7 +301,7 @@ struct JobFileTests {
     #expect(inputs(job.steps[2])["features"] == .step("second"))
     #expect(inputs(job.steps[3]) == ["network": .step("first")])
     let leftOut = text.replacing(", features: second", with: "")
-    let error = try #require(throws: JobFileError.self) { try JobFile(Array(leftOut.utf8)) }
+    let error = try #require(throws: YAMLError.self) { try JobFile(Array(leftOut.utf8)) }
     #expect(error.problem.contains("no earlier step makes a feature network"), "\(error)")
   }
 

@@ -6,14 +6,15 @@ public enum Fixtures {
   public static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appendingPathComponent("Fixtures").path
 
+  /// The folder of this repository.
+  public static let repository = URL(fileURLWithPath: folder).deletingLastPathComponent().deletingLastPathComponent()
+    .path
+
   /// The path of one fixture, for example `golden/nets/edm_ddpmpp_cond.h5`.
   public static func path(_ name: String) -> String { folder + "/" + name }
 
   /// The path of a file of the digits example, which the tests share with users: `pipeline/digits` of this repository.
-  public static func digits(_ name: String) -> String {
-    URL(fileURLWithPath: folder).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent("pipeline/digits/" + name).path
-  }
+  public static func digits(_ name: String) -> String { repository + "/pipeline/digits/" + name }
 }
 
 /// A folder that exists as long as the test that made it.

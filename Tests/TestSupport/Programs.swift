@@ -24,8 +24,7 @@ public enum Programs {
       (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]
     let beside = URL(fileURLWithPath: tests).deletingLastPathComponent().appendingPathComponent(name).path
     if FileManager.default.isExecutableFile(atPath: beside) { return beside }
-    return URL(fileURLWithPath: Fixtures.folder).deletingLastPathComponent().deletingLastPathComponent()
-      .appendingPathComponent(".build/release/" + name).path
+    return Fixtures.repository + "/.build/release/" + name
   }
 
   /// Runs a program to its end.

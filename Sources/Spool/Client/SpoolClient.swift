@@ -3,6 +3,7 @@ import JobFolder
 import Diagnostics
 import Files
 import Foundation
+import YAML
 
 /// A spool as its users see it: to submit jobs and to look at them.
 public struct SpoolClient {
@@ -65,7 +66,7 @@ public struct SpoolClient {
     let job: JobFile
     do {
       job = try JobFile(bytes)
-    } catch let error as JobFileError {
+    } catch let error as YAMLError {
       throw error.failure(in: path)
     }
     let taken = try Set(places().map(\.id.reference))

@@ -1,6 +1,7 @@
 import Queue
 import Diagnostics
 import Files
+import YAML
 
 /// The configuration file of the daemon, `spoold.yaml`.
 extension DaemonOptions {
@@ -36,7 +37,7 @@ extension DaemonOptions {
         }
         return true
       }
-    } catch let error as JobFileError {
+    } catch let error as YAMLError {
       throw Failure(.configuration, "\(path):\(error.line)", error.message, remedy: "see spoold.yaml(5)")
     }
     if limits.freeSpaceResume < limits.freeSpace { limits.freeSpaceResume = limits.freeSpace }
@@ -124,10 +125,10 @@ extension DaemonOptions {
     /// Hands every key to `take`, which says whether it is one.
     func read(_ take: (Key) throws -> Bool) throws {
       guard case .mapping(let pairs) = node.content else {
-        throw JobFileError(line: node.line, key: name.isEmpty ? nil : name, "is \(node.kind); expected a mapping")
+        throw YAMLError(line: node.line, key: name.isEmpty ? nil : name, "is \(node.kind); expected a mapping")
       }
       for pair in pairs where try !take(Key(pair: pair)) {
-        throw JobFileError(line: pair.line, key: pair.key, "unknown")
+        throw YAMLError(line: pair.line, key: pair.key, "unknown")
       }
     }
   }
@@ -137,9 +138,9 @@ extension DaemonOptions {
     let pair: YAMLNode.Pair
     var name: String { pair.key }
 
-    private func wrong(_ expected: String) -> JobFileError {
+    private func wrong(_ expected: String) -> YAMLError {
       let found = pair.value.text.map { "\"\($0.prefix(80))\"" } ?? pair.value.kind
-      return JobFileError(line: pair.value.line, key: pair.key, "is \(found); expected \(expected)")
+      return YAMLError(line: pair.value.line, key: pair.key, "is \(found); expected \(expected)")
     }
 
     func mapping() -> Reader { Reader(pair.value, pair.key) }

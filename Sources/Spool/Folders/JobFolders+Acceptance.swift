@@ -3,6 +3,7 @@ import Files
 import JobFolder
 import Diagnostics
 import Foundation
+import YAML
 
 /// Acceptance: from `incoming/` to `queue/`, or to `failed/` with the reason.
 extension JobFolders {
@@ -272,7 +273,7 @@ extension JobFolders {
         if let reason = entry == nil ? nil : refusal(submission) { (status.state, status.reason) = (.failed, reason) }
       } catch let refused as Refused {
         throw refused.failure
-      } catch let error as JobFileError {
+      } catch let error as YAMLError {
         (status.state, status.reason) = (.failed, "job file: \(error)")
         (status.line, status.key) = (error.line, error.key)
       } catch let failure as Failure where failure.status != .ioError && failure.status != .temporaryFailure {
@@ -328,7 +329,7 @@ extension JobFolders {
         failure: Failure(
           .temporaryFailure, text, "is waited for and not known yet: what came before could not all be read"))
     }
-    throw JobFileError(
+    throw YAMLError(
       line: line, key: "after", "\"\(text)\" is no job of this spool",
       remedy: "submit that one first; sidctl status lists them")
   }

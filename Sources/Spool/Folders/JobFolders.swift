@@ -3,6 +3,7 @@ import Files
 import JobFolder
 import Diagnostics
 import Foundation
+import YAML
 
 /// The spool's folders: what of them the queue's actions are made of.
 ///
@@ -76,7 +77,7 @@ package struct JobFolders {
     guard try files.entry(path) != nil else { throw Failure(.dataError, JobFolderNames.jobFile, "is missing") }
     do {
       return try JobFile(try files.read(path, limitBytes: JobFile.largestBytes))
-    } catch let error as JobFileError {
+    } catch let error as YAMLError {
       throw error.failure(in: JobFolderNames.jobFile)
     }
   }

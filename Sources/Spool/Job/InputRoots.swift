@@ -2,6 +2,7 @@ import Files
 import CLinux
 import Diagnostics
 import Foundation
+import YAML
 
 /// The folders beneath which a job may name input files.
 public struct InputRoots: Sendable {
@@ -96,7 +97,7 @@ public struct InputRoots: Sendable {
 extension JobFile {
   /// Checks that every input file stands beneath an input root, as far as the machine lets one look; what is short for the
   /// moment shows when the step starts.
-  /// - Throws: `JobFileError` with the line and the key of the first that does not.
+  /// - Throws: `YAMLError` with the line and the key of the first that does not.
   public func checkInputs(_ roots: InputRoots, submitter: UInt32? = nil) throws {
     for step in steps {
       for setting in step.settings {
@@ -104,7 +105,7 @@ extension JobFile {
         do {
           _ = try roots.resolve(path, submitter: submitter)
         } catch let failure as Failure where failure.status == .dataError || failure.status == .noInput {
-          throw JobFileError(
+          throw YAMLError(
             line: setting.line, key: setting.option.name, "\"\(path)\": \(failure.problem)", remedy: failure.remedy)
         } catch is Failure {
           continue

@@ -1,6 +1,7 @@
 import Queue
 import JobFolder
 import OptionValues
+import YAML
 
 /// One step of a job.
 public struct JobStep: Sendable, Equatable {
@@ -107,14 +108,14 @@ public struct JobFile: Sendable, Equatable {
   /// that no earlier step makes and paths that are absolute or climb with `..` are errors. Whether files exist is not
   /// looked at.
   /// - Parameter bytes: the content, UTF-8, at most `largestBytes`.
-  /// - Throws: `JobFileError` with the line and the key of the first error.
+  /// - Throws: `YAMLError` with the line and the key of the first error.
   public init(_ bytes: [UInt8]) throws {
     guard bytes.count <= Self.largestBytes else {
-      throw JobFileError(line: 1, "larger than \(Self.largestBytes >> 10) KiB, the limit for a job file")
+      throw YAMLError(line: 1, "larger than \(Self.largestBytes >> 10) KiB, the limit for a job file")
     }
     let root = try YAMLReader.read(bytes)
     guard case .mapping(let pairs) = root.content else {
-      throw JobFileError(line: root.line, "the file is \(root.kind); expected the keys \"job\" and \"steps\"")
+      throw YAMLError(line: root.line, "the file is \(root.kind); expected the keys \"job\" and \"steps\"")
     }
     var name: String?
     var steps: [JobStep]?
@@ -124,27 +125,27 @@ public struct JobFile: Sendable, Equatable {
         name = try Self.name(pair, of: "job")
       case "steps":
         guard case .list(let items) = pair.value.content, !items.isEmpty else {
-          throw JobFileError(
+          throw YAMLError(
             line: pair.value.line, key: "steps", "is \(Self.describe(pair.value)); expected a list of steps",
             remedy: "write one \"- STAGE: { ... }\" a line")
         }
         guard items.count <= Self.mostSteps else {
-          throw JobFileError(line: pair.line, key: "steps", "more than \(Self.mostSteps) steps")
+          throw YAMLError(line: pair.line, key: "steps", "more than \(Self.mostSteps) steps")
         }
         var reader = StepReader()
         steps = try items.map { try reader.read($0) }
       case "priority": priority = try Self.priority(pair)
       case "after": after = try Self.dependencies(pair)
       default:
-        throw JobFileError(
+        throw YAMLError(
           line: pair.line, key: pair.key, "unknown; a job has the keys \"job\", \"priority\", \"after\" and \"steps\"",
           remedy: nearest(to: pair.key, among: ["job", "steps", "priority", "after"]).map { "did you mean \"\($0)\"?" })
       }
     }
     guard let name else {
-      throw JobFileError(line: root.line, key: "job", "missing", remedy: "add a line \"job: NAME\"")
+      throw YAMLError(line: root.line, key: "job", "missing", remedy: "add a line \"job: NAME\"")
     }
-    guard let steps else { throw JobFileError(line: root.line, key: "steps", "missing") }
+    guard let steps else { throw YAMLError(line: root.line, key: "steps", "missing") }
     self.name = name
     self.steps = steps
   }
@@ -152,11 +153,11 @@ public struct JobFile: Sendable, Equatable {
   /// The value of a key that holds a name.
   static func name(_ pair: YAMLNode.Pair, of what: String) throws -> String {
     guard case .scalar(let name, _) = pair.value.content, !pair.value.isNull else {
-      throw JobFileError(
+      throw YAMLError(
         line: pair.value.line, key: pair.key, "is \(pair.value.kind); expected the name of the \(what)")
     }
     guard JobName.isValid(name) else {
-      throw JobFileError(
+      throw YAMLError(
         line: pair.value.line, key: pair.key, "\"\(name.prefix(80))\" is not a name", remedy: "use \(JobName.rule)")
     }
     return name
@@ -166,7 +167,7 @@ public struct JobFile: Sendable, Equatable {
     guard case .scalar(let text, isPlain: true) = pair.value.content, let priority = Int(text),
       priorities.contains(priority)
     else {
-      throw JobFileError(
+      throw YAMLError(
         line: pair.value.line, key: "priority",
         "is \(pair.value.text.map { "\"\($0.prefix(80))\"" } ?? pair.value.kind); expected a whole number from "
           + "\(priorities.lowerBound) to \(priorities.upperBound)")
@@ -178,11 +179,11 @@ public struct JobFile: Sendable, Equatable {
     var nodes = [pair.value]
     if case .list(let items) = pair.value.content { nodes = items }
     guard nodes.count <= mostDependencies else {
-      throw JobFileError(line: pair.line, key: "after", "more than \(mostDependencies) jobs")
+      throw YAMLError(line: pair.line, key: "after", "more than \(mostDependencies) jobs")
     }
     return try nodes.map { node in
       guard let text = node.text, !text.isEmpty, JobName.isValid(text) || JobID(text) != nil else {
-        throw JobFileError(
+        throw YAMLError(
           line: node.line, key: "after", "is \(node.text.map { "\"\($0.prefix(80))\"" } ?? node.kind); expected a job",
           remedy: "name a job by its ID, its reference (NAME-7f3a) or its name")
       }

@@ -1,6 +1,7 @@
 import Diagnostics
 import Files
 import OptionValues
+import YAML
 
 extension JobOverride {
   /// The job file with overrides written into it: the text that is submitted, so that what ran is what is stored.
@@ -15,14 +16,14 @@ extension JobOverride {
   public static func apply(_ overrides: [JobOverride], to bytes: [UInt8], path: String) throws -> [UInt8] {
     do {
       _ = try JobFile(bytes)
-    } catch let error as JobFileError {
+    } catch let error as YAMLError {
       throw error.failure(in: path)
     }
     guard !overrides.isEmpty else { return bytes }
     var text = String(decoding: ByteOrderMark.removed(from: bytes), as: UTF8.self)
     var changed: Set<[String]> = []
     // Values that depend on each other may be right together only.
-    var wrong: (override: JobOverride, error: JobFileError)?
+    var wrong: (override: JobOverride, error: YAMLError)?
     for override in overrides {
       let root = try YAMLReader.read(Array(text.utf8))
       let place = try override.find(in: root)
@@ -33,14 +34,14 @@ extension JobOverride {
       do {
         let result = try YAMLReader.read(Array(edited.utf8))
         guard Tree(result) == override.expected(root, place) else { throw override.notInPlace }
-      } catch let error as JobFileError {
+      } catch let error as YAMLError {
         throw override.failure(error.description)
       }
       text = edited
       do {
         _ = try JobFile(Array(text.utf8))
         wrong = nil
-      } catch let error as JobFileError {
+      } catch let error as YAMLError {
         if wrong?.error.message != error.message { wrong = (override, error) }
       }
     }

@@ -1,4 +1,5 @@
 import Diagnostics
+import YAML
 
 /// A change to one option of a job file: `STEP.KEY=VALUE`, as `sidctl submit --set` takes it.
 public struct JobOverride: Sendable, Equatable {
@@ -42,7 +43,7 @@ public struct JobOverride: Sendable, Equatable {
     let node: YAMLNode
     do {
       node = try YAMLReader.read(Array(written.utf8))
-    } catch let error as JobFileError {
+    } catch let error as YAMLError {
       throw wrong("the value cannot be read: \(error.message)", remedy: "put it in quotes")
     }
     switch node.content {

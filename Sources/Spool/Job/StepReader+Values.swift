@@ -1,4 +1,5 @@
 import OptionValues
+import YAML
 
 /// Values as the programs declare them, refused at their line.
 extension StepReader {
@@ -7,7 +8,7 @@ extension StepReader {
     do {
       try kind.check(text)
     } catch {
-      throw JobFileError(
+      throw YAMLError(
         line: line, key: key, "is \"\(text.prefix(80))\"; expected \(error.expected)", remedy: error.hint)
     }
     return text
@@ -30,9 +31,9 @@ extension StepReader {
     } catch {
       func setting(_ name: String?) -> JobStep.Setting? { settings.first { $0.option.name == name } }
       if setting(error.option) == nil, let other = setting(error.other) {
-        throw JobFileError(line: other.line, key: other.option.name, "\(error.option) \(error.problem)")
+        throw YAMLError(line: other.line, key: other.option.name, "\(error.option) \(error.problem)")
       }
-      throw JobFileError(line: setting(error.option)?.line ?? line, key: error.option, error.problem)
+      throw YAMLError(line: setting(error.option)?.line ?? line, key: error.option, error.problem)
     }
   }
 }

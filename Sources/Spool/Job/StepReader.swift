@@ -1,4 +1,5 @@
 import OptionValues
+import YAML
 
 /// Reads the steps of a job in order, each against what the steps before it make.
 struct StepReader {
@@ -11,14 +12,14 @@ struct StepReader {
   private var earlier: [JobStep] = []
 
   /// Reads `STAGE: { option: value, ... }`.
-  /// - Throws: `JobFileError` with the line and the key of the first error.
+  /// - Throws: `YAMLError` with the line and the key of the first error.
   mutating func read(_ item: YAMLNode) throws -> JobStep {
     guard case .mapping(let pairs) = item.content, let pair = pairs.first else {
-      throw JobFileError(
+      throw YAMLError(
         line: item.line, key: "steps", "the step is \(item.kind); expected \"STAGE: { option: value, ... }\"")
     }
     if pairs.count > 1 {
-      throw JobFileError(
+      throw YAMLError(
         line: pairs[1].line, key: pairs[1].key,
         "a second key in the step \"\(pair.key)\"; a step has one key, its stage",
         remedy: "start a new step with \"-\", or indent the key as an option of \"\(pair.key)\"")
@@ -29,7 +30,7 @@ struct StepReader {
     case .mapping(let given): values = given
     case .scalar where pair.value.isNull: values = []
     default:
-      throw JobFileError(line: pair.value.line, key: pair.key, "is \(pair.value.kind); expected options in { }")
+      throw YAMLError(line: pair.value.line, key: pair.key, "is \(pair.value.kind); expected options in { }")
     }
     let step = try step(stage, line: pair.line, values)
     earlier.append(step)
@@ -39,7 +40,7 @@ struct StepReader {
   private func vocabulary(_ pair: YAMLNode.Pair) throws -> StageVocabulary {
     if let stage = StageVocabulary.named(pair.key) { return stage }
     let stages = StageVocabulary.all.map(\.stage)
-    throw JobFileError(
+    throw YAMLError(
       line: pair.line, key: pair.key, "unknown stage; stages are \(stages.joined(separator: ", "))",
       remedy: nearest(to: pair.key, among: stages).map { "did you mean \"\($0)\"?" })
   }
@@ -67,7 +68,7 @@ struct StepReader {
       given[pair.key] = .init(option: option, value: try value(pair, option), line: pair.line)
     }
     if let other = earlier.first(where: { $0.name == name }) {
-      throw JobFileError(
+      throw YAMLError(
         line: nameLine, key: "name", "the step on line \(other.line) is named \"\(name)\" already",
         remedy: "give this step a \"name\" of its own")
     }
@@ -89,7 +90,7 @@ struct StepReader {
     _ pair: YAMLNode.Pair, _ parse: (String) -> T?, _ rule: String
   ) throws -> T {
     guard let text = pair.value.text, let value = parse(text), value > 0 else {
-      throw JobFileError(
+      throw YAMLError(
         line: pair.value.line, key: pair.key,
         "is \(pair.value.text.map { "\"\($0.prefix(80))\"" } ?? pair.value.kind); expected \(rule)")
     }
@@ -99,7 +100,7 @@ struct StepReader {
   /// Refuses a name under which a step's files would stand in for others in the job's folder.
   private func checkFiles(_ name: String, of stage: StageVocabulary, line: Int) throws {
     if Self.reserved.contains(name) {
-      throw JobFileError(
+      throw YAMLError(
         line: line, key: "name", "\"\(name)\" is what the job's own files are called",
         remedy: "give this step another \"name\"")
     }
@@ -109,7 +110,7 @@ struct StepReader {
       let takesOther = trainings.contains(stage.stage) && other.name.hasPrefix(name + "-")
       let isTaken = trainings.contains(other.stage.stage) && name.hasPrefix(other.name + "-")
       if takesOther || isTaken {
-        throw JobFileError(
+        throw YAMLError(
           line: line, key: "name",
           "\"\(name)\" and \"\(other.name)\" (line \(other.line)) clash: a training's files begin with its name and -",
           remedy: "give this step another \"name\"")
@@ -117,25 +118,25 @@ struct StepReader {
     }
   }
 
-  private func unknown(_ pair: YAMLNode.Pair, in stage: StageVocabulary) -> JobFileError {
+  private func unknown(_ pair: YAMLNode.Pair, in stage: StageVocabulary) -> YAMLError {
     if StageVocabulary.daemonOptions.contains(pair.key) {
-      return JobFileError(line: pair.line, key: pair.key, "is set by the daemon", remedy: "remove it")
+      return YAMLError(line: pair.line, key: pair.key, "is set by the daemon", remedy: "remove it")
     }
     let guess = nearest(to: pair.key, among: stage.options.map(\.name) + Self.ownKeys)
-    return JobFileError(
+    return YAMLError(
       line: pair.line, key: pair.key, "unknown option of the stage \"\(stage.stage)\"",
       remedy: guess.map { "did you mean \"\($0)\"?" } ?? "\(stage.program) --help lists its options")
   }
 
   private func value(_ pair: YAMLNode.Pair, _ option: StageOption) throws -> JobStep.Value {
-    func wrong(_ expected: String) -> JobFileError {
-      JobFileError(line: pair.value.line, key: pair.key, "is \(pair.value.kind); expected \(expected)")
+    func wrong(_ expected: String) -> YAMLError {
+      YAMLError(line: pair.value.line, key: pair.key, "is \(pair.value.kind); expected \(expected)")
     }
     if case .list(let items) = pair.value.content, case .list(let kind) = option.value {
       return .list(
         try items.map { item in
           guard case .scalar(let text, _) = item.content, !item.isNull else {
-            throw JobFileError(line: item.line, key: pair.key, "holds \(item.kind); expected single values")
+            throw YAMLError(line: item.line, key: pair.key, "holds \(item.kind); expected single values")
           }
           return try checked(text, kind, line: item.line, key: pair.key)
         })
@@ -153,7 +154,7 @@ struct StepReader {
     case .list(let kind): return .list([try checked(text, kind, line: pair.value.line, key: pair.key)])
     case .flag:
       guard isPlain, text == "true" || text == "false" else {
-        throw JobFileError(line: pair.value.line, key: pair.key, "is \"\(text.prefix(80))\"; expected true or false")
+        throw YAMLError(line: pair.value.line, key: pair.key, "is \"\(text.prefix(80))\"; expected true or false")
       }
       return .flag(text == "true")
     case .input(let kinds):
@@ -165,7 +166,7 @@ struct StepReader {
   private func source(_ text: String, _ pair: YAMLNode.Pair, _ kinds: Set<ArtifactKind>) throws -> JobStep.Source {
     if let step = earlier.first(where: { $0.name == text }) {
       guard !kinds.isDisjoint(with: step.outputs.union(step.stage.mayMake)) else {
-        throw JobFileError(
+        throw YAMLError(
           line: pair.value.line, key: pair.key,
           "the step \"\(text)\" (line \(step.line)) makes \(Self.describe(step.outputs)); expected \(Self.describe(kinds))"
         )
@@ -173,7 +174,7 @@ struct StepReader {
       return .step(text, suffix: step.stage.outputSuffix)
     }
     if let problem = InputRoots.problem(with: text) {
-      throw JobFileError(
+      throw YAMLError(
         line: pair.value.line, key: pair.key, "\"\(text)\" \(problem)",
         remedy: "name a file by its path beneath an input root")
     }
@@ -187,7 +188,7 @@ struct StepReader {
     switch option.leftOut {
     case .absent: return nil
     case .refused:
-      throw JobFileError(line: line, key: stage.stage, "its option \"\(option.name)\" is missing")
+      throw YAMLError(line: line, key: stage.stage, "its option \"\(option.name)\" is missing")
     case .latest(let latest): kinds = latest
     case .latestWhenFlag(let flag, let latest):
       guard given[flag]?.value == .flag(true) else { return nil }
@@ -196,7 +197,7 @@ struct StepReader {
     // A step that may make something else is second choice.
     let certain = earlier.last { $0.outputs.isSubset(of: kinds) }
     guard let step = certain ?? earlier.last(where: { !kinds.isDisjoint(with: $0.outputs) }) else {
-      throw JobFileError(
+      throw YAMLError(
         line: line, key: stage.stage,
         "its input \"\(option.name)\" is left out and no earlier step makes \(Self.describe(kinds))",
         remedy: "name a file, or add the step that makes it")

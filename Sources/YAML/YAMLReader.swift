@@ -1,26 +1,28 @@
 import CYaml
 import Files
 
-/// Reads one YAML document event by event, so that whatever a job file may not contain is refused at its line before
+/// Reads one YAML document event by event, so that whatever no file of ours may contain is refused at its line before
 /// anything is built from it: aliases cannot multiply, and nesting and size are bounded.
-struct YAMLReader {
-  /// Bounds that no honest job file comes near.
+///
+/// Anchors, aliases, tags, keys that are given twice, a second document, and control characters in a value are errors.
+package struct YAMLReader {
+  /// Bounds that no honest file comes near.
   static let deepestNesting = 8
   static let mostNodes = 20_000
   static let longestScalarBytes = 4096
 
   /// - Parameter text: a UTF-8 document; a byte order mark at its start is passed over, and counts nowhere.
-  /// - Throws: `JobFileError` with the line of the first thing that is not allowed.
-  static func read(_ text: [UInt8]) throws -> YAMLNode {
+  /// - Throws: `YAMLError` with the line of the first thing that is not allowed.
+  package static func read(_ text: [UInt8]) throws -> YAMLNode {
     if ByteOrderMark.isUTF16(text) {
-      throw JobFileError(line: 1, "the file is UTF-16, not UTF-8", remedy: "save it as UTF-8")
+      throw YAMLError(line: 1, "the file is UTF-16, not UTF-8", remedy: "save it as UTF-8")
     }
     // libyaml, told of UTF-8, takes the mark for a character: the first line would be indented by it.
     let text = ByteOrderMark.removed(from: text)
     return try text.withUnsafeBufferPointer { buffer in
       let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
       defer { parser.deallocate() }
-      guard yaml_parser_initialize(parser) == 1 else { throw JobFileError(line: 1, "out of memory") }
+      guard yaml_parser_initialize(parser) == 1 else { throw YAMLError(line: 1, "out of memory") }
       defer { yaml_parser_delete(parser) }
       yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
       yaml_parser_set_input_string(parser, buffer.baseAddress, buffer.count)
@@ -53,12 +55,12 @@ struct YAMLReader {
   private mutating func document() throws -> YAMLNode {
     var event = try next()
     while event.type == YAML_STREAM_START_EVENT || event.type == YAML_DOCUMENT_START_EVENT { event = try next() }
-    guard event.type != YAML_STREAM_END_EVENT else { throw JobFileError(line: 1, "the file is empty") }
+    guard event.type != YAML_STREAM_END_EVENT else { throw YAMLError(line: 1, "the file is empty") }
     let root = try node(from: event, key: nil, depth: 0)
     _ = try next()
     let end = try next()
     guard end.type == YAML_STREAM_END_EVENT else {
-      throw JobFileError(line: end.line, "a second document starts here; a job file holds one")
+      throw YAMLError(line: end.line, "a second document starts here; a file holds one")
     }
     return root
   }
@@ -66,19 +68,19 @@ struct YAMLReader {
   private mutating func node(from event: Event, key: String?, depth: Int) throws -> YAMLNode {
     nodes += 1
     guard nodes <= Self.mostNodes else {
-      throw JobFileError(line: event.line, key: key, "more than \(Self.mostNodes) values")
+      throw YAMLError(line: event.line, key: key, "more than \(Self.mostNodes) values")
     }
     guard depth <= Self.deepestNesting else {
-      throw JobFileError(line: event.line, key: key, "nested more than \(Self.deepestNesting) levels deep")
+      throw YAMLError(line: event.line, key: key, "nested more than \(Self.deepestNesting) levels deep")
     }
     if event.type == YAML_ALIAS_EVENT {
-      throw JobFileError(
+      throw YAMLError(
         line: event.line, key: key, "aliases (*\(event.text)) are not allowed", remedy: "write the value out")
     }
     if event.isAnchored {
-      throw JobFileError(line: event.line, key: key, "anchors (&) are not allowed", remedy: "write the value out")
+      throw YAMLError(line: event.line, key: key, "anchors (&) are not allowed", remedy: "write the value out")
     }
-    if event.isTagged { throw JobFileError(line: event.line, key: key, "tags (!) are not allowed") }
+    if event.isTagged { throw YAMLError(line: event.line, key: key, "tags (!) are not allowed") }
     switch event.type {
     case YAML_SCALAR_EVENT:
       try checkScalar(event, key: key)
@@ -96,7 +98,7 @@ struct YAMLReader {
       let (pairs, closing) = try pairs(key: key, depth: depth)
       return Self.collection(event, closing: closing, last: pairs.last?.value, .mapping(pairs))
     default:
-      throw JobFileError(line: event.line, key: key, "a value is missing")
+      throw YAMLError(line: event.line, key: key, "a value is missing")
     }
   }
 
@@ -116,10 +118,10 @@ struct YAMLReader {
       if event.type == YAML_MAPPING_END_EVENT { return (pairs, event) }
       let keyNode = try node(from: event, key: outer, depth: depth + 1)
       guard case .scalar(let key, _) = keyNode.content else {
-        throw JobFileError(line: event.line, key: outer, "\(keyNode.kind) stands where a key was expected")
+        throw YAMLError(line: event.line, key: outer, "\(keyNode.kind) stands where a key was expected")
       }
       if let first = lines[key] {
-        throw JobFileError(
+        throw YAMLError(
           line: event.line, key: key, "given twice, first on line \(first)", remedy: "remove one of the two")
       }
       lines[key] = event.line
@@ -130,10 +132,10 @@ struct YAMLReader {
 
   private func checkScalar(_ event: Event, key: String?) throws {
     guard event.text.utf8.count <= Self.longestScalarBytes else {
-      throw JobFileError(line: event.line, key: key, "longer than \(Self.longestScalarBytes) bytes")
+      throw YAMLError(line: event.line, key: key, "longer than \(Self.longestScalarBytes) bytes")
     }
     guard !event.text.unicodeScalars.contains(where: { $0.properties.generalCategory == .control }) else {
-      throw JobFileError(line: event.line, key: key, "control characters and line breaks are not allowed in a value")
+      throw YAMLError(line: event.line, key: key, "control characters and line breaks are not allowed in a value")
     }
   }
 
@@ -166,13 +168,13 @@ struct YAMLReader {
     return event
   }
 
-  private func parserError() -> JobFileError {
+  private func parserError() -> YAMLError {
     let state = parser.pointee
     let problem = state.problem.map { String(cString: $0) } ?? "out of memory"
     // The reader, which decodes characters, knows the offset alone; scanner and parser know the line.
     let line =
       state.error == YAML_READER_ERROR
       ? text.prefix(Int(state.problem_offset)).count { $0 == UInt8(ascii: "\n") } : Int(state.problem_mark.line)
-    return JobFileError(line: line + 1, "not YAML: \(problem)")
+    return YAMLError(line: line + 1, "not YAML: \(problem)")
   }
 }

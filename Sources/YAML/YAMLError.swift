@@ -1,7 +1,7 @@
 import Diagnostics
 
-/// What is wrong with a job file, and where.
-public struct JobFileError: Error, Sendable, Equatable, CustomStringConvertible {
+/// What is wrong with a YAML text, and where: its form, or what a reader of its values says.
+public struct YAMLError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The line it stands on, counted from 1.
   public let line: Int
   /// The key it is about, where there is one.
@@ -11,7 +11,8 @@ public struct JobFileError: Error, Sendable, Equatable, CustomStringConvertible 
   /// What to do about it, where that does not follow from the problem.
   public let remedy: String?
 
-  init(line: Int, key: String? = nil, _ problem: String, remedy: String? = nil) {
+  /// - Parameters: as the properties.
+  package init(line: Int, key: String? = nil, _ problem: String, remedy: String? = nil) {
     self.line = line
     self.key = key
     self.problem = problem
@@ -24,11 +25,13 @@ public struct JobFileError: Error, Sendable, Equatable, CustomStringConvertible 
   }
 
   /// The same without the line.
-  var message: String {
+  package var message: String {
     let text = key.map { "key \"\($0)\": \(problem)" } ?? problem
     return remedy.map { "\(text); \($0)" } ?? text
   }
 
   /// The same as the error of a program that was given the file `path`.
-  public func failure(in path: String) -> Failure { Failure(.dataError, "\(path):\(line)", message) }
+  public func failure(in path: String, _ status: ExitStatus = .dataError) -> Failure {
+    Failure(status, "\(path):\(line)", message)
+  }
 }

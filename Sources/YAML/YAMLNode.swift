@@ -1,28 +1,30 @@
-/// A value of a job file with the line it stands on: YAML without anchors, aliases, tags and duplicate keys.
-struct YAMLNode {
-  struct Pair {
-    let key: String
-    let line: Int
+/// A value of a YAML text with the line it stands on; without anchors, aliases, tags and duplicate keys.
+package struct YAMLNode {
+  /// An entry of a mapping.
+  package struct Pair {
+    package let key: String
+    package let line: Int
     /// Where the key stands.
-    let keySpan: Range<Int>
-    let value: YAMLNode
+    package let keySpan: Range<Int>
+    package let value: YAMLNode
   }
 
-  enum Content {
+  /// What it is.
+  package enum Content {
     case scalar(String, isPlain: Bool)
     case list([YAMLNode])
     case mapping([Pair])
   }
 
-  let line: Int
+  package let line: Int
   /// Where it stands in the text, counted in Unicode scalars.
-  let span: Range<Int>
+  package let span: Range<Int>
   /// Whether it is a list or a mapping in brackets.
-  let isFlow: Bool
-  let content: Content
+  package let isFlow: Bool
+  package let content: Content
 
   /// What the value is, for messages.
-  var kind: String {
+  package var kind: String {
     switch content {
     case .scalar(let text, let isPlain): isPlain && Self.nulls.contains(text) ? "nothing" : "a single value"
     case .list: "a list"
@@ -31,13 +33,13 @@ struct YAMLNode {
   }
 
   /// A single value, or nil.
-  var text: String? {
+  package var text: String? {
     guard case .scalar(let text, _) = content, !isNull else { return nil }
     return text
   }
 
   /// Whether the key stands without a value, as in `score:`.
-  var isNull: Bool {
+  package var isNull: Bool {
     if case .scalar(let text, isPlain: true) = content { return Self.nulls.contains(text) }
     return false
   }
