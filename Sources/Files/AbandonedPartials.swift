@@ -25,19 +25,19 @@ extension AtomicFile {
     // Neither follows a link nor waits for the other end of a pipe.
     let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
     if descriptor < 0 && errno == ENOENT { return }
-    defer { if descriptor >= 0 { close(descriptor) } }
     // A link in its place is none of ours.
     if descriptor < 0 && errno == ELOOP { return }
     guard descriptor >= 0 else { throw Failure.system(path, "open") }
     // A writer that took the lock before may have published it, and another one begun anew.
-    guard FileLock.take(descriptor), isNamed(descriptor, path) else { return }
+    guard let lock = try FileLock(descriptor, of: path), lock.isNamed(path) else { return }
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else { throw Failure.system(path, "look at it") }
+    guard fstat(lock.descriptor, &status) == 0 else { throw Failure.system(path, "look at it") }
     if status.st_mode & S_IFMT == S_IFDIR {
       try FolderTree.remove(path)
     } else if unlink(path) != 0 && errno != ENOENT {
       throw Failure.system(path, "remove")
     }
+    _ = consume lock
   }
 
   /// Removes a file, if it is there.

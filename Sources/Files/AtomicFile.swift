@@ -19,21 +19,23 @@ public enum AtomicFile {
   {
     let partial = partial(of: path)
     let lock = try claim(partial)
-    defer { close(lock) }
     let result: Result
     do {
       result = try body(partial)
     } catch {
       unlink(partial)
+      _ = consume lock
       throw error
     }
     try synchronize(partial)
     guard rename(partial, path) == 0 else {
       let failure = Failure.system(path, "rename \(partial) to it")
       unlink(partial)
+      _ = consume lock
       throw failure
     }
     try synchronize(folder(of: path))
+    _ = consume lock
     return result
   }
 
@@ -93,15 +95,8 @@ public enum AtomicFile {
     guard fsync(descriptor) == 0 else { throw Failure.system(path, "flush to disk") }
   }
 
-  /// Whether what a descriptor has open is what stands under a name now.
-  static func isNamed(_ descriptor: Int32, _ path: String) -> Bool {
-    var (held, named) = (stat(), stat())
-    return fstat(descriptor, &held) == 0 && lstat(path, &named) == 0 && held.st_ino == named.st_ino
-      && held.st_dev == named.st_dev
-  }
-
-  /// Creates (or empties) the partial file and locks it; the lock lasts until the descriptor is closed.
-  private static func claim(_ partial: String) throws -> Int32 {
+  /// Creates the partial file, or empties it, and locks it.
+  private static func claim(_ partial: String) throws -> FileLock {
     while true {
       let descriptor = open(partial, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
       guard descriptor >= 0 else {
@@ -110,18 +105,16 @@ public enum AtomicFile {
         throw failure.status == .noInput
           ? Failure(.cannotCreate, partial, "its folder does not exist", remedy: "create the folder first") : failure
       }
-      guard FileLock.take(descriptor) else {
-        close(descriptor)
+      guard let lock = try FileLock(descriptor, of: partial) else {
         throw Failure(
           .temporaryFailure, partial, "another process is writing this file",
           remedy: "wait for it to end, then run this again")
       }
-      // Between open and lock another writer may have renamed the file away: then this lock holds the wrong file.
-      if isNamed(descriptor, partial) {
-        ftruncate(descriptor, 0)
-        return descriptor
+      // Otherwise another writer has published it meanwhile.
+      if lock.isNamed(partial) {
+        ftruncate(lock.descriptor, 0)
+        return lock
       }
-      close(descriptor)
     }
   }
 }

@@ -21,21 +21,23 @@ public enum AtomicFolder {
     try AtomicFile.requireFolder(of: path)
     let partial = AtomicFile.partial(of: path)
     let lock = try claim(partial)
-    defer { close(lock) }
-    var old: Int32 = -1
-    defer { if old >= 0 { close(old) } }
+    // The old folder takes the partial one's name, and must be as locked until it is removed.
+    var oldLock: FileLock?
     // Whether the partial name is this writer's; without it, it may be the next one's already.
     var hasPartial = true
     do {
       try FolderTree.removeContents(of: partial)
       let result = try body(partial)
       // Thousands of small files: one flush of their file system instead of one for each.
-      guard sid_syncfs(lock) == 0 else { throw Failure.system(partial, "flush") }
-      // The old folder takes the partial one's name, and must be as locked until it is removed. A link in its place is
-      // replaced, not followed.
-      old = replacing ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1
-      if old >= 0 && !FileLock.take(old) { throw busy(path) }
-      if old >= 0 || (replacing && errno == ELOOP) {
+      guard sid_syncfs(lock.descriptor) == 0 else { throw Failure.system(partial, "flush") }
+      // A link in the old one's place is replaced, not followed.
+      let old = replacing ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK) : -1
+      let isLink = replacing && old < 0 && errno == ELOOP
+      if old >= 0 {
+        oldLock = try FileLock(old, of: path)
+        if oldLock == nil { throw busy(path) }
+      }
+      if old >= 0 || isLink {
         hasPartial = try exchange(partial, path)
       } else {
         try move(partial, path)
@@ -44,29 +46,29 @@ public enum AtomicFolder {
       try AtomicFile.synchronize(AtomicFile.folder(of: path))
       // Killed here: the old content is a partial folder, which the next writer removes.
       if hasPartial { try? FolderTree.remove(partial) }
+      _ = consume oldLock
+      _ = consume lock
       return result
     } catch {
       if hasPartial { try? FolderTree.remove(partial) }
+      _ = consume oldLock
+      _ = consume lock
       throw error
     }
   }
 
-  /// Creates the partial folder, or takes up what an earlier writer left, and locks it until the descriptor is closed.
-  private static func claim(_ partial: String) throws -> Int32 {
+  /// Creates the partial folder, or takes up what an earlier writer left, and locks it.
+  private static func claim(_ partial: String) throws -> FileLock {
     while true {
       guard mkdir(partial, 0o755) == 0 || errno == EEXIST else { throw Failure.system(partial, "create") }
-      let lock = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-      if lock < 0 && errno == ENOENT { continue }
-      guard lock >= 0 else {
+      let descriptor = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+      if descriptor < 0 && errno == ENOENT { continue }
+      guard descriptor >= 0 else {
         throw Failure(.cannotCreate, partial, "is in the way and no folder", remedy: "remove it")
       }
-      guard FileLock.take(lock) else {
-        close(lock)
-        throw busy(partial)
-      }
-      // Before the lock another writer may have published or removed the folder.
-      if AtomicFile.isNamed(lock, partial) { return lock }
-      close(lock)
+      guard let lock = try FileLock(descriptor, of: partial) else { throw busy(partial) }
+      // Otherwise another writer has published or removed the folder meanwhile.
+      if lock.isNamed(partial) { return lock }
     }
   }
 

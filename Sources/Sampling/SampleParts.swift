@@ -24,7 +24,7 @@ final class SampleParts {
   private let imageShape: [Int]
   private let hasLabels: Bool
   private let count: Int
-  private let lock: Int32
+  private let lock: FileLock
 
   /// Opens or creates the folder beside `output`.
   ///
@@ -48,11 +48,7 @@ final class SampleParts {
     for name in names where name != Self.lockName { examine(name) }
   }
 
-  deinit {
-    // Closing alone would leave it to a child that is being started at this moment, until that has become its program.
-    flock(lock, LOCK_UN)
-    close(lock)
-  }
+  deinit { lock.release() }
 
   /// The folder of an archive's parts.
   static func folder(of output: String) -> String {
@@ -125,9 +121,9 @@ final class SampleParts {
     let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o644)
     if descriptor < 0 && errno == ENOENT { return }
     guard descriptor >= 0 else { throw Failure.system(path, "open") }
-    defer { close(descriptor) }
-    guard FileLock.take(descriptor) else { return }
+    guard let lock = try FileLock(descriptor, of: path) else { return }
     try FolderTree.remove(folder)
+    _ = consume lock
   }
 
   private static let lockName = "lock"
@@ -160,8 +156,8 @@ final class SampleParts {
     return first..<last
   }
 
-  /// Makes the folder and holds its lock until the descriptor is closed.
-  private static func claim(_ folder: String) throws -> Int32 {
+  /// Makes the folder and takes its lock.
+  private static func claim(_ folder: String) throws -> FileLock {
     while true {
       if mkdir(folder, 0o755) == 0 {
         // Parts are as safe as the folder that they stand in.
@@ -175,15 +171,9 @@ final class SampleParts {
       let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
       if descriptor < 0 && errno == ENOENT { continue }  // removed by a run that has just ended
       guard descriptor >= 0 else { throw Failure.system(path, "create") }
-      guard FileLock.take(descriptor) else {
-        close(descriptor)
-        throw PartsHeld(folder: folder)
-      }
-      // The run that held the lock before may have removed the folder: then this lock holds nothing.
-      var held = stat()
-      var named = stat()
-      if fstat(descriptor, &held) == 0, lstat(path, &named) == 0, held.st_ino == named.st_ino { return descriptor }
-      close(descriptor)
+      guard let lock = try FileLock(descriptor, of: path) else { throw PartsHeld(folder: folder) }
+      // Otherwise the run that held the lock before has removed the folder.
+      if lock.isNamed(path) { return lock }
     }
   }
 }

@@ -1,4 +1,3 @@
-import Files
 import Denoising
 import Diagnostics
 import Files
@@ -22,6 +21,7 @@ final class TeacherLog: TrainingLog {
   private let schedule: Schedule
   private var interval = Interval()
   private var file: FileHandle?
+  private var lock: FileLock?
 
   /// What is known of the interval under way.
   private struct Interval: Codable {
@@ -51,10 +51,12 @@ final class TeacherLog: TrainingLog {
     if text == nil { interval.images = imagesSeen }
     let descriptor = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw Failure.system(path, "open") }
-    let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-    guard FileLock.take(descriptor) else {
+    lock = try FileLock(descriptor, of: path)
+    guard lock != nil else {
       throw Failure(.temporaryFailure, path, "another process writes it", remedy: "wait until that run has ended")
     }
+    // The lock closes it.
+    let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
     file = handle
     let kept = try Self.beginning(of: handle, path: path, upTo: text == nil ? -1 : imagesSeen)
     guard ftruncate(descriptor, off_t(kept)) == 0 else { throw Failure.system(path, "cut") }
