@@ -1,6 +1,6 @@
 import Diagnostics
 import Files
-import Foundation
+import Records
 
 /// The classes in a `dataset.json` of EDM's form: `labels`, a list of `[file name, integer]`, or null.
 struct LabelTable {
@@ -17,18 +17,18 @@ struct LabelTable {
   ///   - path: names what holds it in errors.
   /// - Throws: a `Failure` with status `dataError` naming the entry that is no class.
   init(_ json: [UInt8], of path: String) throws {
-    guard let root = try? JSONSerialization.jsonObject(with: Data(Self.withoutMark(json))) as? [String: Any] else {
-      throw Failure(.dataError, path, "dataset.json is not a JSON object")
+    guard case .object(let root)? = JSONValue(json: ByteOrderMark.removed(from: json)) else {
+      throw Failure(.dataError, path, "dataset.json is not a JSON object, or gives a key twice")
     }
-    guard let value = root["labels"], !(value is NSNull) else {
+    guard let value = root["labels"], value != .null else {
       classes = nil
       return
     }
     let expectation = "`labels` is expected to be null or a list of [file name, integer]"
-    guard let list = value as? [Any] else { throw Failure(.dataError, path, "dataset.json: \(expectation)") }
+    guard let list = value.arrayValue else { throw Failure(.dataError, path, "dataset.json: \(expectation)") }
     var classes: [ByteName: Int] = [:]
     for (index, item) in list.enumerated() {
-      guard let pair = item as? [Any], pair.count == 2, let text = pair[0] as? String else {
+      guard let pair = item.arrayValue, pair.count == 2, let text = pair[0].textValue else {
         throw Failure(.dataError, path, "dataset.json: label \(index + 1) is no pair; \(expectation)")
       }
       // As the official reader, which takes names that Windows wrote.
@@ -50,18 +50,12 @@ struct LabelTable {
       .dataError, path, "dataset.json has no label for image \(name)", remedy: "give every image a label, or none")
   }
 
-  private static func label(_ value: Any) -> Int? {
-    guard let number = value as? NSNumber, let label = Int(exactly: number.doubleValue) else { return nil }
-    return (0..<maximumLabels).contains(label) ? label : nil
+  private static func label(_ value: JSONValue) -> Int? {
+    value.integerValue.flatMap { (0..<maximumLabels).contains($0) ? $0 : nil }
   }
 
-  private static func shown(_ value: Any) -> String {
-    if let list = value as? [Any] { return "a list of \(list.count)" }
-    return String("\(value)".prefix(40))
-  }
-
-  /// The same without the mark that some editors put before UTF-8.
-  private static func withoutMark(_ bytes: [UInt8]) -> ArraySlice<UInt8> {
-    bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
+  private static func shown(_ value: JSONValue) -> String {
+    if let list = value.arrayValue { return "a list of \(list.count)" }
+    return String(value.text.prefix(40))
   }
 }

@@ -1,6 +1,6 @@
 import Diagnostics
 import Files
-import Foundation
+import Records
 
 /// The architecture of a small feature network: a list of layers.
 ///
@@ -100,22 +100,26 @@ public struct FeatureNetworkConfiguration: Sendable, Equatable {
 
   /// The JSON text for a `config` attribute, keys sorted.
   public var json: String {
-    let layers = layers.map { layer -> [String: Any] in
-      var fields: [String: Any] = [:]
+    let layers = layers.map { layer -> JSONValue in
+      var fields: [String: JSONValue]
       switch layer.operation {
       case .convolution(let name, let outputs, let kernel, let padding):
-        fields = ["type": "convolution", "name": name, "outputs": outputs, "kernel": kernel, "padding": padding]
+        fields = [
+          "type": "convolution", "name": .string(name), "outputs": .int(outputs), "kernel": .int(kernel),
+          "padding": .int(padding),
+        ]
       case .relu: fields = ["type": "relu"]
       case .averagePool: fields = ["type": "average_pool", "size": 2]
       case .flatten: fields = ["type": "flatten"]
-      case .linear(let name, let outputs): fields = ["type": "linear", "name": name, "outputs": outputs]
+      case .linear(let name, let outputs): fields = ["type": "linear", "name": .string(name), "outputs": .int(outputs)]
       }
-      fields["output"] = layer.output?.rawValue
-      return fields
+      fields["output"] = layer.output.map { .string($0.rawValue) }
+      return .object(fields)
     }
-    let object: [String: Any] = ["img_resolution": imgResolution, "img_channels": imgChannels, "layers": layers]
-    let data = try? JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-    return String(decoding: data ?? Data(), as: UTF8.self)
+    let fields: JSONValue = [
+      "img_resolution": .int(imgResolution), "img_channels": .int(imgChannels), "layers": .array(layers),
+    ]
+    return fields.text
   }
 
   private static func layer(_ options: Fields) throws -> Layer {
@@ -209,24 +213,19 @@ private struct Fields {
 extension PlainValue {
   /// The value that a JSON text holds, with or without a byte order mark; nil where it is none.
   public init?(json: String) {
-    let text = json.unicodeScalars.first == "\u{FEFF}" ? String(json.unicodeScalars.dropFirst()) : json
-    guard let object = try? JSONSerialization.jsonObject(with: Data(text.utf8)) else { return nil }
-    self.init(jsonObject: object)
+    guard let value = JSONValue(json: ByteOrderMark.removed(from: Array(json.utf8))) else { return nil }
+    self.init(value)
   }
 
-  /// The value of an object that Foundation's JSON reader made.
-  private init(jsonObject: Any) {
-    switch jsonObject {
-    case let text as String: self = .text(text)
-    case let items as [Any]: self = .list(items.map { PlainValue(jsonObject: $0) })
-    case let entries as [String: Any]: self = .dictionary(entries.mapValues { PlainValue(jsonObject: $0) })
-    case let number as NSNumber:
-      if let integer = Int(exactly: number.doubleValue) {
-        self = .integer(integer)
-      } else {
-        self = .real(number.doubleValue)
-      }
-    default: self = .none
+  private init(_ value: JSONValue) {
+    switch value {
+    case .null: self = .none
+    case .bool(let flag): self = .flag(flag)
+    case .int(let whole): self = .integer(whole)
+    case .double(let real): self = Int(exactly: real).map { .integer($0) } ?? .real(real)
+    case .string(let text): self = .text(text)
+    case .array(let items): self = .list(items.map { PlainValue($0) })
+    case .object(let fields): self = .dictionary(fields.mapValues { PlainValue($0) })
     }
   }
 }
