@@ -54,7 +54,7 @@ extension JobQueue {
       return fail(id, attempt.status, reason: Self.cancelled(by: user), attempt: attempt, now)
     case .timeout(let seconds):
       let reason =
-        "step \"\(attempt.step.name)\": ran for longer than its timeout of \(DurationText.clock(seconds))"
+        "step \"\(attempt.step.name)\": ran for longer than its timeout of \(DurationText.words(seconds))"
       return fail(id, attempt.status, reason: reason, attempt: attempt, now)
     }
   }

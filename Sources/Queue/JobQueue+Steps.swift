@@ -35,7 +35,7 @@ extension JobQueue {
       let step = attempt.step
       let told =
         step.isOwn
-        ? [] : [log("step \"\(step.name)\" finished in \(DurationText.clock(seconds))", of: id, step: step)]
+        ? [] : [log("step \"\(step.name)\" finished in \(DurationText.words(seconds))", of: id, step: step)]
       return told + finishedStep(id, attempt, next, stop, now)
     default: return []
     }

@@ -35,7 +35,7 @@ public final class ProgressReporter: Sendable {
   public convenience init(stage: String, total: Int, unit: String, alreadyDone: Int = 0, options: StageOptions) {
     self.init(
       stage: stage, total: total, unit: unit, alreadyDone: alreadyDone, descriptor: options.progressDescriptor,
-      style: isatty(STDERR_FILENO) == 1 ? .bar(columns: terminalColumns()) : .lines,
+      style: isatty(STDERR_FILENO) == 1 ? .bar(columns: ProgressLine.columns(of: STDERR_FILENO)) : .lines,
       write: { StandardError.write($0, to: $1) }, clock: { ProcessInfo.processInfo.systemUptime })
   }
 
@@ -79,10 +79,10 @@ public final class ProgressReporter: Sendable {
       switch style {
       case .bar(let columns) where last || now - state.lastShown >= 0.1:
         state.lastShown = now
-        write("\r\u{1B}[K" + snapshot.bar(columns: columns) + (last ? "\n" : ""), STDERR_FILENO)
+        write("\r\u{1B}[K" + snapshot.line.bar(columns: columns) + (last ? "\n" : ""), STDERR_FILENO)
       case .lines where last || now - state.lastShown >= 5:
         state.lastShown = now
-        write(snapshot.line + "\n", STDERR_FILENO)
+        write(snapshot.line.text + "\n", STDERR_FILENO)
       default: break
       }
     }
@@ -104,7 +104,7 @@ package enum ProgressStyle: Sendable {
   case lines
 }
 
-/// One moment of a stage, and its three forms.
+/// One moment of a stage.
 package struct ProgressSnapshot: Encodable, Sendable {
   package var stage: String
   package var done: Int
@@ -129,44 +129,10 @@ package struct ProgressSnapshot: Encodable, Sendable {
     return JSONValue.object(fields).text
   }
 
-  /// `sample 1200/5000 images (24 %), 85.1 images/s, 45 s left, loss 0.12`
-  package var line: String {
-    ([counts, speed] + tail).joined(separator: ", ")
+  /// The same for people.
+  package var line: ProgressLine {
+    ProgressLine(
+      label: stage, done: Double(done), total: Double(total), unit: unit, rate: rate, etaSeconds: etaSeconds,
+      metrics: metrics)
   }
-
-  /// The same with a bar in as many columns as the terminal has.
-  package func bar(columns: Int) -> String {
-    let text = ([counts, speed] + tail).joined(separator: "  ")
-    let width = min(30, columns - text.count - 4)
-    guard width >= 5 else { return String(text.prefix(max(columns - 1, 20))) }
-    let filled = total > 0 ? min(width, width * done / total) : width
-    return "[" + String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled) + "] " + text
-  }
-
-  private var counts: String {
-    let percent = total > 0 ? " (\(100 * done / total) %)" : ""
-    return "\(stage) \(done)/\(total) \(unit)\(percent)"
-  }
-
-  private var speed: String {
-    rate == 0 || rate >= 0.1
-      ? String(format: "%.1f", rate) + " \(unit)/s" : String(format: "%.1f", rate * 3600) + " \(unit)/h"
-  }
-
-  private var tail: [String] {
-    (etaSeconds.map { ["\(Self.duration($0)) left"] } ?? [])
-      + metrics.sorted { $0.key < $1.key }.map { "\($0.key) \(String(format: "%.4g", $0.value))" }
-  }
-
-  /// "45 s", "3 min 20 s", "2 h 5 min".
-  package static func duration(_ seconds: Double) -> String {
-    guard seconds.isFinite, seconds < 1e9 else { return "for ever" }
-    return DurationText.words(Int(seconds.rounded(.up)))
-  }
-}
-
-/// The width of the terminal behind stderr; 80 where it does not say.
-private func terminalColumns() -> Int {
-  var size = winsize()
-  return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
 }

@@ -132,7 +132,7 @@ struct SpoolQueueTests {
     try spool.startDaemon(["--exit-when-idle"]).waitUntilExit()
     let failed = try #require(spool.jobs("failed").first, "\(spool.log)")
     #expect(
-      try spool.status(failed)["reason"] as? String == "step \"convert\": ran for longer than its timeout of 0:01")
+      try spool.status(failed)["reason"] as? String == "step \"convert\": ran for longer than its timeout of 1 s")
     #expect((1...5).contains(spool.lines(failed + "/units.txt").count))
   }
 

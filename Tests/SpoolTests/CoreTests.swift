@@ -131,7 +131,7 @@ struct CoreTests {
     spool.executor.end(id, .signaled(9))
     try spool.turn()
     #expect(
-      try spool.status(id, .failed).reason == "step \"convert\": ran for longer than its timeout of 1:40")
+      try spool.status(id, .failed).reason == "step \"convert\": ran for longer than its timeout of 1 min 40 s")
   }
 
   @Test("writes progress once a second at most, and begins to count anew with it")

@@ -66,9 +66,4 @@ struct ProgressTests {
     #expect(texts.allSatisfy { $0.replacing("\r\u{1B}[K", with: "").count <= 80 })
     #expect(texts.last?.hasSuffix("\n") == true)
   }
-
-  @Test("Durations", arguments: [(0.2, "1 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")])
-  func durations(seconds: Double, text: String) {
-    #expect(ProgressSnapshot.duration(seconds) == text)
-  }
 }

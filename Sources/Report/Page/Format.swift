@@ -43,9 +43,7 @@ enum Format {
 
   /// "0.4 s", "45 s", "3 min 20 s", "2 h 5 min".
   static func duration(_ seconds: Double) -> String {
-    guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "unknown" }
-    if seconds < 9.95 { return String(format: "%.1f s", seconds) }
-    return DurationText.words(Int(seconds.rounded()))
+    DurationText.words(seconds, tenths: true)
   }
 
   /// "512 B", "3.2 MB": powers of ten.

@@ -71,7 +71,7 @@ extension SpoolAudit {
         return ("cannot be looked at", .problem, "\(error)")
       }
       guard let entry = known, let age = Age(path) else { return nil }
-      let time = DurationText.clock
+      let time = { DurationText.words($0) }
       let writers = entry.kind == .file ? check.writers(of: path, owner: entry.owner) : .nobody
       switch writers {
       case .somebody:

@@ -79,7 +79,7 @@ public enum StatusReport {
     switch job.state {
     case .active:
       let attempt = status.attempts > 1 ? ", attempt \(status.attempts)" : ""
-      let left = status.etaSeconds.map { ", \(DurationText.clock($0)) left" } ?? ""
+      let left = status.etaSeconds.map { ", " + DurationText.left($0) } ?? ""
       return status.percent.map { "\(Int($0)) %\(left)\(attempt)" } ?? "started\(attempt)"
     case .queue:
       guard let time = status.nextAttempt, let reason = status.reason else {
@@ -89,7 +89,7 @@ public enum StatusReport {
     case .failed: return (status.reason ?? "").oneLine
     case .done:
       guard let started = status.started, let finished = status.finished else { return "" }
-      return "in \(DurationText.clock(finished.timeIntervalSince(started)))"
+      return "in \(DurationText.words(finished.timeIntervalSince(started)))"
     case .held: return (status.reason ?? "").oneLine
     }
   }

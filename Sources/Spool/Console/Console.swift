@@ -1,6 +1,7 @@
-import Queue
-import JobFolder
+import Diagnostics
 import Foundation
+import JobFolder
+import Queue
 
 /// Lines and one progress bar on a terminal; lines alone elsewhere.
 public final class Console {
@@ -48,8 +49,9 @@ public final class Console {
       return
     }
     (lastLabel, lastProgress) = (label, now)
-    guard isTerminal else { return line(ProgressText.plain(label, status)) }
-    put("\r" + ProgressText.bar(label, status, columns: columns) + "\u{1B}[K")
+    let progress = ProgressLine(label, status)
+    guard isTerminal else { return line(progress.text) }
+    put("\r" + progress.bar(columns: ProgressLine.columns(of: descriptor)) + "\u{1B}[K")
     hasBar = true
   }
 
@@ -58,18 +60,23 @@ public final class Console {
   @discardableResult
   func finishBar(_ label: String, _ status: JobStatus) -> Bool {
     guard isTerminal, hasBar else { return false }
-    put("\r" + ProgressText.bar(label, status, columns: columns) + "\u{1B}[K\n")
+    put("\r" + ProgressLine(label, status).bar(columns: ProgressLine.columns(of: descriptor)) + "\u{1B}[K\n")
     hasBar = false
     return true
-  }
-
-  private var columns: Int {
-    var size = winsize()
-    return ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
   }
 
   private func put(_ text: String) {
     let bytes = Array(text.utf8)
     _ = write(descriptor, bytes, bytes.count)
+  }
+}
+
+extension ProgressLine {
+  /// Of a job's step, as its status has it.
+  package init(_ label: String, _ status: JobStatus) {
+    self.init(
+      label: label, done: status.done ?? status.percent ?? 0, total: status.total ?? 100,
+      unit: status.unit?.oneLine ?? (status.done == nil ? "%" : ""), rate: status.rate.flatMap { $0 > 0 ? $0 : nil },
+      etaSeconds: status.etaSeconds)
   }
 }
