@@ -6,7 +6,7 @@ package struct Attempt: Sendable {
   package let entry: QueueEntry
   /// All steps of the job.
   package let steps: [StepPlan]
-  /// The step.
+  /// The step; of a job whose steps are all done, the last.
   package let step: StepPlan
   /// What is on the disk of it, and what the stage has reported since.
   package var status: JobStatus

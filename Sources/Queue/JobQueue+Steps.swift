@@ -15,13 +15,15 @@ extension JobQueue {
   /// What stands in a job's folder is known.
   mutating func looked(_ id: JobID, _ look: JobLook, _ now: Moment) -> [Action] {
     let next = look.next.map { look.steps[$0] }
+    // Where all are done it is the last one that was attempted.
+    let current = next ?? look.lastStep
     switch atWork[id] {
     case .opening(let entry):
-      return goOn(Attempt(entry: entry, steps: look.steps, step: next ?? StepPlan.none, status: look.status), next, now)
+      return goOn(Attempt(entry: entry, steps: look.steps, step: current, status: look.status), next, now)
     case .reattaching(let entry, let status):
       // A step that is over is concluded when its end is told.
       guard let step = look.steps.first(where: { $0.name == status.step }) else {
-        return goOn(Attempt(entry: entry, steps: look.steps, step: next ?? .none, status: status), next, now)
+        return goOn(Attempt(entry: entry, steps: look.steps, step: current, status: status), next, now)
       }
       let attempt = Attempt(entry: entry, steps: look.steps, step: step, status: status)
       atWork[id] = .running(attempt, run(attempt, now))
@@ -206,11 +208,6 @@ extension JobQueue {
     return [Action(.progress, .finishBar(step: attempt.step.name, attempt.status))]
       + conclude(attempt, outcome, lastLine: lastLine, stop: run.stop, seconds: seconds, now)
   }
-}
-
-extension StepPlan {
-  /// Stands for no step.
-  static let none = StepPlan(name: "", stage: "", program: "")
 }
 
 extension JobStatus {

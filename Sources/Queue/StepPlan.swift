@@ -43,6 +43,8 @@ package enum FoundStatus: Sendable, Equatable {
 package struct JobLook: Sendable, Equatable {
   /// All steps in their order, the daemon's own last.
   package let steps: [StepPlan]
+  /// The daemon's own.
+  var lastStep: StepPlan { steps[steps.count - 1] }
   /// The first of them that is not done; nil where all are.
   package let next: Int?
   /// What keeps the step that was asked about from being done, in words; nil where nothing does, or none was.
@@ -52,6 +54,7 @@ package struct JobLook: Sendable, Equatable {
 
   /// - Parameters: as the properties.
   package init(steps: [StepPlan], next: Int?, problem: String?, status: JobStatus) {
+    precondition(!steps.isEmpty, "a job without the daemon's own step")
     (self.steps, self.next, self.problem, self.status) = (steps, next, problem, status)
   }
 }

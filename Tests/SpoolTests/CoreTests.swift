@@ -10,13 +10,9 @@ import Testing
 @Suite("The daemon's core")
 struct CoreTests {
   private let inputs: TemporaryFolder
-  private let files = MemoryFileSystem()
+  private let files = MemorySpool.emptySpool()
 
-  init() throws {
-    inputs = try TemporaryFolder()
-    try Data("x".utf8).write(to: URL(fileURLWithPath: inputs.file("teacher.pkl")))
-    for folder in ["/spool", "/spool/incoming"] { files.place(folder, .folder) }
-  }
+  init() throws { inputs = try MemorySpool.inputs() }
 
   /// A spool whose stages are at work until the test ends them.
   private func spool(

@@ -13,17 +13,13 @@ struct FaultTests {
     "job: first\npriority: 3\nsteps:\n  - convert: { source: teacher.pkl }\n  - sample: { seeds: 0-9 }\n"
   private let dependent = "job: third\nafter: [first]\nsteps:\n  - convert: { source: teacher.pkl, name: other }\n"
 
-  init() throws {
-    inputs = try TemporaryFolder()
-    try Data("x".utf8).write(to: URL(fileURLWithPath: inputs.file("teacher.pkl")))
-  }
+  init() throws { inputs = try MemorySpool.inputs() }
 
   /// EIO and EMFILE, ENOSPC, EACCES and EROFS.
   private let statuses = [ExitStatus.ioError, .temporaryFailure, .cannotCreate]
 
   private func spool(_ nodes: [String: MemoryFileSystem.Node]) -> MemoryFileSystem {
-    let files = MemoryFileSystem()
-    for folder in ["/spool", "/spool/incoming"] { files.place(folder, .folder) }
+    let files = MemorySpool.emptySpool()
     for (name, node) in nodes.sorted(by: { $0.key < $1.key }) { files.place("/spool/incoming/\(name)", node) }
     return files
   }

@@ -3,6 +3,7 @@ import Foundation
 import JobFolder
 import Queue
 import Spool
+import TestSupport
 
 /// The daemon's core, and all that performs what it decides, on folders in memory: what a test waits for is done at once, and
 /// time passes when there is nothing else to do.
@@ -63,6 +64,20 @@ final class MemorySpool {
           record.answers += 1
         }
       }), clock: { clock.moment })
+  }
+
+  /// A folder for the inputs of jobs, with what all jobs of the tests convert.
+  static func inputs() throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
+    try Data("x".utf8).write(to: URL(fileURLWithPath: folder.file("teacher.pkl")))
+    return folder
+  }
+
+  /// A disk with a spool that nothing was dropped into.
+  static func emptySpool() -> MemoryFileSystem {
+    let files = MemoryFileSystem()
+    for folder in ["/spool", "/spool/incoming"] { files.place(folder, .folder) }
+    return files
   }
 
   /// The disk has refused something for ever.

@@ -9,13 +9,9 @@ import Testing
 @Suite("The queue")
 struct QueueTests {
   private let inputs: TemporaryFolder
-  private let files = MemoryFileSystem()
+  private let files = MemorySpool.emptySpool()
 
-  init() throws {
-    inputs = try TemporaryFolder()
-    try Data("x".utf8).write(to: URL(fileURLWithPath: inputs.file("teacher.pkl")))
-    for folder in ["/spool", "/spool/incoming"] { files.place(folder, .folder) }
-  }
+  init() throws { inputs = try MemorySpool.inputs() }
 
   private func spool(_ rules: (inout QueueRules) -> Void = { _ in }) -> MemorySpool {
     MemorySpool(files, inputs: inputs.path, rules: rules)

@@ -10,15 +10,11 @@ struct RequestTests {
   private let inputs: TemporaryFolder
   private let job = "job: two\nsteps:\n  - convert: { source: teacher.pkl }\n  - sample: { seeds: 0-9 }\n"
 
-  init() throws {
-    inputs = try TemporaryFolder()
-    try Data("x".utf8).write(to: URL(fileURLWithPath: inputs.file("teacher.pkl")))
-  }
+  init() throws { inputs = try MemorySpool.inputs() }
 
   /// A spool with one job in a state.
   private func spool(_ state: JobState) throws -> (MemoryFileSystem, JobID) {
-    let files = MemoryFileSystem()
-    for folder in ["/spool", "/spool/incoming"] { files.place(folder, .folder) }
+    let files = MemorySpool.emptySpool()
     files.place("/spool/incoming/two.yaml", .file(Array(job.utf8)))
     let daemon = MemorySpool(files, inputs: inputs.path, record: .init())
     switch state {
@@ -36,8 +32,7 @@ struct RequestTests {
 
   /// A job whose second step has failed.
   private func failedSpool() throws -> (MemoryFileSystem, JobID) {
-    let files = MemoryFileSystem()
-    for folder in ["/spool", "/spool/incoming"] { files.place(folder, .folder) }
+    let files = MemorySpool.emptySpool()
     files.place("/spool/incoming/two.yaml", .file(Array(job.utf8)))
     try MemorySpool(files, inputs: inputs.path).run { step, _ in step == "sample" ? .exited(65) : .exited(0) }
     let name = try #require(try files.names(in: "/spool/failed").first)

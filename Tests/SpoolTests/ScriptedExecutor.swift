@@ -22,6 +22,8 @@ final class ScriptedExecutor: Executor {
     var order: [String] = []
     /// Stages that outlive the daemon, by their handles: found again by `attach`.
     var alive: Set<StageHandle> = []
+    /// How many stages were started beside one of the same job that was at work without its daemon.
+    var doubles = 0
     /// What was logged.
     var log: [String] = []
     /// How many operations there were in all.
@@ -74,7 +76,10 @@ final class ScriptedExecutor: Executor {
     let start = (record.starts[order.step.name] ?? 0) + 1
     record.starts[order.step.name] = start
     work[order.id] = Work(step: order.step, folder: order.folder, handle: order.handle, start: start)
-    if outlivesDaemon { record.alive.insert(order.handle) }
+    if outlivesDaemon {
+      if record.alive.contains(where: { $0.task.hasPrefix("\(order.id)/") }) { record.doubles += 1 }
+      record.alive.insert(order.handle)
+    }
     return .started(problem: nil)
   }
 
