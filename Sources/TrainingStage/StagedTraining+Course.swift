@@ -30,7 +30,7 @@ extension StagedTraining {
       // What others have made is read before MPI starts its threads and opens its ports.
       let prepared = Result {
         let run = try make(context)
-        return (run, try run.prepared())
+        return (run, try run.prepared(isFirst: launch.isFirst))
       }
       let ranks = try launch.join()
       defer { ranks.leave() }
@@ -39,8 +39,8 @@ extension StagedTraining {
     }
   }
 
-  /// Reads what the run works with and finds out what there is to do. Nothing is written.
-  private func prepared() throws -> TrainingWork {
+  /// Reads what the run works with and finds out what there is to do. Nothing but the state's lock is written.
+  private func prepared(isFirst: Bool) throws -> TrainingWork {
     if context.options.dryRun { return .estimate(try makeEvaluator()) }
     let wanted = try provenance()
     try expected.check(wanted)
@@ -53,9 +53,11 @@ extension StagedTraining {
       cost.estimate(self, evaluator, Place(context)).peakMemoryBytes, for: "\(names.work) \(subject)",
       remedy: "give a smaller --microbatch or --checkpoint-activations")
     let means = try makeMeans()
+    let lock = isFirst ? try StateLock(of: statePath) : nil
     let (state, progress) = try start(wanted)
     return .train(
-      TrainingStart(wanted: wanted, evaluator: evaluator, means: means, state: state, progress: progress))
+      TrainingStart(
+        lock: lock, wanted: wanted, evaluator: evaluator, means: means, state: state, progress: progress))
   }
 
   /// Does what there is to do, on every rank.

@@ -47,6 +47,8 @@ public struct TrainingProgress {
 
 /// Where a training starts or goes on, and what it needs.
 public struct TrainingStart {
+  /// nil on ranks that save nothing.
+  let lock: StateLock?
   let wanted: Provenance
   let evaluator: Evaluator?
   let means: TrainingMeans

@@ -56,6 +56,28 @@ struct DistillTests {
     #expect(try parameters("parts") == parameters("whole"))
   }
 
+  @Test("Of two runs with one state one is sent away, and what the other leaves is as ever")
+  func twoAtOnce() throws {
+    let first = Process()
+    first.executableURL = URL(fileURLWithPath: Programs.path("sid-distill"))
+    first.arguments = arguments("one", ["--state-kimg", "0.016"])
+    first.standardError = FileHandle.nullDevice
+    try first.run()
+    defer { first.terminate() }
+    while first.isRunning && !exists(".one.state.h5.lock") { usleep(1000) }
+    // At work, or about to be: it cannot end while it stands still.
+    kill(first.processIdentifier, SIGSTOP)
+    let second = try Programs.run("sid-distill", arguments("one"))
+    #expect(second.status == 75 && second.errors.contains("another process is training into this state"), "\(second)")
+    kill(first.processIdentifier, SIGCONT)
+    first.waitUntilExit()
+    #expect(first.terminationStatus == 0)
+    #expect(try Programs.run("sid-distill", arguments("other")).status == 0)
+    #expect(try parameters("one") == parameters("other"))
+    let left = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+    #expect(left.filter { $0.hasPrefix(".") }.isEmpty, "\(left)")
+  }
+
   @Test("sid-sample says so where a generator is sampled as a teacher, and only there")
   func otherSampler() throws {
     try #require(Programs.run("sid-distill", arguments("g", ["--duration-kimg", "0.016"])).status == 0)
