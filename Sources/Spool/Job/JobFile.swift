@@ -50,7 +50,7 @@ public struct JobStep: Sendable, Equatable {
   public var recordFile: String { isOwn ? JobFolderNames.checksums : JobFolderNames.record(of: name) }
 
   /// The last step of every job, which is not in its file: the checksums of all outputs (`SHA256SUMS`).
-  static let checksums = JobStep(
+  package static let checksums = JobStep(
     name: "checksums",
     stage: StageVocabulary("checksums", program: "sidctl", subcommand: "seal", makes: .score, files: [], []),
     outputs: [], settings: [], line: 0)
