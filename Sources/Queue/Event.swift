@@ -27,6 +27,10 @@ package enum Event: Sendable {
   case folderHeld(JobID)
   /// Processes that were told to end.
   case stoppedLeftovers(JobID, [Int32])
+  /// A stage waits for its turn where it runs: at its start, or again.
+  case waits(JobID)
+  /// It has had its turn.
+  case begins(JobID)
   /// A stage has reported.
   case progressed(JobID, StageProgress)
   /// A stage has ended, and what it said last.

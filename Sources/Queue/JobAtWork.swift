@@ -42,13 +42,17 @@ package enum JobAtWork: Sendable {
 
   /// A stage at work.
   package struct Run: Sendable {
-    let since: Double
+    var since: Double
     /// How long the step has run in earlier attempts.
     let secondsBefore: Double
     /// How long it may run in all its attempts.
     let timeoutSeconds: Double?
     /// Why it was told to stop.
     var stop: StopReason?
+    /// Whether it waits for its turn where it runs, which is none of its time.
+    var isWaiting = false
+    /// How long it had run when it began to wait.
+    var secondsBeforeWait = 0.0
     /// When it is killed, once it was told to stop.
     var killTime: Double?
     /// When its status was written last, and whether it says what there is to say.
@@ -59,10 +63,10 @@ package enum JobAtWork: Sendable {
     static let writeSeconds = 1.0
 
     /// How long it has run, in this attempt.
-    func seconds(_ now: Moment) -> Double { now.seconds - since }
+    func seconds(_ now: Moment) -> Double { secondsBeforeWait + (isWaiting ? 0 : now.seconds - since) }
     /// How long until it has run for as long as it may.
     func secondsToTimeout(_ now: Moment) -> Double? {
-      killTime == nil ? timeoutSeconds.map { $0 - secondsBefore - seconds(now) } : nil
+      killTime == nil && !isWaiting ? timeoutSeconds.map { $0 - secondsBefore - seconds(now) } : nil
     }
     /// How long until it is killed.
     func secondsToKill(_ now: Moment) -> Double? { killTime.map { $0 - now.seconds } }
@@ -107,8 +111,17 @@ package enum JobAtWork: Sendable {
   /// The stage at work.
   var run: Run? { if case .running(_, let run) = self { run } else { nil } }
 
+  /// What runs its stage, or will.
+  func executor(_ rules: ExecutorRules) -> ExecutorRule {
+    var handle = attempt?.status.handle
+    if case .reattaching(_, let status) = self { handle = status.handle }
+    if let known = handle.flatMap({ StageHandle($0) }) { return rules.rule(named: known.executor) }
+    return rules.rule(stage: step?.stage ?? entry.stage)
+  }
+
   /// What the scheduler counts.
-  var slot: Scheduler.Running {
-    Scheduler.Running(stage: step?.stage ?? "", user: entry.user, priority: entry.priority)
+  func slot(_ rules: ExecutorRules) -> Scheduler.Running {
+    Scheduler.Running(
+      stage: step?.stage ?? "", user: entry.user, priority: entry.priority, executor: executor(rules).name)
   }
 }

@@ -18,6 +18,7 @@ extension JobQueue {
     let (id, step) = (attempt.entry.id, attempt.step)
     var attempt = attempt
     for mark in attempt.requests.values.sorted() { attempt.status.note(mark) }
+    let executor = attempt.status.handle.flatMap { StageHandle($0) }?.executor ?? rules.executors.standard.name
     attempt.status.isRunning = false
     attempt.status.handle = nil
     if outcome == .exited(0) {
@@ -26,9 +27,12 @@ extension JobQueue {
       return [Action(.job(id), .look(id, after: step.name))]
     }
     var reason = "step \"\(step.name)\": \(lastLine ?? outcome.description)"
-    if case .signaled = outcome {
+    switch outcome {
+    case .signaled, .ended:
       // What it printed last, progress perhaps, is not why it ended.
       reason = "step \"\(step.name)\": \(outcome.description); see \(JobFolderNames.log(of: step.name))"
+    case .refused where stop == nil: return refused(id, attempt, reason, by: executor, now)
+    default: break
     }
     if outcome.mayBeRetried, let stop {
       attempt.status.attempts -= 1
@@ -43,6 +47,22 @@ extension JobQueue {
     attempt.status.nextAttempt = now.date + pause
     return putBack(id, attempt)
       + [log("deferred for \(DurationText.number(pause)) s: \(reason)", .warning, of: id, step: step)]
+  }
+
+  /// Takes back an attempt that was not taken where it was to run: nothing was tried.
+  private mutating func refused(
+    _ id: JobID, _ attempt: Attempt, _ reason: String, by executor: String, _ now: Moment
+  ) -> [Action] {
+    var attempt = attempt
+    attempt.status.attempts -= 1
+    attempt.status.reason = reason
+    let pause = rules.retry.pauseSeconds(afterAttempts: 1)
+    refusing[executor] = now.seconds + pause
+    // As many jobs may wait for the same: told once.
+    let isNew = troubles.isNew(Failure(.temporaryFailure, executor, reason), for: executor)
+    let told = log(
+      "\(reason); asked again in \(DurationText.number(pause)) s", .error, of: id, step: attempt.step)
+    return putBack(id, attempt) + (isNew ? [told] : [])
   }
 
   /// Concludes an attempt that was told to stop and did.
@@ -86,7 +106,7 @@ extension JobQueue {
       entry.isStarted = true
       // It has been at work: what it waited for is done.
       entry.after = []
-      let others = atWork.filter { $0.key != id }.map(\.value.slot)
+      let others = slots(without: id)
       let (choice, questions, _) = choose(candidates(now) + [entry], running: others, now)
       // Asked again when they are answered.
       if !questions.isEmpty { return questions }
@@ -188,7 +208,9 @@ extension JobQueue {
   mutating func shutDown(_ now: Moment) -> [Action] {
     guard !isStopping else { return [] }
     isStopping = true
-    let stages = atWork.filter { $0.value.run != nil }.sorted { $0.key < $1.key }
+    // Those that go on without the daemon the next one takes over.
+    let stages = atWork.filter { $0.value.run != nil && !$0.value.executor(rules.executors).outlivesDaemon }
+      .sorted { $0.key < $1.key }
     if stages.isEmpty { return [log("stopping")] }
     return stages.flatMap { id, job in
       let told = log(
@@ -202,10 +224,17 @@ extension JobQueue {
   mutating func leave(_ now: Moment) -> [Action] {
     var actions: [Action] = []
     for (id, job) in atWork.sorted(by: { $0.key < $1.key }) {
-      guard case .starting(var attempt, _) = job else { continue }
-      attempt.status.attempts -= 1
-      // Where the disk refuses, the next daemon finds it in active/ and does so.
-      actions += putBack(id, attempt)
+      switch job {
+      case .starting(var attempt, _):
+        attempt.status.attempts -= 1
+        // Where the disk refuses, the next daemon finds it in active/ and does so.
+        actions += putBack(id, attempt)
+      case .running(var attempt, let run):
+        // It goes on without the daemon. How long it has run counts for its timeout.
+        attempt.status.secondsRun = run.secondsBefore + run.seconds(now)
+        actions.append(Action(.progress, .showProgress(attempt.status, id)))
+      default: break
+      }
     }
     return actions + saveUsage(now)
   }

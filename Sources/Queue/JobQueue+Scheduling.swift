@@ -38,7 +38,8 @@ extension JobQueue {
   ) {
     var questions: [Action] = []
     var impossible: [(JobID, String)] = []
-    let choice = scheduler.next(entries, running: running, share: share, now: now.date) { entry in
+    let choice = scheduler.next(entries, running: running, share: share, now: now.date, refusing: Set(refusing.keys)) {
+      entry in
       switch readiness(entry) {
       case .ready: return true
       case .waiting: return false
@@ -53,6 +54,12 @@ extension JobQueue {
     return (choice, questions, impossible)
   }
 
+  /// What takes room, here and elsewhere.
+  /// - Parameter own: a job that is left out.
+  func slots(without own: JobID? = nil) -> [Scheduler.Running] {
+    atWork.filter { $0.key != own }.map { $0.value.slot(rules.executors) }
+  }
+
   /// What waits and is not left alone.
   func candidates(_ now: Moment) -> [QueueEntry] {
     troubled.isEmpty ? Array(waiting.values) : waiting.values.filter { !isTroubled($0.id, now) }
@@ -61,7 +68,9 @@ extension JobQueue {
   /// Starts steps while there are slots, one at a time: asked again until there is nothing to start.
   mutating func startSteps(_ now: Moment) -> [Action] {
     if isShortOfSpace { return [] }
-    let (choice, questions, impossible) = choose(candidates(now), running: atWork.values.map(\.slot), now)
+    refusing = refusing.filter { $0.value > now.seconds }
+    if let time = refusing.values.min() { round.wait(time - now.seconds) }
+    let (choice, questions, impossible) = choose(candidates(now), running: slots(), now)
     if !questions.isEmpty { return questions }
     if !impossible.isEmpty {
       return impossible.map { Action(.job($0), .read($0, .queue, .impossible(reason: $1))) }
@@ -82,6 +91,8 @@ extension JobQueue {
   /// Makes room for a job of higher priority, where the rules say so.
   private mutating func preempt(for blocked: QueueEntry, _ now: Moment) -> [Action] {
     guard rules.preempts, !atWork.values.contains(where: { $0.run?.stop == .preemption }) else { return [] }
+    // Only what takes a slot of this machine can make room there.
+    let atWork = atWork.filter { $0.value.executor(rules.executors).jobs == nil }
     let ofItsKind = atWork.values.filter { $0.step?.stage == blocked.stage }.count
     let needsItsKind = blocked.stage.map { ofItsKind >= rules.slots.limit($0) } ?? false
     let victims = atWork.filter { _, job in

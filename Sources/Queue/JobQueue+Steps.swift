@@ -83,7 +83,11 @@ extension JobQueue {
     status.boot = rules.bootID
     status.nextAttempt = nil
     status.clearProgress()
-    status.handle = StageHandle(executor: rules.executor, id, step: next.name, started: now.date).text
+    status.handle =
+      StageHandle(
+        executor: (next.isOwn ? rules.executors.standard : rules.executors.rule(stage: next.stage)).name, id,
+        step: next.name, started: now.date
+      ).text
     let begun = Attempt(
       entry: attempt.entry, steps: attempt.steps, step: next, status: status, requests: attempt.requests)
     atWork[id] = .starting(begun, .init(since: now.seconds, lastTry: now.seconds))
@@ -109,6 +113,7 @@ extension JobQueue {
     guard case .starting(let attempt, _) = atWork[id] else { return [] }
     atWork[id] = .running(attempt, run(attempt, now))
     isDone(id)
+    troubles.isOver(atWork[id]?.executor(rules.executors).name ?? "")
     let attempts = attempt.status.attempts
     let again = attempts > 1 ? ", attempt \(attempts) of \(rules.retry.mostAttempts)" : ""
     let told = log(
@@ -132,6 +137,21 @@ extension JobQueue {
   }
 
   // MARK: At work
+
+  /// What a stage waits for its turn where it runs is none of its time.
+  mutating func waits(_ id: JobID, _ now: Moment) -> [Action] {
+    guard case .running(let attempt, var run) = atWork[id], !run.isWaiting else { return [] }
+    (run.secondsBeforeWait, run.isWaiting) = (run.seconds(now), true)
+    atWork[id] = .running(attempt, run)
+    return []
+  }
+
+  mutating func begins(_ id: JobID, _ now: Moment) -> [Action] {
+    guard case .running(let attempt, var run) = atWork[id], run.isWaiting else { return [] }
+    (run.isWaiting, run.since) = (false, now.seconds)
+    atWork[id] = .running(attempt, run)
+    return [log("step \"\(attempt.step.name)\" has its turn", of: id, step: attempt.step)]
+  }
 
   /// What time alone brings about for the jobs at work.
   mutating func attend(_ now: Moment) -> [Action] {

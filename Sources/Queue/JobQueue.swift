@@ -39,6 +39,8 @@ package struct JobQueue: Sendable {
   var troubles = Troubles()
   /// Where jobs stand that others wait for, as far as was looked in this round.
   var places: [JobID: JobState?] = [:]
+  /// What runs stages and takes none at present, and until when.
+  var refusing: [String: Double] = [:]
   /// How far the reading of the folders is.
   var round = Round()
   /// What is known of `incoming/`.
@@ -56,7 +58,8 @@ package struct JobQueue: Sendable {
   /// - Parameter rules: what an administrator has laid down.
   package init(_ rules: QueueRules) {
     self.rules = rules
-    scheduler = Scheduler(slots: rules.slots, longestPauseSeconds: rules.retry.longestSeconds)
+    scheduler = Scheduler(
+      slots: rules.slots, executors: rules.executors, longestPauseSeconds: rules.retry.longestSeconds)
   }
 
   /// Takes note of what has happened.
@@ -74,6 +77,8 @@ package struct JobQueue: Sendable {
     case .stopAsked: return shutDown(now)
     case .leaving: return leave(now)
 
+    case .waits(let id): return waits(id, now)
+    case .begins(let id): return begins(id, now)
     case .started(let id, let problem): return started(id, problem, now)
     case .notStarted(let id, let outcome, let why): return notStarted(id, outcome, why, now)
     case .folderHeld(let id): return folderHeld(id, now)
@@ -133,8 +138,10 @@ package struct JobQueue: Sendable {
 
   // MARK: What whoever performs asks
 
-  /// Whether no stage is at work.
-  package var isAtRest: Bool { atWork.values.allSatisfy { $0.run == nil } }
+  /// Whether no stage is at work but those that go on without the daemon.
+  package var isAtRest: Bool {
+    atWork.values.allSatisfy { $0.run == nil || $0.executor(rules.executors).outlivesDaemon }
+  }
 
   /// Whether nothing is left to do or to decide, as far as is known.
   package var isIdle: Bool {

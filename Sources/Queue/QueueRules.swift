@@ -22,8 +22,8 @@ package struct QueueRules: Sendable {
   package var bootID: String
   /// The user for whom the daemon runs: whose requests count as an administrator's.
   package var user: UInt32 = 0
-  /// What runs the stages, as `StageHandle` names it.
-  package var executor = "local"
+  /// What runs the stages.
+  package var executors = ExecutorRules()
 
   /// - Parameters:
   ///   - root: the spool's root.

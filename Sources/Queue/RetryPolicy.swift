@@ -49,12 +49,16 @@ public enum StageOutcome: Sendable, Equatable {
   case signaled(Int32)
   /// It could not be started for now.
   case notStarted(String)
+  /// Whoever was to run it takes nothing at present; the attempt does not count.
+  case refused(String)
+  /// Whoever ran it has ended it, or lost it.
+  case ended(String)
 
   /// Whether the same command may succeed later: I/O errors, temporary failures, death by a signal.
   package var mayBeRetried: Bool {
     switch self {
     case .exited(let status): status == ExitStatus.ioError.rawValue || status == ExitStatus.temporaryFailure.rawValue
-    case .signaled, .notStarted: true
+    case .signaled, .notStarted, .refused, .ended: true
     }
   }
 
@@ -62,7 +66,7 @@ public enum StageOutcome: Sendable, Equatable {
     switch self {
     case .exited(let status): "exit status \(status)"
     case .signaled(let signal): "killed by signal \(signal)"
-    case .notStarted(let reason): reason
+    case .notStarted(let reason), .refused(let reason), .ended(let reason): reason
     }
   }
 }

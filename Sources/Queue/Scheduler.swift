@@ -30,9 +30,11 @@ package struct Scheduler: Sendable {
     package let stage: String
     package let user: UInt32
     package let priority: Int
+    /// What runs it.
+    package let executor: String
 
-    package init(stage: String, user: UInt32, priority: Int) {
-      (self.stage, self.user, self.priority) = (stage, user, priority)
+    package init(stage: String, user: UInt32, priority: Int, executor: String = ExecutorRule.local.name) {
+      (self.stage, self.user, self.priority, self.executor) = (stage, user, priority, executor)
     }
   }
 
@@ -40,33 +42,48 @@ package struct Scheduler: Sendable {
   package struct Choice: Sendable {
     package var entry: QueueEntry?
     package var waitSeconds = Double.infinity
-    /// The best job that only lacks a slot.
+    /// The best job that only lacks a slot of this machine.
     package var blocked: QueueEntry?
   }
 
   package var slots: StageSlots
+  /// What runs the stages: those of others than this machine take none of its slots.
+  package var executors: ExecutorRules
   /// The longest that a job is deferred.
   package var longestPauseSeconds: Double
 
-  package init(slots: StageSlots, longestPauseSeconds: Double) {
-    (self.slots, self.longestPauseSeconds) = (slots, longestPauseSeconds)
+  package init(slots: StageSlots, executors: ExecutorRules = ExecutorRules(), longestPauseSeconds: Double) {
+    (self.slots, self.executors, self.longestPauseSeconds) = (slots, executors, longestPauseSeconds)
   }
 
   /// - Parameters:
+  ///   - refusing: the executors that take nothing at present.
   ///   - isReady: whether what a job waits for (`after`) has come about; asked only of jobs that wait for some.
   package func next(
-    _ waiting: some Sequence<QueueEntry>, running: [Running], share: FairShare, now: Date,
+    _ waiting: some Sequence<QueueEntry>, running: [Running], share: FairShare, now: Date, refusing: Set<String> = [],
     isReady: (QueueEntry) throws -> Bool = { _ in true }
   ) rethrows -> Choice {
     var choice = Choice()
     var counts: [String: Int] = [:]
     var users: [UInt32: Int] = [:]
+    var elsewhere: [String: Int] = [:]
+    var slotless = 0
     for step in running {
-      counts[step.stage, default: 0] += 1
       users[step.user, default: 0] += 1
+      if executors.slotless.contains(step.stage) { slotless += 1 }
+      if executors.rule(named: step.executor).jobs == nil {
+        counts[step.stage, default: 0] += 1
+      } else {
+        elsewhere[step.executor, default: 0] += 1
+      }
     }
-    let isFull = running.count >= slots.total
+    let isFull = running.count - slotless - elsewhere.values.reduce(0, +) >= slots.total
     func isFree(_ entry: QueueEntry) -> Bool {
+      if let stage = entry.stage, executors.slotless.contains(stage) { return true }
+      let executor = executors.rule(stage: entry.stage)
+      if let jobs = executor.jobs {
+        return elsewhere[executor.name, default: 0] < jobs && !refusing.contains(executor.name)
+      }
       guard let stage = entry.stage else { return !isFull }
       return !isFull && counts[stage, default: 0] < slots.limit(stage)
     }
@@ -94,7 +111,9 @@ package struct Scheduler: Sendable {
         if choice.entry.map({ precedes(entry, $0) }) ?? true, try entry.after.isEmpty || isReady(entry) {
           choice.entry = entry
         }
-      } else if choice.blocked.map({ precedes(entry, $0) }) ?? true, try entry.after.isEmpty || isReady(entry) {
+      } else if executors.rule(stage: entry.stage).jobs == nil, choice.blocked.map({ precedes(entry, $0) }) ?? true,
+        try entry.after.isEmpty || isReady(entry)
+      {
         choice.blocked = entry
       }
     }

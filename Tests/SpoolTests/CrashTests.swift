@@ -221,6 +221,37 @@ struct CrashTests {
   }
 
   @Test(
+    "with steps here and steps elsewhere, and a daemon that is stopped in between: what goes on without it is found again"
+  )
+  func twoExecutors() throws {
+    func course(_ spool: MemorySpool) throws {
+      for executor in [spool.executor, spool.elsewhere] {
+        executor.stage = { step, _ in step == "sample" ? nil : .exited(0) }
+      }
+      try spool.pass(1)
+      try spool.performer.tell(.stopAsked)
+      try spool.performer.tell(.leaving)
+      let next = MemorySpool(
+        spool.files, inputs: inputs.path, record: spool.record, clock: spool.clock, rules: rules)
+      try next.run()
+    }
+    func rules(_ rules: inout QueueRules) {
+      rules.executors.run(["sample"], on: ExecutorRule("elsewhere", jobs: 1, outlivesDaemon: true))
+    }
+    try crashEverywhere(
+      { spool(reportedJob) }, points: 60, memories: [.everything], rules: rules, course: course
+    ) { (files, record, comment) throws in
+      _ = try onlyJob(files, in: .done, comment)
+      let cut = (record.begun["sample"] ?? 0) - (record.publications["sample"] ?? 0)
+      // One that was killed in the midst of its publication may have come far enough.
+      #expect(record.starts["sample"] == 1 || record.starts["sample"] == 1 + cut, comment)
+      #expect(record.publications["sample"] == 1 || cut > 0, comment)
+      for step in ["convert", "report"] { #expect((record.publications[step] ?? 0) <= 1, comment) }
+      #expect(record.alive.isEmpty, comment)
+    }
+  }
+
+  @Test(
     "in a busy spool: slots, preemption, one that waits for another, requests, limits, retention, and a daemon that is stopped"
   )
   func busySpool() throws {

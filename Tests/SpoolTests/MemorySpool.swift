@@ -27,6 +27,8 @@ final class MemorySpool {
 
   let files: MemoryFileSystem
   let executor: ScriptedExecutor
+  /// One whose stages go on without the daemon, for what the rules give it.
+  let elsewhere: ScriptedExecutor
   let machine = Machine()
   let record: Record
   let clock: Clock
@@ -44,17 +46,21 @@ final class MemorySpool {
     rules change: (inout QueueRules) -> Void = { _ in }
   ) {
     (self.files, self.record, self.clock) = (files, record, clock)
-    executor = ScriptedExecutor(files, record)
+    executor = ScriptedExecutor("scripted", files, record)
+    elsewhere = ScriptedExecutor("elsewhere", files, record)
+    elsewhere.outlivesDaemon = true
     incoming = Incoming(files)
     var rules = QueueRules(root: "/spool", bootID: boot)
     rules.limits.freeSpace = 1
     rules.limits.freeSpaceResume = 1
+    rules.executors.standard = ExecutorRule("scripted")
     change(&rules)
     let machine = machine
     performer = Performer(
       rules,
       folders: JobFolders(root: "/spool", files: files, roots: InputRoots([inputs]), now: { clock.moment.date }),
-      executor: executor, incoming: incoming, programs: .init(directory: "/programs", ownDirectory: "/programs"),
+      executors: [executor, elsewhere], incoming: incoming,
+      programs: .init(directory: "/programs", ownDirectory: "/programs"),
       machine: .init(
         freeBytes: { machine.freeBytes }, isInUse: { try machine.isInUse($0) }, size: { _ in machine.bytesOfAJob },
         userName: { $0 == 0 ? "anna" : "user\($0)" }),
@@ -155,6 +161,7 @@ final class MemorySpool {
   /// Runs until nothing is left to do.
   func run(_ stage: @escaping ScriptedExecutor.Stage = { _, _ in .exited(0) }) throws {
     executor.stage = stage
+    elsewhere.stage = stage
     defer { record.operations = files.operations }
     for _ in 0..<400 {
       try turn()

@@ -42,7 +42,7 @@ final class ScriptedExecutor: Executor {
     var progress: [StageProgress] = []
   }
 
-  let name = "scripted"
+  let name: String
   let descriptors: [Int32] = []
   let pollSeconds: Double? = nil
   /// Whether stages go on where the daemon is gone, and can be taken over.
@@ -50,6 +50,10 @@ final class ScriptedExecutor: Executor {
   var stage: Stage = { _, _ in .exited(0) }
   /// How many processes of an earlier attempt are in a job's folder, and how hard they have to be told.
   var leftovers: [JobID: (isHard: Bool, ends: Bool)] = [:]
+  /// Why it takes no stage.
+  var refusal: Failure?
+  /// Where it cannot be asked what it has at work.
+  var isSilent = false
   /// What was told to stop, in order.
   private(set) var stops: [(job: JobID, isHard: Bool)] = []
   /// What was told to leave a folder.
@@ -57,8 +61,11 @@ final class ScriptedExecutor: Executor {
   private let files: MemoryFileSystem
   private let record: Record
   private var work: [JobID: Work] = [:]
+  private var told: [(job: JobID, news: StageNews)] = []
 
-  init(_ files: MemoryFileSystem, _ record: Record) { (self.files, self.record) = (files, record) }
+  init(_ name: String, _ files: MemoryFileSystem, _ record: Record) {
+    (self.name, self.files, self.record) = (name, files, record)
+  }
 
   /// Which jobs' stages are at work.
   var atWork: [JobID] { work.keys.sorted() }
@@ -73,8 +80,9 @@ final class ScriptedExecutor: Executor {
   }
 
   func start(_ order: StageOrder) throws -> StageStart {
+    if let refusal { throw StageRefusal(refusal) }
     if leftovers[order.id] != nil { return .folderHeld }
-    _ = try order.arguments()
+    _ = try order.arguments(nil)
     let start = (record.starts[order.step.name] ?? 0) + 1
     record.starts[order.step.name] = start
     work[order.id] = Work(step: order.step, folder: order.folder, handle: order.handle, start: start)
@@ -86,7 +94,8 @@ final class ScriptedExecutor: Executor {
   }
 
   func news() throws -> [(job: JobID, news: StageNews)] {
-    var news: [(job: JobID, news: StageNews)] = []
+    var news = told
+    told = []
     for (id, job) in work.sorted(by: { $0.key < $1.key }) {
       news += job.progress.map { (id, .progress($0)) }
       work[id]?.progress = []
@@ -100,9 +109,13 @@ final class ScriptedExecutor: Executor {
     return news
   }
 
-  func stop(_ id: JobID, isHard: Bool) { stops.append((id, isHard)) }
+  func stop(_ id: JobID, isHard: Bool) { if work[id] != nil { stops.append((id, isHard)) } }
+
+  /// Has a stage wait for its turn, or have it.
+  func tell(_ id: JobID, _ news: StageNews) { told.append((id, news)) }
 
   func attach(_ id: JobID, folder: String, handle: StageHandle?) throws -> Occupation {
+    if isSilent { throw Failure(.temporaryFailure, "queue", "cannot be asked") }
     if leftovers[id] != nil { return .leftovers }
     guard let handle, record.alive.contains(handle),
       let status = try? JobStatus(json: files.read(folder + "/status.json", limitBytes: 10_000)),

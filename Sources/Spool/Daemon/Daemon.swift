@@ -17,7 +17,7 @@ public final class Daemon {
   private let console: Console
   private let performer: Performer
   private let incoming: IncomingFolder
-  private let executor: any Executor
+  private let executors: [any Executor]
   private let clock: @Sendable () -> Moment
   private let manager: ServiceManager
   private let metrics: MetricsFile
@@ -34,7 +34,7 @@ public final class Daemon {
   ) throws {
     let programs = Performer.Programs(
       directory: try RealPath.of(options.programDirectory ?? DaemonOptions.ownDirectory),
-      ownDirectory: DaemonOptions.ownDirectory, threads: options.threadsPerStage, limits: options.stageLimits)
+      ownDirectory: DaemonOptions.ownDirectory, limits: options.stageLimits)
     let root = try DaemonOptions.realFolder(options.spool)
     let roots = InputRoots(options.roots)
     let start = ContinuousClock.now
@@ -43,12 +43,12 @@ public final class Daemon {
     let metrics = MetricsFile(options.metricsFile)
     let folders = JobFolders(root: root, files: DiskFileSystem(), roots: roots)
     let incoming = IncomingFolder(folders.incoming)
-    let executor = LocalExecutor(roots: roots)
+    let executors: [any Executor] = [LocalExecutor(roots: roots, threads: options.threadsPerStage)]
     (self.options, self.console, self.clock, self.manager, self.metrics) = (options, console, clock, manager, metrics)
-    (self.incoming, self.executor) = (incoming, executor)
+    (self.incoming, self.executors) = (incoming, executors)
     performer = Performer(
-      try options.rules(root: root), folders: folders, executor: executor, incoming: incoming, programs: programs,
-      machine: .this(root),
+      try options.rules(root: root), folders: folders, executors: executors, incoming: incoming,
+      programs: programs, machine: .this(root),
       telling: Performer.Telling(
         log: { record in
           if record.job != nil { metrics.hasNews = true }
@@ -123,11 +123,11 @@ public final class Daemon {
   /// Sleeps until something happens or time alone gives something to do.
   private func wait(_ signals: Int32) {
     var seconds = queue.waitSeconds(clock())
-    for other in [metrics.waitSeconds, manager.waitSeconds, executor.pollSeconds] {
+    for other in [metrics.waitSeconds, manager.waitSeconds] + executors.map(\.pollSeconds) {
       seconds = min(seconds, max(0, other ?? .infinity))
     }
     var descriptors = [pollfd(fd: signals, events: Int16(POLLIN), revents: 0)]
-    for other in [incoming.descriptor].compactMap({ $0 }) + executor.descriptors {
+    for other in [incoming.descriptor].compactMap({ $0 }) + executors.flatMap(\.descriptors) {
       descriptors.append(pollfd(fd: other, events: Int16(POLLIN), revents: 0))
     }
     poll(&descriptors, nfds_t(descriptors.count), Int32((seconds * 1000).rounded(.up)))

@@ -28,26 +28,30 @@ extension Performer {
         throw Failure(.software, id.description, "has no step \"\(name)\"")
       }
       let handle =
-        status.handle.flatMap { StageHandle($0) } ?? StageHandle(executor: executor.name, task: "\(id)/\(name)")
+        status.handle.flatMap { StageHandle($0) } ?? StageHandle(executor: executors[0].name, task: "\(id)/\(name)")
       let order = StageOrder(
         id: id, step: step, handle: handle,
         heading: StepLogHeading(date: clock().date, program: step.stage.program, attempt: status.attempts),
         program: "\(step.isOwn ? programs.ownDirectory : programs.directory)/\(step.stage.program)",
-        arguments: { [folders, programs] in
+        arguments: { [folders] threads in
           var arguments = try step.arguments(
             folders.roots, submitter: user, progressDescriptor: StageProcess.progressDescriptor)
-          if let threads = programs.threads, !step.isOwn,
+          if let threads, !step.isOwn,
             !step.settings.contains(where: { $0.option.name == "threads" })
           {
             arguments.append("--threads=\(threads)")
           }
           return arguments
         },
-        folder: folders.folder(of: id, .active), limits: step.limits.tightened(by: programs.limits))
-      switch try executor.start(order) {
+        folder: folders.folder(of: id, .active), limits: step.limits.tightened(by: programs.limits),
+        priority: status.priority ?? 0)
+      for other in executors where other.name != handle.executor { other.leave(id, folder: order.folder) }
+      switch try executor(handle).start(order) {
       case .started(let problem): return .started(id, problem: problem)
       case .folderHeld: return .folderHeld(id)
       }
+    } catch let refusal as StageRefusal {
+      return .notStarted(id, .refused(refusal.failure.description), why: refusal.failure.description)
     } catch let failure as Failure {
       let isTemporary = failure.status == .temporaryFailure || failure.status == .ioError
       return .notStarted(

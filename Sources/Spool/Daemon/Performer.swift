@@ -55,21 +55,19 @@ package final class Performer {
     package var directory: String
     /// The folder of the daemon's own.
     package var ownDirectory: String
-    /// The threads of a stage whose job does not say; nil for the stage's own default.
-    package var threads: Int?
     /// What every step may use at most.
     package var limits: StepLimits
 
     /// - Parameters: as the properties.
-    package init(directory: String, ownDirectory: String, threads: Int? = nil, limits: StepLimits = StepLimits()) {
-      (self.directory, self.ownDirectory, self.threads, self.limits) = (directory, ownDirectory, threads, limits)
+    package init(directory: String, ownDirectory: String, limits: StepLimits = StepLimits()) {
+      (self.directory, self.ownDirectory, self.limits) = (directory, ownDirectory, limits)
     }
   }
 
   /// The core. What it knows is for others to read.
   package private(set) var queue: JobQueue
   package let folders: JobFolders
-  let executor: any Executor
+  let executors: [any Executor]
   let incoming: any IncomingSource
   let machine: Machine
   let telling: Telling
@@ -86,20 +84,19 @@ package final class Performer {
   /// - Parameters:
   ///   - rules: what an administrator has laid down.
   ///   - folders: the spool's folders.
-  ///   - executor: where stages run.
+  ///   - executors: where stages run, whatever the rules say of it: one may have stages at work that is in no rule any more.
   ///   - incoming: what is told of `incoming/`.
   ///   - programs: where stages find what they are.
   ///   - machine: the rest of the machine.
   ///   - telling: what people see.
   ///   - clock: the time.
   package init(
-    _ rules: QueueRules, folders: JobFolders, executor: any Executor, incoming: any IncomingSource, programs: Programs,
+    _ rules: QueueRules, folders: JobFolders, executors: [any Executor], incoming: any IncomingSource,
+    programs: Programs,
     machine: Machine, telling: Telling, clock: @escaping () -> Moment
   ) {
-    var rules = rules
-    rules.executor = executor.name
     queue = JobQueue(rules)
-    (self.folders, self.executor, self.incoming, self.machine) = (folders, executor, incoming, machine)
+    (self.folders, self.executors, self.incoming, self.machine) = (folders, executors, incoming, machine)
     (self.telling, self.programs, self.clock) = (telling, programs, clock)
   }
 
@@ -108,8 +105,26 @@ package final class Performer {
 
   /// Tells the core what has happened to stages.
   package func hearStages() throws {
-    for (id, news) in try executor.news() {
+    for executor in executors { try hear(executor.news()) }
+  }
+
+  /// The executor that a handle names; without a handle, the first.
+  /// - Throws: a `Failure` where there is none: what it has at work waits for it.
+  func executor(_ handle: StageHandle?) throws -> any Executor {
+    guard let name = handle?.executor else { return executors[0] }
+    guard let executor = executors.first(where: { $0.name == name }) else {
+      throw Failure(
+        .temporaryFailure, handle?.task ?? "", "its stage was given to \"\(name)\", which this daemon does not know",
+        remedy: "use the version of sid-spoold that started it")
+    }
+    return executor
+  }
+
+  private func hear(_ news: [(job: JobID, news: StageNews)]) throws {
+    for (id, news) in news {
       switch news {
+      case .waits: try tell(.waits(id))
+      case .begins: try tell(.begins(id))
       case .progress(let progress): try tell(.progressed(id, progress))
       case .ended(let outcome, let lastLine): try tell(.ended(id, outcome, lastLine: lastLine))
       }
@@ -146,7 +161,10 @@ package final class Performer {
     switch operation {
     case .write(let status, let id, let state): try folders.write(status, of: id, state)
     case .move(let id, let state, let newState):
-      if state == .active { jobs[id] = nil }
+      if state == .active {
+        jobs[id] = nil
+        for executor in executors { executor.leave(id, folder: folders.folder(of: id, .active)) }
+      }
       try folders.move(id, from: state, to: newState)
     case .setDamagedStatusAside(let id, let state): try folders.setDamagedStatusAside(id, state)
     case .discardOutputs(let id): try folders.discardOutputs(of: id)
@@ -184,7 +202,7 @@ package final class Performer {
       let found = try folders.found(id, .active)
       let handle = found.known?.handle.flatMap { StageHandle($0) }
       return .examined(
-        id, found, try executor.attach(id, folder: folders.folder(of: id, .active), handle: handle))
+        id, found, try executor(handle).attach(id, folder: folders.folder(of: id, .active), handle: handle))
     case .measureSpace: return .space(freeBytes: machine.freeBytes())
     case .surveyFinished(let state, let sizes): return .finished(state, try finished(state, sizes: sizes))
     case .checkUse(let ids, let state): return .inUse(state, try uses(ids, state))
@@ -192,10 +210,11 @@ package final class Performer {
     case .readUsage: return .usage(try readUsage())
 
     case .start(let id, let step, let status, let user): return try start(id, step, status, user: user)
-    case .stop(let id, let isHard): executor.stop(id, isHard: isHard)
+    case .stop(let id, let isHard): for executor in executors { executor.stop(id, isHard: isHard) }
     case .stopLeftovers(let id, let isHard):
+      let handle = try folders.found(id, .active).known?.handle.flatMap { StageHandle($0) }
       return .stoppedLeftovers(
-        id, try executor.stopLeftovers(id, folder: folders.folder(of: id, .active), isHard: isHard))
+        id, try executor(handle).stopLeftovers(id, folder: folders.folder(of: id, .active), isHard: isHard))
 
     case .reached(let milestone): return .reached(milestone)
     case .log(let record): telling.log(record)

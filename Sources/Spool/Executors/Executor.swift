@@ -17,7 +17,8 @@ package protocol Executor: AnyObject {
   /// Starts a stage, and heads the attempt in the step's log.
   ///
   /// No other process may be at work in the job's folder from then on until its end was told; where one is there still, that is the answer.
-  /// - Throws: a `Failure` where the stage cannot be started: `temporaryFailure` and `ioError` where it may be later.
+  /// - Throws: a `Failure` where the stage cannot be started: `temporaryFailure` and `ioError` where it may be later. A
+  ///   `StageRefusal` where no stage can be started at present, whichever.
   func start(_ order: StageOrder) throws -> StageStart
 
   /// What has happened to the stages since the last call. One question for all of them, however many there are.
@@ -37,11 +38,20 @@ package protocol Executor: AnyObject {
   /// - Returns: the processes.
   func stopLeftovers(_ id: JobID, folder: String, isHard: Bool) throws -> [Int32]
 
+  /// How the last attempt in a job's folder ended is on the disk, and the job goes on or elsewhere: what is kept of it there for
+  /// the next daemon goes.
+  func leave(_ id: JobID, folder: String)
+
   /// Become readable when there may be news.
   var descriptors: [Int32] { get }
 
   /// How many seconds after the last look there may be news that no descriptor tells; nil where there are none such.
   var pollSeconds: Double? { get }
+}
+
+extension Executor {
+  /// Nothing is kept.
+  package func leave(_ id: JobID, folder: String) {}
 }
 
 /// A stage to be started.
@@ -56,12 +66,34 @@ package struct StageOrder {
   package let heading: StepLogHeading
   /// The path of its program.
   package let program: String
-  /// The program's arguments; to be asked when nobody is at work in the folder. Throws a `Failure` where an input is missing.
-  package let arguments: () throws -> [String]
+  /// The program's arguments; to be asked when nobody is at work in the folder. It is told how many threads the stage gets
+  /// where its job does not say, nil for the stage's own default; throws a `Failure` where an input is missing. Progress is
+  /// reported to `StageProcess.progressDescriptor`.
+  package let arguments: (_ threads: Int?) throws -> [String]
   /// The job's folder, where it runs.
   package let folder: String
   /// How much it may use.
   package let limits: StepLimits
+  /// What goes first: higher before lower.
+  package let priority: Int
+
+  /// - Parameters: as the properties.
+  package init(
+    id: JobID, step: JobStep, handle: StageHandle, heading: StepLogHeading, program: String,
+    arguments: @escaping (_ threads: Int?) throws -> [String], folder: String, limits: StepLimits, priority: Int
+  ) {
+    (self.id, self.step, self.handle, self.heading, self.program) = (id, step, handle, heading, program)
+    (self.arguments, self.folder, self.limits, self.priority) = (arguments, folder, limits, priority)
+  }
+}
+
+/// Why no stage can be started at present: nothing was tried, and the attempt does not count.
+package struct StageRefusal: Error {
+  /// Why, and what to do about it.
+  package let failure: Failure
+
+  /// - Parameter failure: why, and what to do about it.
+  package init(_ failure: Failure) { self.failure = failure }
 }
 
 /// What a start comes to.
@@ -74,6 +106,10 @@ package enum StageStart: Sendable {
 
 /// What has happened to a stage.
 package enum StageNews: Sendable {
+  /// It waits for its turn where it runs.
+  case waits
+  /// It has had its turn.
+  case begins
   /// How far it is.
   case progress(StageProgress)
   /// It has ended, and what it said last.

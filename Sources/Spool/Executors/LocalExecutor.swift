@@ -10,16 +10,19 @@ import Queue
 final class LocalExecutor: Executor {
   let name = "local"
   private let roots: InputRoots
+  private let threads: Int?
   private var stages: [JobID: LocalStage] = [:]
 
-  /// - Parameter roots: beneath which stages may read, besides their job's folder.
-  init(roots: InputRoots) { self.roots = roots }
+  /// - Parameters:
+  ///   - roots: beneath which stages may read, besides their job's folder.
+  ///   - threads: of a stage whose job does not say; nil for the stage's own default.
+  init(roots: InputRoots, threads: Int?) { (self.roots, self.threads) = (roots, threads) }
 
   func start(_ order: StageOrder) throws -> StageStart {
     guard let lock = try JobLock.take(folder: order.folder) else { return .folderHeld }
     let log = try StageLog(folder: order.folder, step: order.step.name, heading: order.heading)
     let process = try StageProcess(
-      program: order.program, arguments: try order.arguments(), folder: order.folder, roots: roots,
+      program: order.program, arguments: try order.arguments(threads), folder: order.folder, roots: roots,
       log: log.descriptor, lock: lock)
     stages[order.id] = LocalStage(process: process, log: log, program: order.step.stage.program)
     do {
