@@ -75,6 +75,15 @@ struct Check: ParsableCommand {
   }
 }
 
+/// What the kernel of a machine has that confines stages; jobs of Slurm ask on the machine they run on.
+struct MachineFacts: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "machine", abstract: "Print what this machine's kernel has that confines stages.", shouldDisplay: false
+  )
+
+  func run() throws { print(SlurmMachines.own) }
+}
+
 /// The last step of every job, run by the daemon in the job's folder.
 struct Seal: ParsableCommand {
   static let configuration = CommandConfiguration(

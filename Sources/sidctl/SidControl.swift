@@ -13,7 +13,7 @@ struct SidControl: CommandLineProgram {
     version: Version.line("sidctl"),
     subcommands: [
       Submit.self, Status.self, Watch.self, Log.self, Hold.self, Release.self, Cancel.self, Retry.self, Prune.self,
-      Verify.self, Check.self, Seal.self,
+      Verify.self, Check.self, Seal.self, MachineFacts.self,
     ])
 
   /// Runs the work of a subcommand; a `Failure` becomes one line and the exit status.

@@ -207,6 +207,19 @@ public struct SpoolAudit {
       note(.warning, "fs.protected_hardlinks is 0: users can give files of others names in inputs/; set it to 1")
       problems += 1
     }
-    if problems == 0 { note(.ok, "isolation of stages (Landlock \(FileConfinement.version))") }
+    let machines = SlurmMachines.read(root).values.sorted()
+    for line in machines where SlurmMachines.lacksConfinement(line) {
+      note(
+        .warning,
+        "node \(line.split(separator: " ").first ?? ""): its kernel has no Landlock (Linux 5.19 or later, with landlock in its "
+          + "lsm= list), when a step ran there last: stages can open what lies outside the input roots")
+      problems += 1
+    }
+    if !machines.isEmpty, let problem = SharedLock.problem(root) {
+      note(.problem, "\(problem)")
+      problems += 1
+    }
+    let nodes = machines.isEmpty ? "" : ", and on \(machines.count) node(s) of Slurm"
+    if problems == 0 { note(.ok, "isolation of stages (Landlock \(FileConfinement.version)\(nodes))") }
   }
 }

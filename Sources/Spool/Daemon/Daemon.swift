@@ -41,9 +41,16 @@ public final class Daemon {
     let clock: @Sendable () -> Moment = { Moment(seconds: (ContinuousClock.now - start) / .seconds(1), date: Date()) }
     let manager = ServiceManager(watchdogSeconds: watchdogSeconds, notify)
     let metrics = MetricsFile(options.metricsFile)
-    let folders = JobFolders(root: root, files: DiskFileSystem(), roots: roots)
+    let folders = JobFolders(
+      root: root, files: DiskFileSystem(), roots: roots, stepKeys: options.slurm.stepKeys)
     let incoming = IncomingFolder(folders.incoming)
-    let executors: [any Executor] = [LocalExecutor(roots: roots, threads: options.threadsPerStage)]
+    // Slurm may have stages of a daemon before this one, whatever is configured now.
+    let warn: (String) -> Void = { console.log(LogRecord($0, .warning)) }
+    let slurm = SlurmExecutor(
+      options.slurm, roots: roots, control: DaemonOptions.ownDirectory, machines: SlurmMachines(root, note: warn),
+      commands: SlurmPrograms(),
+      seconds: { clock().seconds }, note: warn)
+    let executors: [any Executor] = [LocalExecutor(roots: roots, threads: options.threadsPerStage), slurm]
     (self.options, self.console, self.clock, self.manager, self.metrics) = (options, console, clock, manager, metrics)
     (self.incoming, self.executors) = (incoming, executors)
     performer = Performer(
@@ -80,6 +87,7 @@ public final class Daemon {
         "no Landlock here, by the kernel or by a filter of system calls: stages can open what lies outside the input roots",
         .warning)
     }
+    if !options.slurmStages.isEmpty, let problem = SharedLock.problem(root) { log("\(problem)", .error) }
     log("started on \(root)")
     manager.tell("READY=1")
     try performer.tell(.begun)
@@ -159,6 +167,9 @@ extension DaemonOptions {
     rules.stepTimeoutSeconds = stageLimits.timeoutSeconds
     rules.stopTimeoutSeconds = stopTimeoutSeconds
     rules.preempts = preempts
+    if !slurmStages.isEmpty { rules.executors.slotless = [JobStep.checksums.stage.stage] }
+    rules.executors.run(
+      slurmStages, on: ExecutorRule(SlurmExecutor.standardName, jobs: slurm.jobs, outlivesDaemon: true))
     rules.user = geteuid()
     return rules
   }

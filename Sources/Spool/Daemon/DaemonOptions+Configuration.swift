@@ -29,6 +29,8 @@ extension DaemonOptions {
         case "retry": try readRetry(key)
         case "stage": try readStage(key)
         case "retention": try readRetention(key)
+        case "executor": try readExecutor(key)
+        case "slurm": try readSlurm(key)
         case "preemption": preempts = try key.flag()
         case "metrics-file":
           let file = try key.text(mayBeEmpty: true)
@@ -54,6 +56,70 @@ extension DaemonOptions {
       }
       return true
     }
+  }
+
+  private mutating func readExecutor(_ key: Key) throws {
+    let kinds = StageVocabulary.all.map(\.stage)
+    func isSlurm(_ key: Key) throws -> Bool {
+      switch try key.text() {
+      case ExecutorRule.local.name: return false
+      case SlurmExecutor.standardName: return true
+      default: throw key.wrong("local or slurm")
+      }
+    }
+    guard key.isMapping else {
+      slurmStages = try isSlurm(key) ? Set(kinds) : []
+      return
+    }
+    try key.mapping().read { key in
+      guard kinds.contains(key.name) else { return false }
+      if try isSlurm(key) { slurmStages.insert(key.name) }
+      return true
+    }
+  }
+
+  private mutating func readSlurm(_ key: Key) throws {
+    try key.mapping().read { key in
+      switch key.name {
+      case "jobs": slurm.jobs = try key.count(least: 1)
+      case "poll-seconds":
+        slurm.pollSeconds = try key.seconds()
+        if slurm.pollSeconds < 1 { throw key.wrong("1 or more") }
+      case "save-seconds":
+        slurm.saveSeconds = try key.seconds()
+        if !(1...65_535).contains(slurm.saveSeconds) { throw key.wrong("a number from 1 to 65535") }
+      case "step-keys":
+        for name in try key.list() {
+          guard SlurmKeys.ofSteps.contains(name) else {
+            throw key.wrong("a list of \(SlurmKeys.ofSteps.joined(separator: ", "))")
+          }
+          slurm.stepKeys.insert(name)
+        }
+      default:
+        guard StageVocabulary.named(key.name) != nil else {
+          // How many images there are to share, only whoever writes a job knows.
+          if key.name == "shares" { return false }
+          return try Self.readResources(key, into: &slurm.resources)
+        }
+        var resources = SlurmResources()
+        let stage = key.name
+        try key.mapping().read { key in
+          if key.name == "shares", stage != "sample" { return false }
+          if ["nodes", "tasks"].contains(key.name), !["train", "distill"].contains(stage) { return false }
+          return try Self.readResources(key, into: &resources)
+        }
+        slurm.byStage[stage] = resources
+      }
+      return true
+    }
+  }
+
+  private static func readResources(_ key: Key, into resources: inout SlurmResources) throws -> Bool {
+    if key.name == "arguments" {
+      resources.arguments = try SlurmKeys.arguments(key.pair)
+      return true
+    }
+    return try SlurmKeys.read(key.pair, into: &resources)
   }
 
   private mutating func readLimits(_ key: Key) throws {
@@ -138,7 +204,9 @@ extension DaemonOptions {
     let pair: YAMLNode.Pair
     var name: String { pair.key }
 
-    private func wrong(_ expected: String) -> YAMLError {
+    var isMapping: Bool { if case .mapping = pair.value.content { true } else { false } }
+
+    func wrong(_ expected: String) -> YAMLError {
       let found = pair.value.text.map { "\"\($0.prefix(80))\"" } ?? pair.value.kind
       return YAMLError(line: pair.value.line, key: pair.key, "is \(found); expected \(expected)")
     }

@@ -28,6 +28,10 @@ public struct DaemonOptions: Sendable {
   public var retention: [JobState: Retention] = [:]
   /// Whether a step stops, at its checkpoint, where a job of higher priority lacks its slot.
   public var preempts = false
+  /// Which kinds of steps are handed to Slurm.
+  public var slurmStages: Set<String> = []
+  /// How Slurm is used.
+  public var slurm = SlurmOptions()
   /// Where metrics are written in Prometheus' text format; nil for nowhere.
   public var metricsFile: String?
   /// Whether to end when no job is left.

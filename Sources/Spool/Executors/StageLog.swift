@@ -62,14 +62,35 @@ final class StageLog {
 
   /// What the stage said last in this attempt: its error line (`PROGRAM: ...`), else its last line that is not empty.
   func lastLine(of program: String) -> String? {
+    Self.tail(descriptor, from: start).flatMap { Self.lastLine(of: program, in: $0) }
+  }
+
+  /// The same of a stage whose log somebody else has open: what stands behind the last heading.
+  static func lastLine(of program: String, step: String, folder: String) -> String? {
+    let place = open("\(folder)/\(JobFolderNames.log)", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+    guard place >= 0 else { return nil }
+    defer { close(place) }
+    let descriptor = openat(place, "\(step).log", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    guard var lines = tail(descriptor, from: 0) else { return nil }
+    if let heading = lines.lastIndex(where: { StepLogHeading($0) != nil }) { lines.removeFirst(heading + 1) }
+    return lastLine(of: program, in: lines)
+  }
+
+  /// The last lines that are not empty.
+  private static func tail(_ descriptor: Int32, from start: off_t) -> [String]? {
     var status = stat()
-    guard fstat(descriptor, &status) == 0 else { return nil }
+    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
     let from = max(start, status.st_size - off_t(Self.longestTailBytes))
     var bytes = [UInt8](repeating: 0, count: Int(max(0, status.st_size - from)))
     let count = pread(descriptor, &bytes, bytes.count, from)
     guard count > 0 else { return nil }
-    let lines = String(decoding: bytes.prefix(count), as: UTF8.self).split { $0 == "\n" || $0 == "\r" || $0 == "\r\n" }
+    return String(decoding: bytes.prefix(count), as: UTF8.self).split { $0 == "\n" || $0 == "\r" || $0 == "\r\n" }
       .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+  }
+
+  private static func lastLine(of program: String, in lines: [String]) -> String? {
     let line = lines.last { $0.hasPrefix(program + ": ") || $0.hasPrefix("Error: ") } ?? lines.last
     return line.map { String($0.oneLine.prefix(1000)) }
   }

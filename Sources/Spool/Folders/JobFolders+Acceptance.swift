@@ -258,6 +258,7 @@ extension JobFolders {
         }
         name = job.name
         try job.checkInputs(roots, submitter: status.uid)
+        try job.checkPlacement(allowing: stepKeys)
         status.steps = job.steps.map(\.name)
         status.records = true
         status.nextStage = job.steps.first?.stage.stage

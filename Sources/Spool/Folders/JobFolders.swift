@@ -16,19 +16,24 @@ package struct JobFolders {
   package let files: any FileSystem
   let roots: InputRoots
   let now: () -> Date
+  /// The keys of `slurm:` that steps may have.
+  let stepKeys: Set<String>
 
   /// - Parameters:
   ///   - root: the spool's root.
   ///   - files: where it stands.
   ///   - roots: beneath what job files may name inputs.
+  ///   - stepKeys: the keys of `slurm:` that steps may have.
   ///   - now: the clock.
   package init(
-    root: String, files: any FileSystem, roots: InputRoots, now: @escaping () -> Date = Date.init
+    root: String, files: any FileSystem, roots: InputRoots, stepKeys: Set<String> = [],
+    now: @escaping () -> Date = Date.init
   ) {
     self.root = root
     self.files = files
     self.roots = roots
     self.now = now
+    self.stepKeys = stepKeys
   }
 
   var incoming: String { root + "/incoming" }

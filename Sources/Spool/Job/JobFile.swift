@@ -41,6 +41,10 @@ public struct JobStep: Sendable, Equatable {
   public let settings: [Setting]
   /// How much it may use.
   public var limits = StepLimits()
+  /// What it asks of Slurm, where it is run there; nil where the job says nothing.
+  public var slurm: SlurmResources?
+  /// The lines of the keys that it says so with.
+  var slurmLines: [String: Int] = [:]
   /// The line of the job file it starts on.
   public let line: Int
 

@@ -7,7 +7,7 @@ struct StepReader {
   private static let reserved: Set<String> = ["status", "summary", "job", "log", "submitted", "checksums"]
 
   /// Keys of a step that are no options of its program.
-  static let ownKeys = ["name", "timeout", "memory"]
+  static let ownKeys = ["name", "timeout", "memory", "slurm"]
 
   private var earlier: [JobStep] = []
 
@@ -50,6 +50,7 @@ struct StepReader {
     var nameLine = line
     var given: [String: JobStep.Setting] = [:]
     var limits = StepLimits()
+    var slurm: (resources: SlurmResources, lines: [String: Int])?
     for pair in pairs {
       switch pair.key {
       case "name":
@@ -61,6 +62,9 @@ struct StepReader {
         continue
       case "memory":
         limits.memoryBytes = try limit(pair, Quantity.bytes, Quantity.sizeRule)
+        continue
+      case "slurm":
+        slurm = try SlurmKeys.step(pair)
         continue
       default: break
       }
@@ -83,7 +87,9 @@ struct StepReader {
     }
     try checkRelations(settings, of: stage, line: line)
     let outputs = stage.outputsByOption.first { given[$0.key] != nil }?.value ?? [stage.output]
-    return JobStep(name: name, stage: stage, outputs: outputs, settings: settings, limits: limits, line: line)
+    return JobStep(
+      name: name, stage: stage, outputs: outputs, settings: settings, limits: limits, slurm: slurm?.resources,
+      slurmLines: slurm?.lines ?? [:], line: line)
   }
 
   private func limit<T: Comparable & ExpressibleByIntegerLiteral>(
