@@ -16,8 +16,8 @@ struct IntakeState: Sendable {
   var isDeaf = false
   /// Whether the disk has refused something in this round.
   var isRefused = false
-  /// Whether everything was decided before what is being taken now.
-  var wasComplete = false
+  /// What held before what is being taken now: whether everything was decided, and whether something may have been left.
+  var before = (isComplete: false, mayHaveHalfAccepted: false)
   /// What this round's reading came to.
   var news: IncomingNews?
 
@@ -121,12 +121,12 @@ extension JobQueue {
       return [Action(.halfAccepted, .recoverAcceptances(admission(counts), isComplete: isComplete))]
     case .files(let names):
       // What goes wrong from here on may leave something between the folders.
-      intake.wasComplete = intake.isComplete
+      intake.before = (intake.isComplete, intake.mayHaveHalfAccepted)
       intake.mayHaveHalfAccepted = true
       return [
         Action(
           .incoming,
-          .accept(names, admission(counts), mayFlushAll: isAtRest, isComplete: intake.wasComplete))
+          .accept(names, admission(counts), mayFlushAll: isAtRest, isComplete: intake.before.isComplete))
       ]
     case .request(let facts): return admit(facts, counts, now)
     }
@@ -147,7 +147,7 @@ extension JobQueue {
   /// - Parameter names: the files that were to be taken; nil for what was taken before.
   mutating func taken(_ taken: Intake, of names: [String]?, _ now: Moment) -> [Action] {
     if let names {
-      intake.mayHaveHalfAccepted = !intake.wasComplete && intake.halfAcceptedDue > now.seconds
+      intake.mayHaveHalfAccepted = intake.before.mayHaveHalfAccepted
       for name in names { troubles.isOver("\(incomingFolder)/\(name)") }
     } else {
       intake.mayHaveHalfAccepted = false
