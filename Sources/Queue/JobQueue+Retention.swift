@@ -35,15 +35,16 @@ extension JobQueue {
     // A clock that has jumped since the start says nothing about ages.
     let passed = now.date.timeIntervalSince(house.start.date)
     let isClockSteady = abs(passed - (now.seconds - house.start.seconds)) < 3600
-    var kept = 0
+    // Of the most recent ones; the very last one stays, whatever its size.
+    var bytes = 0
     var unknown: [JobID] = []
     var doomed: [(id: JobID, isOld: Bool)] = []
     for job in work.jobs {
       let isOld = isClockSteady && rule.days > 0 && now.date.timeIntervalSince(job.finished) > rule.days * 86_400
-      let isTooMuch = rule.bytes > 0 && kept + job.bytes > rule.bytes
-      if !isOld && !isTooMuch || needed.contains(job.id) || work.isInUse[job.id] == true {
-        kept += job.bytes
-      } else {
+      let isTooMuch = rule.bytes > 0 && bytes > 0 && bytes + job.bytes > rule.bytes
+      // Once one does not fit, no older one does.
+      bytes += job.bytes
+      if isOld || isTooMuch, !needed.contains(job.id), work.isInUse[job.id] != true {
         doomed.append((job.id, isOld))
         if work.isInUse[job.id] == nil { unknown.append(job.id) }
       }

@@ -30,7 +30,7 @@ public struct QueueLimits: Sendable, Equatable {
 public struct Retention: Sendable, Equatable {
   /// After so many days one is removed.
   public var days = 0.0
-  /// Of all that are kept, in bytes; beyond it the oldest are removed.
+  /// Of all that are kept, in bytes; beyond it the oldest are removed. The last one stays, whatever its size.
   public var bytes = 0
 
   /// For ever.
