@@ -38,6 +38,8 @@ package enum JobAtWork: Sendable {
     let since: Double
     var lastTry: Double
     var isTold = false
+    /// Why its stage is told to stop as soon as it is at work.
+    var stop: StopReason?
   }
 
   /// A stage at work.

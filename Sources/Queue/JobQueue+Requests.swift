@@ -131,10 +131,12 @@ extension JobQueue {
       attempt.requests[facts.name] = facts.mark
       atWork[id] = .running(attempt, run)
       return stop(id, reason, now)
-    case .starting(var attempt, _):
-      // It waits for a lock and has not started.
+    case .starting(var attempt, var wait):
+      // It waits for the processes of an earlier attempt, and stays where they are at work until they have ended.
       attempt.requests[facts.name] = facts.mark
-      return conclude(attempt, .notStarted(""), lastLine: nil, stop: reason, seconds: 0, now)
+      if wait.stop.map({ $0.weight < reason.weight }) ?? true { wait.stop = reason }
+      atWork[id] = .starting(attempt, wait)
+      return []
     default:
       // It was left by another daemon; when it is back in the queue, the request is answered.
       return []
@@ -174,7 +176,8 @@ extension JobStatus {
     discardsFrom = names.first { $0 == step || $0 == discardsFrom } ?? ""
     clearStep()
     state = .queue
-    finished = nil
+    // It takes its turn as a new one does.
+    (started, finished) = (nil, nil)
     (line, key) = (nil, nil)
     let kept = finishedSteps
     finishedSteps = Array(names.prefix { discardsFrom == "" ? kept.contains($0) : $0 != discardsFrom })

@@ -110,7 +110,7 @@ extension JobQueue {
   // MARK: Starting
 
   mutating func started(_ id: JobID, _ problem: Failure?, _ now: Moment) -> [Action] {
-    guard case .starting(let attempt, _) = atWork[id] else { return [] }
+    guard case .starting(let attempt, let wait) = atWork[id] else { return [] }
     atWork[id] = .running(attempt, run(attempt, now))
     isDone(id)
     troubles.isOver(atWork[id]?.executor(rules.executors).name ?? "")
@@ -118,13 +118,14 @@ extension JobQueue {
     let again = attempts > 1 ? ", attempt \(attempts) of \(rules.retry.mostAttempts)" : ""
     let told = log(
       "step \"\(attempt.step.name)\" (\(attempt.step.program)) started\(again)", of: id, step: attempt.step)
-    return (problem.map { [log("\($0)", .error, of: id, step: attempt.step)] } ?? []) + [told]
+    let asked = wait.stop.map { stop(id, $0, now) } ?? []
+    return (problem.map { [log("\($0)", .error, of: id, step: attempt.step)] } ?? []) + [told] + asked
   }
 
   /// What a stage would say of its inputs, its program or the machine counts as if it had.
   mutating func notStarted(_ id: JobID, _ outcome: StageOutcome, _ why: String, _ now: Moment) -> [Action] {
-    guard case .starting(let attempt, _) = atWork[id] else { return [] }
-    return conclude(attempt, outcome, lastLine: why, stop: nil, seconds: 0, now)
+    guard case .starting(let attempt, let wait) = atWork[id] else { return [] }
+    return conclude(attempt, outcome, lastLine: why, stop: wait.stop, seconds: 0, now)
   }
 
   mutating func folderHeld(_ id: JobID, _ now: Moment) -> [Action] {
