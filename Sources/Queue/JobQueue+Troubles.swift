@@ -50,7 +50,7 @@ extension JobQueue {
   private mutating func leaveAlone(_ id: JobID, _ failure: Failure, _ now: Moment) -> [Action] {
     doubtQueue()
     troubled[id] = now.seconds + Self.troubleSeconds
-    atWork[id] = nil
+    (atWork[id], waiting[id]) = (nil, nil)
     guard troubles.isNew(failure, for: "\(id)") else { return [] }
     return [log("\(failure); looking at it again in \(Int(Self.troubleSeconds)) s", .error, of: id)]
   }

@@ -74,7 +74,13 @@ extension JobFolders {
     var status = try status(of: id, .queue)
     guard let first = status.discardsFrom else { return }
     let folder = folder(of: id, .queue)
-    let job = try jobFile(of: id, .queue)
+    let job: JobFile
+    do {
+      job = try jobFile(of: id, .queue)
+    } catch let failure as Failure where failure.status == .dataError {
+      // Nobody knows what its steps are; it fails for that when it is looked at.
+      return
+    }
     let discarded = first.isEmpty ? [] : job.steps.drop { $0.name != first }
     // What says that something is done goes first and for good. A crash or an error here, or while the rest goes: some steps
     // of the job are not done, and the rest goes the next time.
