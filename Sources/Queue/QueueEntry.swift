@@ -5,7 +5,7 @@ import JobFolder
 package struct QueueEntry: Sendable, Equatable {
   /// The job.
   package let id: JobID
-  /// The user who submitted it.
+  /// The user who submitted it; where that is not known any more, one who may do nothing.
   package var user: UInt32
   /// What goes first: higher before lower.
   package var priority: Int
@@ -20,9 +20,12 @@ package struct QueueEntry: Sendable, Equatable {
   /// When it is tried again, where it was deferred.
   package var nextAttempt: Date?
 
+  /// Whose jobs are whose owner is not known.
+  package static let nobody: UInt32 = 65_534
+
   package init(_ id: JobID, _ status: JobStatus) {
     self.id = id
-    user = status.uid ?? 0
+    user = status.uid ?? Self.nobody
     priority = status.priority ?? 0
     after = (status.after ?? []).compactMap { JobID($0) }
     stage = status.nextStage

@@ -16,7 +16,7 @@ extension DaemonOptions {
       let bytes = ByteOrderMark.removed(from: try DiskFileSystem().read(path, limitBytes: Self.largestBytes))
       let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
       // Everything may be a comment.
-      if lines.allSatisfy({ $0.drop { $0 == " " }.hasPrefix("#") }) { return }
+      if lines.map({ $0.drop(while: \.isWhitespace) }).allSatisfy({ $0.isEmpty || $0.hasPrefix("#") }) { return }
       let root = try YAMLReader.read(bytes)
       try Reader(root, "").read { key in
         switch key.name {

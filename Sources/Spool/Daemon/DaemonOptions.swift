@@ -61,7 +61,7 @@ public struct DaemonOptions: Sendable {
   /// - Throws: a `Failure` where it cannot be read now; two boots must not look like one.
   static func bootID() throws -> String {
     let path = "/proc/sys/kernel/random/boot_id"
-    guard access(path, F_OK) == 0 || errno != ENOENT else { return "unknown" }
+    if access(path, F_OK) != 0, errno == ENOENT { return try bootTime() }
     // Files of the kernel have no size.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Failure.system(path, "open") }
@@ -70,6 +70,16 @@ public struct DaemonOptions: Sendable {
     let count = read(descriptor, &bytes, bytes.count)
     guard count > 0 else { throw Failure.system(path, "read") }
     return String(decoding: bytes.prefix(count), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+  }
+
+  /// When the machine was booted, where it gives its boots no names.
+  private static func bootTime() throws -> String {
+    let path = "/proc/stat"
+    let lines = try? String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    guard let line = lines?.first(where: { $0.hasPrefix("btime ") }) else {
+      throw Failure(.ioError, path, "does not say when the machine was booted", remedy: "mount /proc")
+    }
+    return String(line)
   }
 
   /// The real path of a folder, which is created where it is missing.

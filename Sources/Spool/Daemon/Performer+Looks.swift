@@ -60,7 +60,7 @@ extension Performer {
     if jobs {
       for id in try folders.jobs(.held) {
         counts.heldTotal += 1
-        counts.held[try folders.knownStatus(of: id, .held)?.uid ?? 0, default: 0] += 1
+        counts.held[try folders.knownStatus(of: id, .held)?.uid ?? QueueEntry.nobody, default: 0] += 1
       }
     }
     if bytes { counts.bytes = try bytesByUser() }
@@ -120,6 +120,7 @@ extension Performer {
   func pruneUnused(_ ids: [JobID], _ state: JobState, most: Int) throws -> Event {
     var doomed: [JobID] = []
     for id in ids where doomed.count < most {
+      telling.betweenTwo()
       if try !machine.isInUse(folders.folder(of: id, state)) { doomed.append(id) }
     }
     let (count, error) = folders.prune(doomed, state, betweenTwo: telling.betweenTwo)

@@ -1,16 +1,23 @@
 import JobFolder
 
-/// Jobs by ID, by reference and by name: of several, the last.
+/// Jobs by ID, by reference and by name: of several, the last. What is a reference is none of another job's name.
 struct JobIndex {
-  private var jobs: [String: JobID] = [:]
+  private var ids: Set<JobID> = []
+  private var byReference: [String: JobID] = [:]
+  private var byName: [String: JobID] = [:]
 
   init(_ ids: some Sequence<JobID>) { for id in ids { insert(id) } }
 
   mutating func insert(_ id: JobID) {
-    for key in [id.description, id.reference, id.name] where jobs[key].map({ $0 < id }) ?? true { jobs[key] = id }
+    ids.insert(id)
+    if byReference[id.reference].map({ $0 < id }) ?? true { byReference[id.reference] = id }
+    if byName[id.name].map({ $0 < id }) ?? true { byName[id.name] = id }
   }
 
-  func contains(_ id: JobID) -> Bool { jobs[id.description] != nil }
+  func contains(_ id: JobID) -> Bool { ids.contains(id) }
 
-  subscript(_ text: String) -> JobID? { jobs[text] }
+  subscript(_ text: String) -> JobID? {
+    if let id = JobID(text), ids.contains(id) { return id }
+    return byReference[text] ?? byName[text]
+  }
 }
