@@ -8,7 +8,7 @@ public enum JobState: String, Sendable, CaseIterable, Codable {
   case done
   /// Given up, with the reason in `status.json`.
   case failed
-  /// Put aside by a user.
+  /// Put aside: by a user, or by the daemon, where its status is damaged or what it waits for has failed.
   case held
 
   /// Whether nothing more happens to the job by itself.

@@ -31,14 +31,15 @@ package struct Action: Sendable, Equatable {
     case write(JobStatus, JobID, JobState)
     /// Durable. Renames a job's folder from one state's to another's, and flushes both.
     case move(JobID, from: JobState, to: JobState)
-    /// Durable. Keeps what stands in the place of a job's status and is none beside it.
+    /// Durable with the write behind it. Keeps what stands in the place of a job's status and is none beside it.
     case setDamagedStatusAside(JobID, JobState)
     /// Durable. Removes of a job of the queue what its retry is to make again; a crash within it leaves the rest to the next
     /// time, and at no time a record of what is not there.
     case discardOutputs(JobID)
     /// Durable. Merges the figures of a job in `active/` whose steps are all done.
     case publishSummary(JobStatus, JobID)
-    /// Replaces `status.json` for people to read. Not answered, not even where it cannot be done.
+    /// Replaces `status.json` of a job at work: for people to read, and how far and how long it has run for the next daemon.
+    /// Not answered, not even where it cannot be done.
     case showProgress(JobStatus, JobID)
     /// Durable. Removes a finished job. A crash within it leaves a hidden folder, which the next start removes.
     case prune(JobID, JobState)

@@ -19,7 +19,7 @@ package enum Event: Sendable {
 
   // MARK: Of stages
 
-  /// A step's stage is at work; what of its limits could not be set, after which it is being ended.
+  /// A step's stage is at work. Where a limit could not be set, what it was: the stage is being ended for that.
   case started(JobID, problem: Failure?)
   /// A step could not be started: the outcome that counts for it, and why.
   case notStarted(JobID, StageOutcome, why: String)

@@ -32,7 +32,7 @@ extension JobQueue {
     return unknown.isEmpty ? .ready : .unknown(unknown)
   }
 
-  /// Starts a step where there is a slot, and makes what waits in vain known.
+  /// Whose turn it is, what has to be asked before that is known, and what waits in vain.
   func choose(_ entries: some Sequence<QueueEntry>, running: [Scheduler.Running], _ now: Moment) -> (
     choice: Scheduler.Choice, questions: [Action], impossible: [(JobID, String)]
   ) {

@@ -275,16 +275,18 @@ struct CoreTests {
           job(name, steps: ["convert: { source: teacher.pkl }", "sample: { seeds: 0-9 }"]), as: "a.yaml")
         try spool.acceptOnly()
         let id = try #require(try spool.jobs(.queue).first)
-        if place == "waiting" { spool.executor.leftovers[id] = (isHard: true, ends: false) }
+        if place == "waiting" { spool.executor.leftovers[id] = (isHard: true, ends: true) }
         try spool.pass(6)
         spool.ask(verb, id)
         try spool.pass(3)
         let request = "/spool/incoming/\(JobRequest(id, verb).fileName)"
-        if place != "waiting" {
-          #expect(files.nodes[request] != nil, "it stays until the job has its place")
-          #expect(spool.executor.stops.map(\.isHard) == [false])
-          spool.executor.end(id, place == "working" ? .exited(75) : .exited(0))
+        #expect(files.nodes[request] != nil, "it stays until the job has its place")
+        if place == "waiting" {
+          #expect(try spool.jobs(.active) == [id] && spool.executor.atWork.isEmpty, "somebody is at work in its folder")
+          try spool.pass(100)
         }
+        #expect(spool.executor.stops.map(\.isHard) == [false])
+        spool.executor.end(id, place == "ending" ? .exited(0) : .exited(75))
         try spool.turn()
         let state = verb == .hold ? JobState.held : .failed
         #expect(
@@ -417,6 +419,10 @@ struct CoreTests {
     #expect(try spool.jobs(.failed).count == 1)
     try spool.pass(86_500)
     #expect(try spool.jobs(.failed).isEmpty && spool.jobs(.done).count == 2)
+    spool.machine.bytesOfAJob = 1000
+    try spool.pass(700)
+    #expect(try spool.jobs(.done).map(\.name) == ["waits"], "the last one stays")
+    spool.machine.bytesOfAJob = 100
     // A clock that has jumped says nothing about ages.
     spool.drop("job: x\n", as: "x.yaml")
     try spool.turn()

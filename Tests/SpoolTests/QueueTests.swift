@@ -113,6 +113,94 @@ struct QueueTests {
     #expect(try accept("job", spool, file: "other-7f3a").name == "job")
   }
 
+  @Test("what is a reference is none of another job's name")
+  func namedLikeReference() throws {
+    let spool = spool()
+    let first = try accept("digits", spool)
+    _ = try accept(first.reference, spool)
+    spool.drop("after: \(first.reference)\n" + text("waits"), as: "waits.yaml")
+    try spool.acceptOnly()
+    let waits = try #require(try spool.jobs(.queue).first { $0.name == "waits" })
+    #expect(try spool.status(waits, .queue).after == [first.description])
+  }
+
+  @Test("has a job that begins again behind the others of its user")
+  func beginsAgain() throws {
+    let spool = spool()
+    let job = try accept("late", spool)
+    spool.executor.stage = { _, _ in nil }
+    try spool.pass(1)
+    spool.executor.end(job, .exited(65))
+    spool.machine.freeBytes = 0
+    try spool.pass(31)
+    spool.ask(.retry, job)
+    try spool.pass(31)
+    let status = try spool.status(job, .queue)
+    #expect(status.started == nil && !QueueEntry(job, status).isStarted)
+  }
+
+  @Test("puts a job aside whose status goes bad while it waits, and fails one whose job file does")
+  func damagedWhileWaiting() throws {
+    let spool = spool()
+    let (one, other) = (try accept("one", spool), try accept("other", spool))
+    spool.executor.stage = { _, _ in nil }
+    try spool.pass(1)
+    spool.executor.end(one, .exited(65))
+    spool.machine.freeBytes = 0
+    try spool.pass(31)
+    spool.ask(.retry, one)
+    try spool.pass(31)
+    files.place("/spool/queue/\(one)/job.yaml", .file(Array("job: [\n".utf8)))
+    files.place("/spool/queue/\(other)/status.json", .file(Array("{".utf8)))
+    spool.machine.freeBytes = 1 << 40
+    try spool.pass(120)
+    #expect(try spool.jobs(.held) == [other] && spool.jobs(.failed) == [one], "\(spool.record.log)")
+    #expect(try spool.status(one, .failed).reason?.contains("not YAML") == true)
+  }
+
+  @Test("A job whose owner is not known any more is nobody's")
+  func unknownOwner() throws {
+    let id = try #require(JobID("20261122T221500Z-digits-7f3a"))
+    let status = JobStatus(job: "digits", id: id.description, state: .queue, accepted: Date())
+    #expect(QueueEntry(id, status).user == QueueEntry.nobody)
+  }
+
+  @Test("What was left between incoming/ and queue/ is looked at again, however long a reading takes")
+  func halfAccepted() throws {
+    var queue = JobQueue(QueueRules(root: "/spool", bootID: "boot"))
+    func at(_ seconds: Double) -> Moment { Moment(seconds: seconds, date: Date(timeIntervalSince1970: seconds)) }
+    _ = queue.step(.taken(Intake(), of: nil), at: at(0))
+    _ = queue.step(.surveyed(UserCounts(), .files(["a.yaml"])), at: at(0))
+    var intake = Intake()
+    intake.failures = [Failure(.ioError, "/spool/queue/.a", "cannot be written")]
+    _ = queue.step(.taken(intake, of: ["a.yaml"]), at: at(0))
+    // A round that begins before that is due, and ends behind it.
+    _ = queue.step(.surveyed(UserCounts(), .files(["b.yaml"])), at: at(9.9))
+    _ = queue.step(.taken(Intake(), of: ["b.yaml"]), at: at(10.1))
+    var asked: [Action.Operation] = []
+    for _ in 0..<50 { asked += queue.step(.turn, at: at(12)).map(\.operation) }
+    #expect(asked.contains { if case .recoverAcceptances = $0 { true } else { false } }, "\(asked)")
+  }
+
+  @Test("Of finished jobs the oldest are removed, whatever their sizes, and the last one stays")
+  func oldestFirst() throws {
+    let ids = try (1...3).map { try #require(JobID("20261122T22150\($0)Z-digits-7f3a")) }
+    func doomed(_ bytes: [Int]) -> [JobID] {
+      var rules = QueueRules(root: "/spool", bootID: "boot")
+      rules.retention[.done] = Retention()
+      rules.retention[.done]?.bytes = 100
+      var queue = JobQueue(rules)
+      let jobs = zip(ids, bytes).enumerated().map { number, job in
+        FinishedJob(id: job.0, finished: Date(timeIntervalSince1970: Double(number)), bytes: job.1)
+      }
+      let actions = queue.step(.finished(.done, jobs), at: Moment(seconds: 0, date: Date()))
+      return actions.flatMap { if case .checkUse(let ids, .done) = $0.operation { ids } else { [JobID]() } }.sorted()
+    }
+    #expect(doomed([30, 50, 60]) == [ids[0], ids[1]])
+    #expect(doomed([30, 50, 101]) == [ids[0], ids[1]])
+    #expect(doomed([30, 50, 20]) == [] && doomed([31, 50, 20]) == [ids[0]])
+  }
+
   @Test("Pauses double from the base to the longest")
   func pauses() {
     let policy = RetryPolicy()
