@@ -77,7 +77,11 @@ extension JobQueue {
     }
     guard let entry = choice.entry else {
       round.wait(min(choice.waitSeconds, troubleWait(now)))
-      return choice.blocked.map { preempt(for: $0, now) } ?? []
+      for blocked in choice.blocked {
+        let actions = preempt(for: blocked, now)
+        if !actions.isEmpty { return actions }
+      }
+      return []
     }
     atWork[entry.id] = .opening(entry)
     // Crash between the two: what is discarded is not done, and is discarded again. Crash behind them: the job is recovered.

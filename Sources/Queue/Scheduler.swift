@@ -17,6 +17,7 @@ public struct StageSlots: Sendable, Equatable {
   }
 
   package func limit(_ stage: String) -> Int { min(total, byStage[stage] ?? total) }
+  func limit(_ stage: String?) -> Int { stage.map { limit($0) } ?? total }
 }
 
 /// Says whose turn it is.
@@ -38,12 +39,14 @@ package struct Scheduler: Sendable {
     }
   }
 
-  /// The job whose turn it is, or how many seconds the first deferred one still waits (infinite where there is none).
+  /// What there is to start.
   package struct Choice: Sendable {
+    /// The job whose turn it is.
     package var entry: QueueEntry?
+    /// How many seconds the first deferred one still waits; infinite where there is none.
     package var waitSeconds = Double.infinity
-    /// The best job that only lacks a slot of this machine.
-    package var blocked: QueueEntry?
+    /// Of each kind of step the best job that only lacks a slot of this machine, the best of all first.
+    package var blocked: [QueueEntry] = []
   }
 
   package var slots: StageSlots
@@ -64,6 +67,7 @@ package struct Scheduler: Sendable {
     isReady: (QueueEntry) throws -> Bool = { _ in true }
   ) rethrows -> Choice {
     var choice = Choice()
+    var blocked: [String?: QueueEntry] = [:]
     var counts: [String: Int] = [:]
     var users: [UInt32: Int] = [:]
     var elsewhere: [String: Int] = [:]
@@ -111,12 +115,13 @@ package struct Scheduler: Sendable {
         if choice.entry.map({ precedes(entry, $0) }) ?? true, try entry.after.isEmpty || isReady(entry) {
           choice.entry = entry
         }
-      } else if executors.rule(stage: entry.stage).jobs == nil, choice.blocked.map({ precedes(entry, $0) }) ?? true,
-        try entry.after.isEmpty || isReady(entry)
+      } else if executors.rule(stage: entry.stage).jobs == nil, slots.limit(entry.stage) > 0,
+        blocked[entry.stage].map({ precedes(entry, $0) }) ?? true, try entry.after.isEmpty || isReady(entry)
       {
-        choice.blocked = entry
+        blocked[entry.stage] = entry
       }
     }
+    choice.blocked = blocked.values.sorted(by: precedes)
     return choice
   }
 }

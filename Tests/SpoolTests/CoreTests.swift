@@ -82,6 +82,22 @@ struct CoreTests {
     }
   }
 
+  @Test("makes room for each kind, also where a better job of another kind finds none")
+  func preemptionOfKinds() throws {
+    let spool = spool {
+      $0.preempts = true
+      $0.slots = StageSlots(total: 3, byStage: ["convert": 1, "sample": 1])
+    }
+    let sample = "sample: { network: teacher.pkl, seeds: 0-9 }"
+    spool.drop(job("first", "priority: 5\n"), as: "a.yaml")
+    spool.drop(job("second", steps: [sample]), as: "b.yaml")
+    try spool.turn()
+    spool.drop(job("third", "priority: 5\n"), as: "c.yaml")
+    spool.drop(job("fourth", "priority: 1\n", steps: [sample]), as: "d.yaml")
+    try spool.pass(10)
+    #expect(spool.executor.stops.map(\.job.name) == ["second"], "\(spool.record.log)")
+  }
+
   @Test("between two steps a job lets one of higher priority pass, and goes on behind it")
   func between() throws {
     let spool = spool()

@@ -47,12 +47,12 @@ struct SchedulerTests {
     let distilling = Scheduler.Running(stage: "distill", user: 1, priority: 0)
     let (distill, sample) = (try job(1, stage: "distill"), try job(2))
     let choice = next([distill, sample], slots: slots, running: [distilling])
-    #expect(choice.entry == sample && choice.blocked == distill)
+    #expect(choice.entry == sample && choice.blocked == [distill])
     let sampling = Scheduler.Running(stage: "sample", user: 1, priority: 0)
     let full = next([distill, sample], slots: slots, running: [distilling, sampling])
-    #expect(full.entry == nil && full.blocked == distill)
+    #expect(full.entry == nil && full.blocked == [distill, sample], "the best of each kind")
     let none = next([distill], slots: StageSlots(total: 2, byStage: ["distill": 0]))
-    #expect(none.entry == nil, "a kind without slots is not run")
+    #expect(none.entry == nil && none.blocked.isEmpty, "a kind without slots is not run")
   }
 
   @Test("users take turns whoever submitted more")
