@@ -8,7 +8,7 @@ public enum StageProfile: Sendable {
   /// Nothing: files beneath the input roots, and the folder it runs in.
   case alone
   /// It exchanges messages with others of its kind: by the network, by memory they share under `/dev/shm`, and by what the
-  /// launcher keeps for them under PMIX_SERVER_TMPDIR.
+  /// launcher keeps for them under PMIX_SERVER_TMPDIR and, where that is Slurm, SLURM_PMIX_TMPDIR.
   case rank
 
   /// The variable by which the daemon names the input roots: a JSON array of absolute paths.
@@ -20,8 +20,19 @@ public enum StageProfile: Sendable {
     case .alone: []
     case .rank:
       ["/dev/shm", "/dev/infiniband"]
-        + [environment["PMIX_SERVER_TMPDIR"]].compactMap { $0 }.filter { $0.hasPrefix("/") }
+        + [environment["PMIX_SERVER_TMPDIR"], Self.stepFolder(environment)].compactMap { $0 }.filter {
+          $0.hasPrefix("/")
+        }
     }
+  }
+
+  /// What Slurm's PMIx plugin keeps for the ranks of a step; it names the folder to nobody. Without the variable it lies in TmpFS of
+  /// slurm.conf, which is `/tmp` unless a site says otherwise.
+  private static func stepFolder(_ environment: [String: String]) -> String? {
+    guard let job = environment["SLURM_JOB_ID"], let step = environment["SLURM_STEP_ID"], Int(job) != nil,
+      Int(step) != nil
+    else { return nil }
+    return "\(environment["SLURM_PMIX_TMPDIR"] ?? "/tmp")/spmix_appdir_\(getuid())_\(job).\(step)"
   }
 
   /// Files that may be read, too.

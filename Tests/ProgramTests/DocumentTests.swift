@@ -23,6 +23,6 @@ struct DocumentTests {
         jobs.append(try JobFile(Array(text.utf8)).name)
       }
     }
-    #expect(jobs.sorted() == ["my-first", "photos"])
+    #expect(jobs.sorted() == ["my-first", "own-time", "photos"])
   }
 }

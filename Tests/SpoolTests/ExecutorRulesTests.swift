@@ -163,6 +163,21 @@ struct ExecutorRulesTests {
     #expect(spool.elsewhere.stops.map(\.isHard) == [false])
   }
 
+  @Test("what a step asks of Slurm is for the administrator to allow, by its key")
+  func placement() throws {
+    let text =
+      "job: a\nsteps:\n  - sample: { network: teacher.pkl, seeds: 0-9,\n      slurm: { time: 1-12:00:00, cpus: 4 } }\n"
+    let spool = spool()
+    spool.drop(text, as: "a.yaml")
+    try spool.turn()
+    let status = try spool.status(spool.jobs(.failed)[0], .failed)
+    #expect(status.line == 4 && status.key == "cpus", "\(status)")
+    let job = try JobFile(Array(text.utf8))
+    #expect(job.steps[0].slurm?.timeSeconds == 129_600 && job.steps[0].slurm?.cpus == 4)
+    try job.checkPlacement(allowing: ["time", "cpus"])
+    #expect(throws: (any Error).self) { try job.checkPlacement(allowing: ["time"]) }
+  }
+
   @Test("what whoever ran a step says of its end is the reason")
   func lost() throws {
     let spool = spool()

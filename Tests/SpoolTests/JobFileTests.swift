@@ -38,6 +38,14 @@ struct JobFileTests {
     .init("no step", "job: j\nsteps: []\n", line: 2, key: "steps", says: "an empty list"),
     .init("the same key twice", "job: j\njob: k\n", line: 2, key: "job", says: "given twice, first on line 1"),
     .init("no job", "steps:\n  - convert: { source: t.pkl }\n", line: 1, key: "job", says: "missing"),
+    .step(
+      "an unknown key of slurm", "sample: { network: t.h5, seeds: 0-9, slurm: { tme: 1 h } }", key: "tme",
+      says: "did you mean \"time\"?"),
+    .step(
+      "a time of slurm without a unit", "sample: { network: t.h5, seeds: 0-9, slurm: { time: 60 } }", key: "time",
+      says: "12 h, 24:00:00 or 2-00:00:00"),
+    .step(
+      "slurm without keys", "sample: { network: t.h5, seeds: 0-9, slurm: 3 }", key: "slurm", says: "expected a mapping"),
     .init("no steps", "job: j\n", line: 1, key: "steps", says: "missing"),
     .init("a bad name", "job: My Job\n", line: 1, key: "job", says: "\"My Job\" is not a name"),
     .init("a name that climbs", "job: ../j\n", line: 1, key: "job", says: "is not a name"),

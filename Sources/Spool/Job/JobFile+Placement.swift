@@ -5,7 +5,7 @@ extension JobFile {
   /// Checks that steps ask of Slurm only what they may.
   /// - Parameter keys: the keys of `slurm:` that a step may have.
   /// - Throws: `YAMLError` with the line and the key of the first that may not.
-  func checkPlacement(allowing keys: Set<String>) throws {
+  package func checkPlacement(allowing keys: Set<String>) throws {
     for step in steps {
       let refused = step.slurmLines.filter { !keys.contains($0.key) }.min { ($0.value, $0.key) < ($1.value, $1.key) }
       if let (key, line) = refused {

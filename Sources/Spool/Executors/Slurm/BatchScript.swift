@@ -49,7 +49,8 @@ struct BatchScript {
       if !files.isEmpty { finally = "[ \"$status\" != 0 ] || rm -f \(files.map(quote).joined(separator: " "))\n" }
     case .ranks(let cpus):
       let each = cpus.map { " --cpus-per-task=\($0)" } ?? ""
-      start = "srun --mpi=pmix --kill-on-bad-exit=1\(each) --input=none sh \"$run/rank\""
+      // Where PMIx keeps the step's folder, the stage has to know: it leaves that open.
+      start = "SLURM_PMIX_TMPDIR=/tmp srun --mpi=pmix --kill-on-bad-exit=1\(each) --input=none sh \"$run/rank\""
     }
     return """
       #!/bin/sh

@@ -5,16 +5,11 @@ import Foundation
 /// The lock of a job's folder on a disk that several machines share.
 enum SharedLock {
   /// Takes it; nil where others hold it, on whichever machine.
-  /// - Throws: a `Failure` with status `configuration` where the disk has no locks, or none that other machines see.
+  /// - Throws: a `Failure` with status `configuration` where its mount options say that other machines do not see its locks,
+  ///   `cannotCreate` where it has none.
   static func take(folder: String) throws -> FileLock? {
     if let problem = problem(folder) { throw problem }
-    do {
-      return try JobLock.take(folder: folder)
-    } catch let failure as Failure {
-      let without = [ENOLCK, ENOSYS, EOPNOTSUPP].contains { failure.problem.hasSuffix(String(cString: strerror($0))) }
-      guard without else { throw failure }
-      throw Failure(.configuration, folder, "lies on a file system without locks", remedy: remedy)
-    }
+    return try JobLock.take(folder: folder)
   }
 
   private static let remedy =
