@@ -45,6 +45,13 @@ struct JobFileTests {
       "a time of slurm without a unit", "sample: { network: t.h5, seeds: 0-9, slurm: { time: 60 } }", key: "time",
       says: "12 h, 24:00:00 or 2-00:00:00"),
     .step(
+      "ranks of a step that does not train", "sample: { network: t.h5, seeds: 0-9, slurm: { tasks: 2 } }", key: "tasks",
+      says: "is for steps of the kinds that train"),
+    .step(
+      "shares of an archive without shards", "sample: { network: t.h5, seeds: 0-9, slurm: { shares: 2 } }",
+      key: "shares",
+      says: "\"sample\" with a shard-size"),
+    .step(
       "slurm without keys", "sample: { network: t.h5, seeds: 0-9, slurm: 3 }", key: "slurm", says: "expected a mapping"),
     .init("no steps", "job: j\n", line: 1, key: "steps", says: "missing"),
     .init("a bad name", "job: My Job\n", line: 1, key: "job", says: "\"My Job\" is not a name"),

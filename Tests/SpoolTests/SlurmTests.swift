@@ -335,6 +335,26 @@ struct SlurmTests {
 
   // MARK: Answers
 
+  @Test("come from programs without a shell: what they print, how they end, and not later than they are of use")
+  func programs() throws {
+    let fixture = try SlurmFixture()
+    let programs = SlurmPrograms()
+    try fixture.program("echo \"$1\"; echo no >&2; exit 3", name: "a")
+    let answer = try programs.run([fixture.folder.file("a"), "$HOME; it's"], holding: nil)
+    #expect(answer == SlurmAnswer(status: 3, output: "$HOME; it's\n", complaint: "no"))
+    // A full queue, for which sbatch waits by itself.
+    try fixture.program(
+      "echo 'sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying' >&2; sleep 60", name: "b")
+    let start = ContinuousClock.now
+    let full = try programs.run([fixture.folder.file("b")], holding: nil)
+    #expect(full.status == 1 && ContinuousClock.now - start < .seconds(15))
+    #expect(throws: Failure.self) { try programs.run(["no-such-program-of-slurm"], holding: nil) }
+    try programs.ask([fixture.folder.file("a"), "x"])
+    var late: SlurmAnswer?
+    while late == nil { late = programs.answer() }
+    #expect(late?.output == "x\n" && programs.descriptor == nil)
+  }
+
   @Test("are read from what squeue says, whatever else it says")
   func queue() {
     let queue = SlurmQueue(

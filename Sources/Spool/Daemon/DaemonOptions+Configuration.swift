@@ -97,8 +97,8 @@ extension DaemonOptions {
         }
       default:
         guard StageVocabulary.named(key.name) != nil else {
-          // How many images there are to share, only whoever writes a job knows.
-          if key.name == "shares" { return false }
+          // Of kinds; and how many images of a reference there are to share, only whoever writes a job knows.
+          if ["shares", "nodes", "tasks"].contains(key.name) { return false }
           return try Self.readResources(key, into: &slurm.resources)
         }
         var resources = SlurmResources()

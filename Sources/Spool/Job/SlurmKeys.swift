@@ -43,8 +43,17 @@ enum SlurmKeys {
     return true
   }
 
+  /// Keys that mean something for steps of some kinds alone, and for which.
+  private static let ofKinds: [String: (kinds: [String], are: String)] = [
+    "nodes": (["train", "distill"], "of the kinds that train"),
+    "tasks": (["train", "distill"], "of the kinds that train"),
+    "shares": (["sample", "reference"], "\"sample\" with a shard-size, or \"reference\""),
+  ]
+
   /// `slurm:` of a step.
-  static func step(_ pair: YAMLNode.Pair) throws -> (resources: SlurmResources, lines: [String: Int]) {
+  static func step(_ pair: YAMLNode.Pair, of stage: String, hasShards: Bool) throws -> (
+    resources: SlurmResources, lines: [String: Int]
+  ) {
     guard case .mapping(let pairs) = pair.value.content else {
       throw wrong(pair, "a mapping such as { time: 12 h }")
     }
@@ -55,6 +64,11 @@ enum SlurmKeys {
         throw YAMLError(
           line: key.line, key: key.key, "unknown; \"slurm\" has the keys \(ofSteps.joined(separator: ", "))",
           remedy: nearest(to: key.key, among: ofSteps).map { "did you mean \"\($0)\"?" })
+      }
+      if let kinds = ofKinds[key.key],
+        !kinds.kinds.contains(stage) || (stage == "sample" && key.key == "shares" && !hasShards)
+      {
+        throw YAMLError(line: key.line, key: key.key, "is for steps \(kinds.are)", remedy: "remove it")
       }
       lines[key.key] = key.line
     }

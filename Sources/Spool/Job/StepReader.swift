@@ -64,7 +64,9 @@ struct StepReader {
         limits.memoryBytes = try limit(pair, Quantity.bytes, Quantity.sizeRule)
         continue
       case "slurm":
-        slurm = try SlurmKeys.step(pair)
+        slurm = try SlurmKeys.step(
+          pair, of: stage.stage, hasShards: pairs.contains { $0.key == SampleValues.shardSize.name && !$0.value.isNull }
+        )
         continue
       default: break
       }

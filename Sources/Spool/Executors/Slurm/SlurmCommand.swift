@@ -35,12 +35,15 @@ package protocol SlurmCommands: AnyObject {
 }
 
 /// Speaks to Slurm by its programs, found by PATH.
-final class SlurmPrograms: SlurmCommands {
+package final class SlurmPrograms: SlurmCommands {
   /// Shorter than half of what the service manager waits for the daemon.
   private static let mostSeconds = 20.0
   private var question: SlurmProcess?
 
-  func run(_ command: [String], holding lock: Int32?) throws -> SlurmAnswer {
+  /// Nothing is asked before it is to be.
+  package init() {}
+
+  package func run(_ command: [String], holding lock: Int32?) throws -> SlurmAnswer {
     let process = try SlurmProcess(command, holding: lock, mostSeconds: Self.mostSeconds)
     while true {
       if let answer = process.answer() { return answer }
@@ -48,17 +51,17 @@ final class SlurmPrograms: SlurmCommands {
     }
   }
 
-  func ask(_ command: [String]) throws {
+  package func ask(_ command: [String]) throws {
     question = try SlurmProcess(command, holding: nil, mostSeconds: Self.mostSeconds)
   }
 
-  func answer() -> SlurmAnswer? {
+  package func answer() -> SlurmAnswer? {
     guard let answer = question?.answer() else { return nil }
     question = nil
     return answer
   }
 
-  var descriptor: Int32? { question?.output }
+  package var descriptor: Int32? { question?.output }
 }
 
 /// A command of Slurm at work. No shell is between, what it prints is bounded, and it ends in time.
@@ -159,6 +162,11 @@ private final class SlurmProcess {
     read(errors, into: &errorBytes)
     var status: Int32 = 0
     let ended = waitpid(process, &status, WNOHANG)
+    if ended == 0, let patience = Self.patience(errorBytes) {
+      // sbatch goes on asking by itself, for minutes; nothing was submitted.
+      end()
+      return SlurmAnswer(status: 1, complaint: patience)
+    }
     if ended == 0 || (ended < 0 && errno == EINTR) {
       guard ContinuousClock.now >= deadline else { return nil }
       end()
@@ -174,6 +182,13 @@ private final class SlurmProcess {
       status: ended < 0 ? 70 : signal != 0 ? 128 + signal : status >> 8 & 0xFF,
       output: String(decoding: outputBytes, as: UTF8.self),
       complaint: String(lines.joined(separator: "; ").oneLine.prefix(600)))
+  }
+
+  /// What sbatch says when the queue is full and it waits.
+  private static func patience(_ errors: [UInt8]) -> String? {
+    guard !errors.isEmpty else { return nil }
+    return String(decoding: errors, as: UTF8.self).split(separator: "\n").first { $0.contains("sleeping and retrying") }
+      .map { String($0).oneLine }
   }
 
   private func end() {
