@@ -66,8 +66,10 @@ extension JobQueue {
     if ![.failed, .held].contains(status.state) {
       status.state = .queue
       if status.isRunning {
-        // The machine stayed up, so the step did not take it down: this was the daemon's death, not the step's.
-        if status.boot == rules.bootID {
+        // The machine stayed up, or the step was not on it, so the step did not take it down: this was the daemon's death, not
+        // the step's.
+        let executor = status.handle.flatMap { StageHandle($0) }.map { rules.executors.rule(named: $0.executor) }
+        if status.boot == rules.bootID || executor?.outlivesDaemon == true {
           status.attempts -= 1
           status.interruptions += 1
         }

@@ -23,6 +23,7 @@ extension JobQueue {
       intake.isRefused = true
       round.wait(Self.troubleSeconds)
       return tell(failure, of: incomingFolder)
+    case .news(let executor): return tell(failure, of: "stages of \(executor)")
     case .strays:
       round.wait(Self.troubleSeconds)
       return tell(failure, of: folder(.active))

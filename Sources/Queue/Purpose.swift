@@ -12,6 +12,8 @@ package enum Purpose: Sendable, Hashable {
   case halfAccepted
   /// What was dropped into `incoming/`.
   case incoming
+  /// What is heard of the stages of an executor, by its name.
+  case news(String)
   /// The jobs that a daemon before this one left in `active/`.
   case strays
   /// What stands in `queue/`.

@@ -126,6 +126,34 @@ struct ExecutorRulesTests {
     #expect(try third.jobs(.active) == [id] && record.starts["sample"] == 1)
   }
 
+  @Test("one that cannot say what has happened ends nothing, and is told of once")
+  func newsFail() throws {
+    let spool = spool()
+    spool.drop(sample("a"), as: "a.yaml")
+    spool.drop(convert("b"), as: "b.yaml")
+    try spool.turn()
+    spool.elsewhere.isSilent = true
+    for id in spool.executor.atWork { spool.executor.end(id, .exited(0)) }
+    try spool.pass(60)
+    #expect(try spool.jobs(.done).map(\.name) == ["b"])
+    #expect(spool.record.log.filter { $0.contains("stages of elsewhere") }.count == 1)
+    #expect(spool.elsewhere.atWork.map(\.name) == ["a"])
+  }
+
+  @Test("another boot of this machine is no attempt of a step that was not on it")
+  func boots() throws {
+    let (record, clock) = (MemorySpool.Record(), MemorySpool.Clock())
+    let first = spool(clock: clock, record: record)
+    first.drop(sample("a"), as: "a.yaml")
+    try first.turn()
+    record.alive = []
+    let second = spool(clock: clock, record: record) { $0.bootID = "another" }
+    second.elsewhere.refusal = Failure(.temporaryFailure, "sbatch", "not now")
+    try second.turn()
+    let status = try second.status(second.jobs(.queue)[0], .queue)
+    #expect(status.attempts == 0 && status.interruptions == 1)
+  }
+
   @Test("what takes nothing at present costs no attempt, and holds up nothing else")
   func refusal() throws {
     let spool = spool { $0.retry = RetryPolicy(baseSeconds: 30, mostAttempts: 2) }

@@ -94,6 +94,7 @@ final class ScriptedExecutor: Executor {
   }
 
   func news() throws -> [(job: JobID, news: StageNews)] {
+    if isSilent { throw Failure(.temporaryFailure, "queue", "cannot be asked") }
     var news = told
     told = []
     for (id, job) in work.sorted(by: { $0.key < $1.key }) {

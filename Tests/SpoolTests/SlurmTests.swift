@@ -177,6 +177,22 @@ struct SlurmTests {
     #expect(fixture.attempts.isEmpty)
   }
 
+  @Test("whose job's status is damaged are not begun anew beside themselves")
+  func unknown() throws {
+    let fixture = try SlurmFixture()
+    #expect(try fixture.executor.attach(fixture.id, folder: fixture.job, handle: nil) == .nobody)
+    #expect(try fixture.executor.stopLeftovers(fixture.id, folder: fixture.job, isHard: false).isEmpty)
+    #expect(fixture.slurm.asked.isEmpty, "nothing of Slurm is needed where none has been used")
+    try started(fixture)
+    fixture.restart()
+    #expect(try fixture.executor.attach(fixture.id, folder: fixture.job, handle: nil) == .leftovers)
+    _ = try fixture.executor.stopLeftovers(fixture.id, folder: fixture.job, isHard: false)
+    #expect(fixture.slurm.commands("scancel") == [["scancel", "--me", "--name=\(fixture.id)/sample/1"]])
+    fixture.slurm.queue = [:]
+    #expect(try fixture.executor.attach(fixture.id, folder: fixture.job, handle: nil) == .nobody)
+    #expect(fixture.attempts.isEmpty)
+  }
+
   @Test("wait while Slurm cannot be asked, or the folder is held by whom it does not know")
   func cannotBeAsked() throws {
     let fixture = try SlurmFixture()
@@ -245,6 +261,24 @@ struct SlurmTests {
     fixture.slurm.answers = [:]
     #expect(try fixture.end(after: 40) == nil)
     #expect(fixture.notes.last == "Slurm answers again")
+  }
+
+  @Test("hold up nothing else where Slurm gives no answer: one question waits for it, and none for a while")
+  func silence() throws {
+    let fixture = try SlurmFixture()
+    try started(fixture)
+    try fixture.write("101 n1\n", to: "begun")
+    fixture.slurm.queue = [:]
+    fixture.slurm.answers["scontrol"] = SlurmAnswer(status: nil, complaint: "gave no answer in time")
+    for _ in 0..<8 { #expect(try fixture.end(after: 1) == nil) }
+    #expect(fixture.slurm.commands("scontrol").count == 1)
+    #expect(throws: StageRefusal.self) {
+      _ = try fixture.executor.start(fixture.order("sample: { network: t.h5, seeds: 0-9, name: other }"))
+    }
+    fixture.slurm.answers = [:]
+    fixture.slurm.ends[101] =
+      "JobId=101 JobName=\(fixture.handle().task) JobState=TIMEOUT Reason=TimeLimit ExitCode=0:15"
+    #expect(try fixture.end(after: 60)?.outcome == .ended("Slurm's job 101 ended as TIMEOUT (TimeLimit)"))
   }
 
   @Test("are asked for by one question for all, at an interval")

@@ -105,7 +105,17 @@ package final class Performer {
 
   /// Tells the core what has happened to stages.
   package func hearStages() throws {
-    for executor in executors { try hear(executor.news()) }
+    for executor in executors {
+      let news: [(job: JobID, news: StageNews)]
+      do {
+        news = try executor.news()
+      } catch let failure as Failure {
+        // Nothing has happened, as far as is known.
+        try tell(.failed(.news(executor.name), failure))
+        continue
+      }
+      try hear(news)
+    }
   }
 
   /// The executor that a handle names; without a handle, the first.
@@ -118,6 +128,14 @@ package final class Performer {
         remedy: "use the version of sid-spoold that started it")
     }
     return executor
+  }
+
+  /// Who is at work in the folder of a job. Where its status does not say whose it is, because it is damaged, everybody is asked.
+  private func occupation(of id: JobID, _ handle: StageHandle?) throws -> Occupation {
+    let folder = folders.folder(of: id, .active)
+    if let handle { return try executor(handle).attach(id, folder: folder, handle: handle) }
+    let answers = try executors.map { try $0.attach(id, folder: folder, handle: nil) }
+    return answers.first { $0 != .nobody } ?? .nobody
   }
 
   private func hear(_ news: [(job: JobID, news: StageNews)]) throws {
@@ -202,7 +220,7 @@ package final class Performer {
       let found = try folders.found(id, .active)
       let handle = found.known?.handle.flatMap { StageHandle($0) }
       return .examined(
-        id, found, try executor(handle).attach(id, folder: folders.folder(of: id, .active), handle: handle))
+        id, found, try occupation(of: id, handle))
     case .measureSpace: return .space(freeBytes: machine.freeBytes())
     case .surveyFinished(let state, let sizes): return .finished(state, try finished(state, sizes: sizes))
     case .checkUse(let ids, let state): return .inUse(state, try uses(ids, state))
@@ -213,8 +231,9 @@ package final class Performer {
     case .stop(let id, let isHard): for executor in executors { executor.stop(id, isHard: isHard) }
     case .stopLeftovers(let id, let isHard):
       let handle = try folders.found(id, .active).known?.handle.flatMap { StageHandle($0) }
+      let asked = try handle.map { [try executor($0)] } ?? executors
       return .stoppedLeftovers(
-        id, try executor(handle).stopLeftovers(id, folder: folders.folder(of: id, .active), isHard: isHard))
+        id, try asked.flatMap { try $0.stopLeftovers(id, folder: folders.folder(of: id, .active), isHard: isHard) })
 
     case .reached(let milestone): return .reached(milestone)
     case .log(let record): telling.log(record)

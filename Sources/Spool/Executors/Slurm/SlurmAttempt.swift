@@ -67,6 +67,16 @@ struct SlurmAttempt: Equatable {
     (self.folder, self.task, self.plan) = (folder, task, plan)
   }
 
+  /// The tasks of the attempts in a job's folder.
+  static func tasks(in folder: String) throws -> [String] {
+    let files = DiskFileSystem()
+    return try files.names(in: folder).filter { $0.hasPrefix(prefix) }.compactMap { name in
+      let path = "\(folder)/\(name)/task"
+      guard try files.entry(path) != nil else { return nil }
+      return String(decoding: try files.read(path, limitBytes: 4096), as: UTF8.self).trimmingCharacters(in: .newlines)
+    }
+  }
+
   /// Takes back every attempt of a job's folder, and removes what they left. To be called under the folder's lock, or when
   /// nothing of them is at work any more.
   static func removeAll(in folder: String) throws {

@@ -49,7 +49,7 @@ extension SlurmExecutor {
       return try close(&stage, lock)
     }
     let progress = stage.progress().map { [StageNews.progress($0)] } ?? []
-    let outcome = outcome(of: stage, ends, queue)
+    let outcome = try outcome(of: stage, ends, queue)
     let lastLine = StageLog.lastLine(
       of: stage.attempt.plan.program, step: stage.attempt.plan.step, folder: stage.attempt.folder)
     return progress + [.ended(outcome, lastLine: lastLine)]
@@ -80,7 +80,7 @@ extension SlurmExecutor {
   }
 
   /// How a stage ended: by what its jobs wrote, by the step's record, and last by what Slurm says.
-  private func outcome(of stage: SlurmStage, _ ends: [Int32?], _ queue: SlurmQueue?) -> StageOutcome {
+  private func outcome(of stage: SlurmStage, _ ends: [Int32?], _ queue: SlurmQueue?) throws -> StageOutcome {
     let written = ends.compactMap { $0 }
     if written.count == ends.count {
       // Of an array what will be the same at another try counts, then what may not.
@@ -91,7 +91,7 @@ extension SlurmExecutor {
     if let worst = written.first(where: { $0 != 0 && !Self.outcome($0).mayBeRetried }) { return Self.outcome(worst) }
     let isShares = stage.attempt.plan.shares > 1 && !stage.isClosing
     if !isShares, access("\(stage.attempt.folder)/\(stage.attempt.plan.record)", F_OK) == 0 { return .exited(0) }
-    guard let end = end(of: stage, queue) else {
+    guard let end = try end(of: stage, queue) else {
       return .ended("Slurm knows nothing of \(stage.number.map { "its job \($0)" } ?? "its job") any more")
     }
     if end.state == "FAILED", end.signal != 0 { return .signaled(end.signal) }
@@ -103,29 +103,29 @@ extension SlurmExecutor {
   }
 
   /// What Slurm says of the end of a stage's job.
-  private func end(of stage: SlurmStage, _ queue: SlurmQueue?) -> SlurmEnd? {
+  /// - Throws: a `Failure` where it gives no answer.
+  private func end(of stage: SlurmStage, _ queue: SlurmQueue?) throws -> SlurmEnd? {
     let inQueue = queue?.ended(stage.jobName)
     guard let number = stage.number ?? inQueue?.number else { return nil }
     // The queue has no exit status; scontrol has it for a few minutes, and sacct for ever where a site keeps accounts.
-    if let answer = try? commands.run(["scontrol", "show", "job", "--oneliner", String(number)], holding: nil),
-      answer.isSuccess, let end = SlurmEnd(scontrol: answer.output, name: stage.jobName), end.isOver
-    {
-      return end
-    }
+    let recent = try run(["scontrol", "show", "job", "--oneliner", String(number)])
+    if recent.status == nil { throw Failure(.temporaryFailure, "scontrol", recent.complaint) }
+    if recent.isSuccess, let end = SlurmEnd(scontrol: recent.output, name: stage.jobName), end.isOver { return end }
     if let inQueue { return SlurmEnd(inQueue) }
-    if let answer = try? commands.run(
-      ["sacct", "--parsable2", "--noheader", "--allocations", "--format=State,ExitCode,JobName", "--jobs=\(number)"],
-      holding: nil), answer.isSuccess, let end = SlurmEnd(sacct: answer.output, name: stage.jobName), end.isOver
-    {
-      return end
-    }
-    return nil
+    // Not there, where a site keeps none.
+    let accounts = try? run([
+      "sacct", "--parsable2", "--noheader", "--allocations", "--format=State,ExitCode,JobName", "--jobs=\(number)",
+    ])
+    guard let accounts, accounts.isSuccess, let end = SlurmEnd(sacct: accounts.output, name: stage.jobName), end.isOver
+    else { return nil }
+    return end
   }
 
   // MARK: After a crash of the daemon
 
   package func attach(_ id: JobID, folder: String, handle: StageHandle?) throws -> Occupation {
-    guard let handle, let attempt = try SlurmAttempt(folder: folder, task: handle.task) else {
+    guard let handle else { return try unknown(folder) }
+    guard let attempt = try SlurmAttempt(folder: folder, task: handle.task) else {
       // Never begun, or settled: an earlier daemon's sbatch may be under way, and finds nothing to begin.
       guard let lock = try SharedLock.take(folder: folder) else { return .leftovers }
       _ = consume lock
@@ -161,7 +161,20 @@ extension SlurmExecutor {
     return .nobody
   }
 
+  /// Who is at work in the folder of a job of which nothing is known: what Slurm has of it cannot be taken over.
+  private func unknown(_ folder: String) throws -> Occupation {
+    let tasks = try SlurmAttempt.tasks(in: folder)
+    if tasks.isEmpty { return .nobody }
+    let queue = try freshQueue()
+    let isActive = tasks.contains { !queue.active($0).isEmpty || !queue.active($0 + "/close").isEmpty }
+    guard !isActive, let lock = try SharedLock.take(folder: folder) else { return .leftovers }
+    defer { _ = lock.descriptor }
+    try SlurmAttempt.removeAll(in: folder)
+    return .nobody
+  }
+
   package func stopLeftovers(_ id: JobID, folder: String, isHard: Bool) throws -> [Int32] {
+    guard try heldFolders.contains(id) || !SlurmAttempt.tasks(in: folder).isEmpty else { return [] }
     let queue = try freshQueue()
     for (name, jobs) in queue.jobs where name.hasPrefix("\(id)/") {
       if jobs.contains(where: { !$0.isOver }) {

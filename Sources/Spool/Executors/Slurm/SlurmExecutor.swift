@@ -31,12 +31,16 @@ package final class SlurmExecutor: Executor {
   let machines: SlurmMachines
 
   var stages: [JobID: SlurmStage] = [:]
+  /// Jobs whose folders were held when a step was to begin.
+  private(set) var heldFolders: Set<JobID> = []
   /// What Slurm said last, and when it was asked.
   private(set) var known: (queue: SlurmQueue, asked: Double)?
   private var asked: Double?
   private var nextQuestion = 0.0
   private var lastLook = -Double.infinity
   private var isTroubled = false
+  /// Until when nothing is asked that can wait: a command gave no answer in time, and each would hold up all else for as long.
+  private var silentUntil = -Double.infinity
 
   /// - Parameters:
   ///   - options: what steps ask for.
@@ -57,7 +61,11 @@ package final class SlurmExecutor: Executor {
   // MARK: Starting
 
   package func start(_ order: StageOrder) throws -> StageStart {
-    guard let lock = try SharedLock.take(folder: order.folder) else { return .folderHeld }
+    guard let lock = try SharedLock.take(folder: order.folder) else {
+      heldFolders.insert(order.id)
+      return .folderHeld
+    }
+    heldFolders.remove(order.id)
     // Nobody holds the lock: what earlier attempts left behind is theirs no more.
     try SlurmAttempt.removeAll(in: order.folder)
     let resources = options.resources(of: order.step)
@@ -111,7 +119,7 @@ package final class SlurmExecutor: Executor {
     let answer: SlurmAnswer
     do {
       // Where the daemon dies, the lock says for how long sbatch goes on.
-      answer = try commands.run(arguments, holding: lock)
+      answer = try run(arguments, holding: lock)
     } catch let failure as Failure where failure.status == .unavailable || failure.status == .temporaryFailure {
       throw StageRefusal(failure)
     }
@@ -142,6 +150,11 @@ package final class SlurmExecutor: Executor {
         // A disk that cannot be looked at now says nothing of the stage.
         if !stage.isHeldTold { note("\(id): \(failure)") }
         stage.isHeldTold = true
+        if seconds() < silentUntil {
+          stages[id] = stage
+          lastLook = silentUntil
+          break
+        }
       }
       let hasEnded = news.last.map { if case (id, .ended) = $0 { true } else { false } } ?? false
       stages[id] = hasEnded ? nil : stage
@@ -176,11 +189,22 @@ package final class SlurmExecutor: Executor {
     isTroubled = true
   }
 
+  /// Runs a command, unless one gave no answer a moment ago.
+  /// - Throws: a `Failure` where it cannot be run, or is not.
+  func run(_ command: [String], holding lock: Int32? = nil) throws -> SlurmAnswer {
+    guard seconds() >= silentUntil else {
+      throw Failure(.temporaryFailure, command[0], "is not asked: Slurm gave no answer a moment ago")
+    }
+    let answer = try commands.run(command, holding: lock)
+    if answer.status == nil { silentUntil = seconds() + Self.troubleSeconds }
+    return answer
+  }
+
   /// What Slurm has now. For what the last answer may be too old for.
   /// - Throws: a `Failure` where it does not answer.
   func freshQueue() throws -> SlurmQueue {
     let now = seconds()
-    let answer = try commands.run(SlurmQueue.question, holding: nil)
+    let answer = try run(SlurmQueue.question)
     guard answer.isSuccess else {
       throw Failure(
         .temporaryFailure, "squeue", answer.complaint, remedy: "look whether slurmctld answers: scontrol ping")
