@@ -112,7 +112,7 @@ struct ExecutorRulesTests {
     second.elsewhere.isSilent = true
     try second.pass(60)
     #expect(try second.jobs(.active) == [id] && record.starts["sample"] == 1)
-    #expect(record.log.filter { $0.contains("cannot be asked") }.count == 1, "told once")
+    #expect(record.log.filter { $0.contains("cannot be asked; looking at it again") }.count == 1, "told once")
     second.elsewhere.isSilent = false
     try second.pass(11)
     #expect(second.elsewhere.atWork == [id] && record.starts["sample"] == 1)
