@@ -71,6 +71,7 @@ extension StagedTraining {
       try ranks.together {
         guard ranks.isFirst else { return }
         try completeRecord(wanted)
+        StateLock.removeAbandoned(of: statePath)
         context.note("\(output): already made from these inputs and options")
       }
     case .train(let start): try train(start, ranks, place)

@@ -16,7 +16,7 @@ final class StateLock: Sendable {
   /// - Throws: a `Failure` with status `temporaryFailure` where another process trains into it, `cannotCreate` where its file
   ///   system has no locks.
   init(of state: String) throws {
-    path = "\(AtomicFile.folder(of: state))/.\((state as NSString).lastPathComponent).lock"
+    path = Self.path(of: state)
     while true {
       guard let lock = try FileLock(path, forWriting: true) else {
         throw Failure(
@@ -33,4 +33,14 @@ final class StateLock: Sendable {
 
   /// Removed while it is locked, so that nobody's lock goes with it.
   deinit { unlink(path) }
+
+  /// Removes the file that a killed run has left, where nobody has its lock.
+  static func removeAbandoned(of state: String) {
+    guard access(path(of: state), F_OK) == 0 else { return }
+    _ = try? StateLock(of: state)
+  }
+
+  private static func path(of state: String) -> String {
+    "\(AtomicFile.folder(of: state))/.\((state as NSString).lastPathComponent).lock"
+  }
 }
