@@ -46,3 +46,15 @@ package struct YAMLNode {
 
   private static let nulls: Set<String> = ["", "~", "null", "Null", "NULL"]
 }
+
+extension YAMLNode {
+  /// What the value is, in quotes where it is a single one, for messages.
+  package var shown: String { text.map { "\"\($0.prefix(80))\"" } ?? kind }
+}
+
+extension YAMLNode.Pair {
+  /// The error of a value that is not what its key wants.
+  package func wrong(_ expected: String) -> YAMLError {
+    YAMLError(line: value.line, key: key, "is \(value.shown); expected \(expected)")
+  }
+}

@@ -98,14 +98,14 @@ extension DaemonOptions {
       default:
         guard StageVocabulary.named(key.name) != nil else {
           // Of kinds; and how many images of a reference there are to share, only whoever writes a job knows.
-          if ["shares", "nodes", "tasks"].contains(key.name) { return false }
+          if SlurmKeys.ofKinds[key.name] != nil { return false }
           return try Self.readResources(key, into: &slurm.resources)
         }
         var resources = SlurmResources()
         let stage = key.name
         try key.mapping().read { key in
-          if key.name == "shares", stage != "sample" { return false }
-          if ["nodes", "tasks"].contains(key.name), !["train", "distill"].contains(stage) { return false }
+          if let kinds = SlurmKeys.ofKinds[key.name]?.kinds, !kinds.contains(stage) { return false }
+          if key.name == "shares", stage == "reference" { return false }
           return try Self.readResources(key, into: &resources)
         }
         slurm.byStage[stage] = resources
@@ -206,10 +206,7 @@ extension DaemonOptions {
 
     var isMapping: Bool { if case .mapping = pair.value.content { true } else { false } }
 
-    func wrong(_ expected: String) -> YAMLError {
-      let found = pair.value.text.map { "\"\($0.prefix(80))\"" } ?? pair.value.kind
-      return YAMLError(line: pair.value.line, key: pair.key, "is \(found); expected \(expected)")
-    }
+    func wrong(_ expected: String) -> YAMLError { pair.wrong(expected) }
 
     func mapping() -> Reader { Reader(pair.value, pair.key) }
 

@@ -171,10 +171,7 @@ public struct JobFile: Sendable, Equatable {
     guard case .scalar(let text, isPlain: true) = pair.value.content, let priority = Int(text),
       priorities.contains(priority)
     else {
-      throw YAMLError(
-        line: pair.value.line, key: "priority",
-        "is \(pair.value.text.map { "\"\($0.prefix(80))\"" } ?? pair.value.kind); expected a whole number from "
-          + "\(priorities.lowerBound) to \(priorities.upperBound)")
+      throw pair.wrong("a whole number from \(priorities.lowerBound) to \(priorities.upperBound)")
     }
     return priority
   }
@@ -188,7 +185,7 @@ public struct JobFile: Sendable, Equatable {
     return try nodes.map { node in
       guard let text = node.text, !text.isEmpty, JobName.isValid(text) || JobID(text) != nil else {
         throw YAMLError(
-          line: node.line, key: "after", "is \(node.text.map { "\"\($0.prefix(80))\"" } ?? node.kind); expected a job",
+          line: node.line, key: "after", "is \(node.shown); expected a job",
           remedy: "name a job by its ID, its reference (NAME-7f3a) or its name")
       }
       return (text, node.line)

@@ -26,7 +26,7 @@ enum SlurmKeys {
     case "account": resources.account = try word(pair)
     case "time":
       guard let seconds = pair.value.text.flatMap(seconds), seconds >= 60 else {
-        throw wrong(pair, "a time of a minute or more, such as 12 h, 24:00:00 or 2-00:00:00")
+        throw pair.wrong("a time of a minute or more, such as 12 h, 24:00:00 or 2-00:00:00")
       }
       resources.timeSeconds = seconds
     case "nodes": resources.nodes = try count(pair, 1...10_000)
@@ -34,7 +34,7 @@ enum SlurmKeys {
     case "cpus": resources.cpus = try count(pair, 1...10_000)
     case "memory":
       guard let bytes = pair.value.text.flatMap(bytes), bytes >= 1 << 20 else {
-        throw wrong(pair, "a size with its unit, such as 32G or 32 GiB")
+        throw pair.wrong("a size with its unit, such as 32G or 32 GiB")
       }
       resources.memoryBytes = bytes
     case "shares": resources.shares = try count(pair, 1...mostShares)
@@ -44,7 +44,7 @@ enum SlurmKeys {
   }
 
   /// Keys that mean something for steps of some kinds alone, and for which.
-  private static let ofKinds: [String: (kinds: [String], are: String)] = [
+  static let ofKinds: [String: (kinds: [String], are: String)] = [
     "nodes": (["train", "distill"], "of the kinds that train"),
     "tasks": (["train", "distill"], "of the kinds that train"),
     "shares": (["sample", "reference"], "\"sample\" with a shard-size, or \"reference\""),
@@ -55,7 +55,7 @@ enum SlurmKeys {
     resources: SlurmResources, lines: [String: Int]
   ) {
     guard case .mapping(let pairs) = pair.value.content else {
-      throw wrong(pair, "a mapping such as { time: 12 h }")
+      throw pair.wrong("a mapping such as { time: 12 h }")
     }
     var resources = SlurmResources()
     var lines: [String: Int] = [:]
@@ -77,7 +77,7 @@ enum SlurmKeys {
 
   /// Further options of sbatch.
   static func arguments(_ pair: YAMLNode.Pair) throws -> [String] {
-    guard case .list(let items) = pair.value.content else { throw wrong(pair, "a list of options such as [--qos=low]") }
+    guard case .list(let items) = pair.value.content else { throw pair.wrong("a list of options such as [--qos=low]") }
     return try items.map { item in
       let text = item.text ?? ""
       let name = text.dropFirst(2).prefix { $0 != "=" }
@@ -93,21 +93,16 @@ enum SlurmKeys {
     }
   }
 
-  private static func wrong(_ pair: YAMLNode.Pair, _ expected: String) -> YAMLError {
-    let found = pair.value.text.map { "\"\($0.prefix(80))\"" } ?? pair.value.kind
-    return YAMLError(line: pair.value.line, key: pair.key, "is \(found); expected \(expected)")
-  }
-
   private static func word(_ pair: YAMLNode.Pair, allowing more: String = "") throws -> String {
     guard let text = pair.value.text, !text.isEmpty, text.utf8.count <= 200, !text.hasPrefix("-"),
       text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "_-.\(more)".contains($0)) })
-    else { throw wrong(pair, "a name") }
+    else { throw pair.wrong("a name") }
     return text
   }
 
   private static func count(_ pair: YAMLNode.Pair, _ range: ClosedRange<Int>) throws -> Int {
     guard let number = pair.value.text.flatMap({ Int($0) }), range.contains(number) else {
-      throw wrong(pair, "a whole number from \(range.lowerBound) to \(range.upperBound)")
+      throw pair.wrong("a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return number
   }

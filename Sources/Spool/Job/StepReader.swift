@@ -98,9 +98,7 @@ struct StepReader {
     _ pair: YAMLNode.Pair, _ parse: (String) -> T?, _ rule: String
   ) throws -> T {
     guard let text = pair.value.text, let value = parse(text), value > 0 else {
-      throw YAMLError(
-        line: pair.value.line, key: pair.key,
-        "is \(pair.value.text.map { "\"\($0.prefix(80))\"" } ?? pair.value.kind); expected \(rule)")
+      throw pair.wrong(rule)
     }
     return value
   }
