@@ -6,10 +6,8 @@ import Foundation
 
 /// The process of a stage.
 struct StageProcess {
-  /// Where the stage finds its progress pipe.
+  /// Where the stage finds its progress pipe. Behind it, without knowing, it holds the lock of the job's folder.
   static let progressDescriptor: Int32 = 3
-  /// Where the stage holds the lock of the job's folder, which it need not know.
-  private static let lockDescriptor: Int32 = 4
 
   /// The process, the leader of its own process group.
   let process: pid_t
@@ -33,67 +31,20 @@ struct StageProcess {
   init(program: String, arguments: [String], folder: String, roots: InputRoots, log: Int32, lock: borrowing FileLock)
     throws
   {
-    let variables = try Self.environment(roots)
-    var pipeEnds: [Int32] = [-1, -1]
-    guard pipe(&pipeEnds) == 0 else {
-      throw Failure(.temporaryFailure, program, "no pipe: \(String(cString: strerror(errno)))")
+    let ends = try ChildProcess.pipe(for: program)
+    defer { close(ends.writing) }
+    do {
+      process = try ChildProcess.start(
+        program, arguments, environment: Self.environment(roots),
+        // Its log twice, then what `progressDescriptor` says, and the lock behind it.
+        descriptors: [log, log, ends.writing, lock.descriptor], folder: folder,
+        // A daemon that was to outlive its terminal wants that for its stages, too. It stops them by SIGTERM.
+        ignored: PoliteSignals.isIgnored(SIGHUP) ? SIGHUP : nil, remedy: "install it beside sid-spoold")
+    } catch {
+      close(ends.reading)
+      throw error
     }
-    defer { close(pipeEnds[1]) }
-    for end in pipeEnds { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-    _ = fcntl(pipeEnds[0], F_SETFL, O_NONBLOCK)
-
-    // The descriptors to hand over are moved out of the way of the numbers they will have.
-    let sources = [log, pipeEnds[1], lock.descriptor].map { fcntl($0, F_DUPFD_CLOEXEC, 16) }
-    let code = errno
-    defer { for source in sources where source >= 0 { close(source) } }
-    guard sources.allSatisfy({ $0 >= 0 }) else {
-      close(pipeEnds[0])
-      throw Failure(.temporaryFailure, program, "no descriptor for it: \(String(cString: strerror(code)))")
-    }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_adddup2(&actions, sources[0], 1)
-    posix_spawn_file_actions_adddup2(&actions, sources[0], 2)
-    posix_spawn_file_actions_adddup2(&actions, sources[1], Self.progressDescriptor)
-    posix_spawn_file_actions_adddup2(&actions, sources[2], Self.lockDescriptor)
-    _ = sid_spawn_closing_from(&actions, Self.lockDescriptor + 1)
-    _ = sid_spawn_in_folder(&actions, folder)
-
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    sigemptyset(&none)
-    var defaults = sigset_t()
-    sigfillset(&defaults)
-    // A daemon that was to outlive its terminal wants that for its stages, too. It stops them by SIGTERM.
-    if PoliteSignals.isIgnored(SIGHUP) { sigdelset(&defaults, SIGHUP) }
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &defaults)
-    posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-
-    let name = (program as NSString).lastPathComponent
-    var argv = ([name] + arguments).map { strdup($0) } + [nil]
-    var environment = variables.map { strdup("\($0.key)=\($0.value)") } + [nil]
-    defer { for text in argv + environment { free(text) } }
-    var process: pid_t = 0
-    let spawnCode = posix_spawn(&process, program, &actions, &attributes, &argv, &environment)
-    guard spawnCode == 0 else {
-      close(pipeEnds[0])
-      let reason = String(cString: strerror(spawnCode))
-      switch spawnCode {
-      case ENOENT, EACCES, ENOEXEC:
-        throw Failure(.unavailable, program, "cannot be run: \(reason)", remedy: "install it beside sid-spoold")
-      default:
-        throw Failure(.temporaryFailure, program, "cannot be started: \(reason)")
-      }
-    }
-    self.process = process
-    self.progress = pipeEnds[0]
+    progress = ends.reading
   }
 
   /// Limits what each process of the stage may take: no core files, and memory of its own.
@@ -134,14 +85,12 @@ struct StageProcess {
   /// daemon's process, with which it has to die, and where the inputs lie.
   private static func environment(_ roots: InputRoots) throws -> [String: String] {
     let folders = String(decoding: try JSONEncoder().encode(roots.realFolders), as: UTF8.self)
-    var environment = [
-      "LC_ALL": "C.UTF-8", "SID_PARENT_PID": String(getpid()), "SID_INPUT_ROOTS": folders,
-      // Its threads would be there before the stage confines itself.
-      "OPENBLAS_NUM_THREADS": "1",
-    ]
-    for name in ["PATH", "LD_LIBRARY_PATH", "HOME", "TZ", "OPENBLAS_CORETYPE", "SID_KERNELS"] {
-      environment[name] = ProcessInfo.processInfo.environment[name]
-    }
-    return environment
+    return ChildProcess.environment(
+      ["PATH", "LD_LIBRARY_PATH", "HOME", "TZ", "OPENBLAS_CORETYPE", "SID_KERNELS"],
+      [
+        "LC_ALL": "C.UTF-8", "SID_PARENT_PID": String(getpid()), "SID_INPUT_ROOTS": folders,
+        // Its threads would be there before the stage confines itself.
+        "OPENBLAS_NUM_THREADS": "1",
+      ])
   }
 }

@@ -1,4 +1,3 @@
-import CLinux
 import Diagnostics
 import Foundation
 
@@ -67,8 +66,6 @@ package final class SlurmPrograms: SlurmCommands {
 /// A command of Slurm at work. No shell is between, what it prints is bounded, and it ends in time.
 private final class SlurmProcess {
   private static let mostBytes = 16 << 20
-  /// Where a command holds the lock that it need not know.
-  private static let lockDescriptor: Int32 = 3
 
   private let process: pid_t
   private let deadline: ContinuousClock.Instant
@@ -80,65 +77,27 @@ private final class SlurmProcess {
 
   init(_ command: [String], holding lock: Int32?, mostSeconds: Double) throws {
     let name = command[0]
-    var ends: [[Int32]] = []
-    func closeAll() { for end in ends.joined() { close(end) } }
-    for _ in 0..<2 {
-      var pair: [Int32] = [-1, -1]
-      guard pipe(&pair) == 0 else {
-        let reason = String(cString: strerror(errno))
-        closeAll()
-        throw Failure(.temporaryFailure, name, "no pipe: \(reason)")
+    let out = try ChildProcess.pipe(for: name)
+    defer { close(out.writing) }
+    do {
+      let err = try ChildProcess.pipe(for: name)
+      defer { close(err.writing) }
+      do {
+        process = try ChildProcess.start(
+          name, Array(command.dropFirst()), environment: Self.environment,
+          // It holds the lock without knowing.
+          descriptors: [out.writing, err.writing] + (lock.map { [$0] } ?? []),
+          remedy: "install Slurm's programs (slurm-client) on this machine, in the daemon's PATH")
+      } catch {
+        close(err.reading)
+        throw error
       }
-      for end in pair { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-      _ = fcntl(pair[0], F_SETFL, O_NONBLOCK)
-      ends.append(pair)
+      errors = err.reading
+    } catch {
+      close(out.reading)
+      throw error
     }
-    // Out of the way of the numbers they will have.
-    let sources = (ends.map { $0[1] } + (lock.map { [$0] } ?? [])).map { fcntl($0, F_DUPFD_CLOEXEC, 16) }
-    defer { for source in sources where source >= 0 { close(source) } }
-    guard sources.allSatisfy({ $0 >= 0 }) else {
-      closeAll()
-      throw Failure(.temporaryFailure, name, "no descriptor for it")
-    }
-    var actions = posix_spawn_file_actions_t()
-    posix_spawn_file_actions_init(&actions)
-    defer { posix_spawn_file_actions_destroy(&actions) }
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-    for (number, source) in sources.enumerated() {
-      posix_spawn_file_actions_adddup2(&actions, source, Int32(number) + 1)
-    }
-    _ = sid_spawn_closing_from(&actions, lock == nil ? Self.lockDescriptor : Self.lockDescriptor + 1)
-    var attributes = posix_spawnattr_t()
-    posix_spawnattr_init(&attributes)
-    defer { posix_spawnattr_destroy(&attributes) }
-    var none = sigset_t()
-    sigemptyset(&none)
-    var defaults = sigset_t()
-    sigfillset(&defaults)
-    posix_spawnattr_setsigmask(&attributes, &none)
-    posix_spawnattr_setsigdefault(&attributes, &defaults)
-    // A terminal's Ctrl-C is the daemon's.
-    posix_spawnattr_setpgroup(&attributes, 0)
-    posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
-    var argv = command.map { strdup($0) } + [nil]
-    var environment = Self.environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
-    defer { for text in argv + environment { free(text) } }
-    var process: pid_t = 0
-    let code = posix_spawnp(&process, name, &actions, &attributes, &argv, &environment)
-    for pair in ends { close(pair[1]) }
-    guard code == 0 else {
-      for pair in ends { close(pair[0]) }
-      let reason = String(cString: strerror(code))
-      guard [ENOENT, EACCES, ENOEXEC, ENOTDIR].contains(code) else {
-        throw Failure(.temporaryFailure, name, "cannot be started: \(reason)")
-      }
-      throw Failure(
-        .unavailable, name, "cannot be run: \(reason)",
-        remedy: "install Slurm's programs (slurm-client) on this machine, in the daemon's PATH")
-    }
-    self.process = process
-    (output, errors) = (ends[0][0], ends[1][0])
+    output = out.reading
     deadline = .now + .seconds(mostSeconds)
   }
 
@@ -210,12 +169,8 @@ private final class SlurmProcess {
 
   /// What Slurm's programs, and by them the jobs, see of the daemon's environment.
   private static var environment: [String: String] {
-    var environment = ["LC_ALL": "C.UTF-8"]
-    for name in [
-      "PATH", "LD_LIBRARY_PATH", "HOME", "USER", "LOGNAME", "TZ", "SLURM_CONF", "OPENBLAS_CORETYPE", "SID_KERNELS",
-    ] {
-      environment[name] = ProcessInfo.processInfo.environment[name]
-    }
-    return environment
+    ChildProcess.environment(
+      ["PATH", "LD_LIBRARY_PATH", "HOME", "USER", "LOGNAME", "TZ", "SLURM_CONF", "OPENBLAS_CORETYPE", "SID_KERNELS"],
+      ["LC_ALL": "C.UTF-8"])
   }
 }
