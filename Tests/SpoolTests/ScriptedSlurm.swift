@@ -42,7 +42,7 @@ final class ScriptedSlurm: SlurmCommands {
     switch command[0] {
     case "squeue":
       return SlurmAnswer(
-        status: 0, output: queue.map { "\($1.number)|\($1.state)|n1|\($0)|\($1.reason)\n" }.sorted().joined())
+        status: 0, output: queue.map { "\($1.number)|\($1.state)|\($0)|\($1.reason)\n" }.sorted().joined())
     case "scontrol":
       guard let number = command.last.flatMap({ Int($0) }), let end = ends[number] else {
         return SlurmAnswer(status: 1, complaint: "slurm_load_jobs error: Invalid job id specified")

@@ -307,6 +307,23 @@ struct SlurmTests {
       ])
   }
 
+  @Test("are told to stop until Slurm has heard it, and do not hold up the others meanwhile")
+  func unheardStop() throws {
+    let fixture = try SlurmFixture()
+    try started(fixture)
+    fixture.slurm.answers["scancel"] = SlurmAnswer(status: nil, complaint: "gave no answer in time")
+    for isHard in [false, true, true] { fixture.executor.stop(fixture.id, isHard: isHard) }
+    #expect(fixture.slurm.commands("scancel").count == 1, "each would take as long as the first")
+    _ = try fixture.news(after: 20)
+    #expect(fixture.slurm.commands("scancel").count == 1)
+    fixture.slurm.answers["scancel"] = nil
+    _ = try fixture.news(after: 31)
+    #expect(fixture.slurm.commands("scancel").dropFirst().map(\.count) == [3], "hard, as it was asked last")
+    _ = try fixture.news(after: 100)
+    #expect(fixture.slurm.commands("scancel").count == 2)
+    #expect(fixture.notes.filter { $0.contains("it is told to stop again") }.count == 1)
+  }
+
   // MARK: Shares
 
   @Test("are cut into no more shares than there are shards, and closed by their own command")
@@ -394,12 +411,12 @@ struct SlurmTests {
     let queue = SlurmQueue(
       """
       slurm_load_jobs: a warning
-      12_1|RUNNING|n1|a/b/1|None
-      12_2|PENDING||a/b/1|Resources (a|b)
-      13|CANCELLED|n1|c/d/2|None
-      |RUNNING|n1|x|None
-      14|what is it|n1|x|None
-      15|COMPLETING|n[1-2]|e/f/3|None
+      12_1|RUNNING|a/b/1|None
+      12_2|PENDING|a/b/1|Resources (a|b)
+      13|CANCELLED|c/d/2|None
+      |RUNNING|x|None
+      14|what is it|x|None
+      15|COMPLETING|e/f/3|None
       """)
     #expect(queue.active("a/b/1").map(\.state) == ["RUNNING", "PENDING"])
     #expect(queue.active("c/d/2").isEmpty && queue.ended("c/d/2")?.number == 13)
@@ -409,7 +426,7 @@ struct SlurmTests {
   @Test("what accounts remember")
   func accounts() {
     #expect(SlurmEnd(sacct: "CANCELLED by 0|0:0|a/b\n", name: "a/b")?.state == "CANCELLED")
-    #expect(SlurmEnd(sacct: "COMPLETED|0:0|a/b\nFAILED|2:0|a/b\n", name: "a/b")?.exitStatus == 2)
+    #expect(SlurmEnd(sacct: "COMPLETED|0:0|a/b\nFAILED|2:0|a/b\n", name: "a/b")?.state == "FAILED")
     #expect(SlurmEnd(sacct: "FAILED|2:0|another\n", name: "a/b") == nil && SlurmEnd(sacct: "", name: "") == nil)
   }
 

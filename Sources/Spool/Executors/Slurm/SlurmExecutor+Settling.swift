@@ -178,7 +178,7 @@ extension SlurmExecutor {
     let queue = try freshQueue()
     for (name, jobs) in queue.jobs where name.hasPrefix("\(id)/") {
       if jobs.contains(where: { !$0.isOver }) {
-        _ = try commands.run(["scancel", "--me", "--name=\(name)"], holding: nil)
+        _ = try run(["scancel", "--me", "--name=\(name)"])
       }
     }
     return try JobLock.stopHolders(folder: folder, hard: isHard)

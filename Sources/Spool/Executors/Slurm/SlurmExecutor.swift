@@ -141,6 +141,9 @@ package final class SlurmExecutor: Executor {
     askWhenDue(now)
     guard now - lastLook >= Self.lookSeconds else { return [] }
     lastLook = now
+    for (id, stage) in stages {
+      if let stop = stage.unheardStop, stop.due <= now { self.stop(id, isHard: stop.isHard) }
+    }
     var news: [(job: JobID, news: StageNews)] = []
     for id in stages.keys.sorted() {
       guard var stage = stages[id] else { continue }
@@ -228,14 +231,17 @@ package final class SlurmExecutor: Executor {
         ["scancel", "--state=PENDING"] + which,
         ["scancel", "--state=RUNNING", "--signal=USR1", "--batch"] + which,
       ]
+    var problem: String?
     for order in orders {
       do {
-        let answer = try commands.run(order, holding: nil)
-        if !answer.isSuccess, !isTroubled { note("\(id): scancel: \(answer.complaint)") }
+        let answer = try run(order)
+        if !answer.isSuccess { problem = "scancel: \(answer.complaint)" }
       } catch {
-        note("\(id): \(error)")
+        problem = "\(error)"
       }
     }
+    if let problem, stage.unheardStop == nil { note("\(id): \(problem); it is told to stop again") }
+    stages[id]?.unheardStop = problem.map { _ in (isHard, seconds() + Self.troubleSeconds) }
     nextQuestion = min(nextQuestion, seconds() + 1)
   }
 

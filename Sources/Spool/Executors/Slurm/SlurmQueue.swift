@@ -8,8 +8,6 @@ package struct SlurmJob: Sendable, Equatable {
   package let state: String
   /// Why it waits, or ended so.
   package let reason: String
-  /// Where it runs.
-  package let nodes: String
   /// What it is called.
   package let name: String
 
@@ -33,19 +31,19 @@ package struct SlurmQueue: Sendable, Equatable {
 
   /// The question. Jobs that ended lately are among the answers: their states are the reasons.
   package static let question = [
-    "squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T|%N|%j|%r",
+    "squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T|%j|%r",
   ]
 
   /// Reads the answer. Lines of another form are passed over: a job that is not found is looked for by other ways.
   package init(_ output: String) {
     for line in output.split(whereSeparator: \.isNewline) {
       // The reason may hold anything.
-      let fields = line.split(separator: "|", maxSplits: 4, omittingEmptySubsequences: false).map(String.init)
-      guard fields.count == 5, let number = Int(fields[0].prefix { $0.isASCII && $0.isNumber }), !fields[1].isEmpty,
+      let fields = line.split(separator: "|", maxSplits: 3, omittingEmptySubsequences: false).map(String.init)
+      guard fields.count == 4, let number = Int(fields[0].prefix { $0.isASCII && $0.isNumber }), !fields[1].isEmpty,
         fields[1].allSatisfy({ $0.isASCII && ($0.isUppercase || $0 == "_") })
       else { continue }
-      jobs[fields[3], default: []].append(
-        SlurmJob(number: number, state: fields[1], reason: fields[4], nodes: fields[2], name: fields[3]))
+      jobs[fields[2], default: []].append(
+        SlurmJob(number: number, state: fields[1], reason: fields[3], name: fields[2]))
     }
   }
 
@@ -64,7 +62,6 @@ package struct SlurmQueue: Sendable, Equatable {
 package struct SlurmEnd: Sendable, Equatable {
   package let state: String
   package let reason: String
-  package let exitStatus: Int32
   package let signal: Int32
 
   /// Reads `scontrol show job --oneliner NUMBER`; nil where that is something else, or of a job of another name: numbers are
@@ -96,12 +93,12 @@ package struct SlurmEnd: Sendable, Equatable {
     self = end
   }
 
-  package init(_ job: SlurmJob) { (state, reason, exitStatus, signal) = (job.state, job.reason, 0, 0) }
+  package init(_ job: SlurmJob) { (state, reason, signal) = (job.state, job.reason, 0) }
 
   private init(state: Substring, reason: Substring, code: Substring) {
     let numbers = code.split(separator: ":").map { Int32($0) ?? 0 }
     (self.state, self.reason) = (String(state), String(reason))
-    (exitStatus, signal) = (numbers.first ?? 0, numbers.count > 1 ? numbers[1] : 0)
+    signal = numbers.count > 1 ? numbers[1] : 0
   }
 
   /// Whether it is one from which a job does not come back.

@@ -14,8 +14,10 @@ struct SlurmStage {
   var since: Double
   /// Whether it was told to wait for its turn.
   var isPending: Bool?
-  /// Whether was told what keeps it from being settled.
+  /// Whether it was told what keeps it from being settled.
   var isHeldTold = false
+  /// How it was to stop, where Slurm has not heard of it, and when it is told again.
+  var unheardStop: (isHard: Bool, due: Double)?
   /// When what closes it may be asked for again.
   var notBefore = 0.0
   private var tails: [ProgressTail]
