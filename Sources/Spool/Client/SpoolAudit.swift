@@ -86,8 +86,8 @@ public struct SpoolAudit {
       {
         note(
           .problem,
-          "\(path): belongs to \(Users.name(status.st_uid)) with mode \(String(status.st_mode & 0o7777, radix: 8)), the daemon "
-            + "is \(Users.name(daemon)): jobs cannot be moved there; chown \(Users.name(daemon)), chmod u+rwx")
+          "\(path): belongs to \(Users.shown(status.st_uid)) with mode \(String(status.st_mode & 0o7777, radix: 8)), the daemon "
+            + "is \(Users.shown(daemon)): jobs cannot be moved there; chown \(Users.shown(daemon)), chmod u+rwx")
         problems += 1
       }
       if name != "incoming" && name != "inputs", status.st_mode & 0o002 != 0 {
@@ -102,7 +102,7 @@ public struct SpoolAudit {
       }
     }
     if access("\(root)/incoming", W_OK) != 0 {
-      note(.warning, "you may not submit: incoming/ is not writable for \(Users.name(geteuid()))")
+      note(.warning, "you may not submit: incoming/ is not writable for \(Users.shown(geteuid()))")
       problems += 1
     }
     if problems == 0 { note(.ok, "permissions") }

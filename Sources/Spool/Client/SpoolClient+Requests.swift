@@ -45,7 +45,7 @@ extension SpoolClient {
     }
     if let owner = job.status?.uid, geteuid() != 0, geteuid() != owner {
       throw Failure(
-        .usage, job.id.description, "belongs to \(Users.name(owner)); only they and the administrator may \(verb) it")
+        .usage, job.id.description, "belongs to \(Users.shown(owner)); only they and the administrator may \(verb) it")
     }
     let request = JobRequest(job.id, wish.verb)
     let path = "\(root)/incoming/\(request.fileName)"

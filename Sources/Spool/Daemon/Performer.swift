@@ -23,7 +23,7 @@ package final class Performer {
     /// - Parameters: as the properties.
     package init(
       freeBytes: @escaping () -> Int?, isInUse: @escaping (String) throws -> Bool,
-      size: @escaping (String) throws -> Int, userName: @escaping (UInt32) -> String = Users.name
+      size: @escaping (String) throws -> Int, userName: @escaping (UInt32) -> String = Users.shown
     ) {
       (self.freeBytes, self.isInUse, self.size, self.userName) = (freeBytes, isInUse, size, userName)
     }

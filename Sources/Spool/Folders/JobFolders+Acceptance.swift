@@ -71,7 +71,7 @@ extension JobFolders {
   private func setAside(_ path: String, _ id: JobID, owner: UInt32) throws {
     let hidden = "\(Self.refusedPrefix)\(UInt64.random(in: 0...UInt64.max))"
     var status = freshStatus(id, .failed)
-    (status.uid, status.user, status.finished) = (owner, Users.name(owner), now())
+    (status.uid, status.user, status.finished) = (owner, try Users.name(owner), now())
     status.setAside = hidden
     status.reason =
       "the job file cannot be read: it is not a plain file; if anything is in it, that is in incoming/\(hidden) now"
@@ -231,7 +231,7 @@ extension JobFolders {
     let earlier = entry == nil ? try stagedStatus(provisional) : nil
     var status = freshStatus(provisional, .queue)
     status.uid = entry?.owner ?? earlier?.uid
-    status.user = status.uid.map { Users.name($0) }
+    status.user = try status.uid.map { try Users.name($0) }
     var name = provisional.name
     var suffix = provisional.suffix
     if let earlier, earlier.state == .failed {
@@ -270,7 +270,7 @@ extension JobFolders {
             try dependency($0.job, line: $0.line, among: taken, isComplete: isComplete).description
           }
         let submission = Submission(
-          user: status.uid ?? 0, userName: status.user ?? Users.name(0), bytes: bytes.count, priority: job.priority)
+          user: status.uid ?? 0, userName: status.user ?? Users.shown(0), bytes: bytes.count, priority: job.priority)
         if let reason = entry == nil ? nil : refusal(submission) { (status.state, status.reason) = (.failed, reason) }
       } catch let refused as Refused {
         throw refused.failure

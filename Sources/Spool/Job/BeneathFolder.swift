@@ -37,7 +37,8 @@ enum BeneathFolder {
         if errno == ENAMETOOLONG { throw Failure(.dataError, path, "has a name that is too long") }
         if errno == EACCES {
           throw Failure(
-            .dataError, path, "lies in a folder that \(Users.name(geteuid())), for whom the stages run, may not search",
+            .dataError, path,
+            "lies in a folder that \(Users.shown(geteuid())), for whom the stages run, may not search",
             remedy: "make it searchable for the group: chmod g+x")
         }
         throw Failure.system(path, "look for it")

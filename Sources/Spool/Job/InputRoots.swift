@@ -57,7 +57,7 @@ public struct InputRoots: Sendable {
       if errno == ENOENT || errno == ENOTDIR { return nil }
       if errno == EACCES {
         throw Failure(
-          .dataError, path, "may stand in the input root \(folder), which \(Users.name(geteuid())) may not look into",
+          .dataError, path, "may stand in the input root \(folder), which \(Users.shown(geteuid())) may not look into",
           remedy: "make that folder searchable, or take it out of the input roots")
       }
       throw Failure.system(folder, "look for \(path) there")
@@ -71,13 +71,13 @@ public struct InputRoots: Sendable {
     }
     guard access("/proc/self/fd/\(file)", R_OK) == 0 else {
       throw Failure(
-        .dataError, path, "may not be read by \(Users.name(geteuid())), for whom the stages run",
+        .dataError, path, "may not be read by \(Users.shown(geteuid())), for whom the stages run",
         remedy: "make it readable for the group: chmod g+r")
     }
     // A second name of a file that its owner keeps elsewhere, out of the submitter's reach perhaps.
     if let submitter, submitter != 0, entry.st_nlink > 1, entry.st_uid != submitter {
       throw Failure(
-        .dataError, path, "has other names (hard links) and belongs to \(Users.name(entry.st_uid))",
+        .dataError, path, "has other names (hard links) and belongs to \(Users.shown(entry.st_uid))",
         remedy: "copy the file there")
     }
     return try Self.name(of: file, path)
