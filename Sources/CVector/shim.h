@@ -72,6 +72,9 @@ SID_INLINE float sid_largest(sid_vector v) { return __builtin_reduce_max(v); }
 /// Asks for a cache line that will soon be read.
 SID_INLINE void sid_prefetch(const void *address) { __builtin_prefetch(address); }
 
+/// Asks for a cache line that will be read a little later, into the second cache.
+SID_INLINE void sid_prefetch_far(const void *address) { __builtin_prefetch(address, 0, 2); }
+
 /// Tells the processor that this thread is waiting for another.
 SID_INLINE void sid_pause(void) {
 #if defined(__x86_64__)

@@ -196,7 +196,7 @@ private struct AttentionShape {
     _ rows: Int, _ strip: UnsafePointer<Float>, _ packed: UnsafePointer<Float>,
     into product: UnsafeMutablePointer<Float>
   ) {
-    let stretch = 256
+    let stretch = 128
     for start in Swift.stride(from: 0, to: pixels, by: stretch) {
       kernels.matrix.multiply(
         rows: rows, columns: headChannels, depth: min(stretch, pixels - start), strip + start, stripStride,

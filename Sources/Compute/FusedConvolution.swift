@@ -116,7 +116,7 @@ package struct FusedConvolution: Sendable {
   private func multiplied(_ x: ChannelSlice, _ shape: PatchShape, _ parts: [Part]) {
     let prepared = productWeights(weight, depth: shape.depth, outputs: outputs, adjoint: false)
     // Pieces of the sums that stay in the nearest cache round less than one long chain, too.
-    let depthBlock = KernelSet.mode == .exact ? max(shape.channels, 32) : 256
+    let depthBlock = KernelSet.mode == .exact ? max(shape.channels, 32) : 128
     withExtendedLifetime(prepared) {
       forEachProduct(
         shape, images: x.tensor.shape[0], outputs: outputs, depthBlock: depthBlock, x.pointer,

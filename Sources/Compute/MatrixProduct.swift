@@ -66,7 +66,7 @@ package enum MatrixProduct {
   /// What of a product is multiplied at a time.
   private struct Blocks {
     /// Terms that are summed in registers before they join the product.
-    static let stretch = 256
+    static let stretch = 128
     /// Rows that stay in the second cache, beside the panels.
     static let rows = 96
     private static let mostColumns = 256

@@ -13,6 +13,10 @@ enum MatrixMultiply: MatrixKernels {
     @inline(__always) static var rowBlock: Int { 6 }
   #endif
 
+  /// Terms of a panel that stay in the nearest cache, of 32 KiB, while all rows pass: sums of more terms go to memory and on
+  /// from there.
+  @inline(__always) static var stretch: Int { 128 }
+
   /// Number of panels that hold `columns` columns.
   @inline(__always) static func panels(_ columns: Int) -> Int { (columns + panelColumns - 1) / panelColumns }
 
@@ -55,15 +59,41 @@ enum MatrixMultiply: MatrixKernels {
     rows: Int, columns: Int, depth: Int, _ a: Source, _ aStride: Int, packed: Source, packedDepth: Int,
     into c: Target, _ cStride: Int, accumulate: Bool
   ) {
+    multiply(
+      rows: rows, columns: columns, depth: depth, a, aStride, packed: packed, packedDepth: packedDepth, into: c,
+      cStride,
+      accumulate: accumulate, following: packed + panels(columns) * packedDepth * panelColumns)
+  }
+
+  /// The same.
+  /// - Parameter following: the panels that are multiplied next.
+  @inline(__always)
+  static func multiply(
+    rows: Int, columns: Int, depth: Int, _ a: Source, _ aStride: Int, packed: Source, packedDepth: Int,
+    into c: Target, _ cStride: Int, accumulate: Bool, following: Source
+  ) {
     let width = panelColumns
-    let panelStride = packedDepth * width
-    for panel in 0..<panels(columns) {
-      forEachBlock(rows) { row, count in
-        let sums = RowBlock(
-          depth: depth, a: a + row * aStride, rowStride: aStride, depthStride: 1, panel: packed + panel * panelStride,
-          c: c + row * cStride + panel * width, cStride: cStride, accumulate: accumulate)
-        multiplyRows(count, sums)
-      }
+    let count = panels(columns)
+    // Sums that join others do so as a whole.
+    let stretch = accumulate ? depth : Self.stretch
+    for panel in 0..<count {
+      let first = packed + panel * packedDepth * width
+      var start = 0
+      repeat {
+        let terms = min(stretch, depth - start)
+        let piece = first + start * width
+        let isLast = start + terms == depth
+        var next = !isLast ? piece + terms * width : panel + 1 < count ? first + packedDepth * width : following
+        forEachBlock(rows) { row, count in
+          let sums = RowBlock(
+            depth: terms, a: a + row * aStride + start, rowStride: aStride, depthStride: 1, panel: piece,
+            c: c + row * cStride + panel * width, cStride: cStride, continues: start > 0, accumulate: accumulate,
+            next: next)
+          multiplyRows(count, sums)
+          next += terms * RowBlock.fetched
+        }
+        start += terms
+      } while start < depth
     }
   }
 
@@ -84,10 +114,12 @@ enum MatrixMultiply: MatrixKernels {
     rows: Int, depth: Int, _ a: Source, _ aStride: Int, _ panel: Source, into c: Target, _ cStride: Int,
     accumulate: Bool
   ) {
+    var next = panel + depth * panelColumns
     forEachBlock(rows) { row, count in
       let sums = RowBlock(
         depth: depth, a: a + row, rowStride: 1, depthStride: aStride, panel: panel, c: c + row * cStride,
-        cStride: cStride, accumulate: accumulate)
+        cStride: cStride, continues: false, accumulate: accumulate, next: next)
+      next += depth * RowBlock.fetched
       multiplyColumns(count, sums)
     }
   }

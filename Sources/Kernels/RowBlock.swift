@@ -12,21 +12,26 @@ struct RowBlock {
   let panel: Source
   /// The product, and floats from one row to the next.
   let c: Target, cStride: Int
+  /// Whether the sums go on from what is there.
+  let continues: Bool
   /// Whether the sums join what is there.
   let accumulate: Bool
+  /// What will be read next, `fetched` floats for each term: memory delivers it while these rows are multiplied.
+  let next: Source
 
-  /// Floats ahead in a panel that are fetched: what memory delivers late arrives while earlier rows are multiplied.
-  @inline(__always) private static var prefetchDistance: Int { 48 * lanes }
+  /// Floats of a line of cache.
+  @inline(__always) static var fetched: Int { 16 }
 
   /// Computes the block with the sums of as many rows as `Sums` has in registers.
   @inline(__always) fileprivate func multiply<Sums: RowSums>(_: Sums.Type) {
-    var sums = Sums()
-    var (factors, b) = (a, panel)
+    var sums = continues ? Sums(c, cStride) : Sums()
+    var (factors, b, ahead) = (a, panel, next)
     for _ in 0..<depth {
-      sid_prefetch(b + Self.prefetchDistance)
+      sid_prefetch_far(ahead)
       sums.add(factors, rowStride, load(b), load(b + lanes))
       factors += depthStride
       b += 2 &* lanes
+      ahead += Self.fetched
     }
     sums.finish(c, cStride, accumulate)
   }
@@ -38,6 +43,8 @@ protocol RowSums {
   static var rows: Int { get }
   /// Zeros.
   init()
+  /// What stands in rows `stride` floats apart.
+  init(_ c: Target, _ stride: Int)
   /// Adds the products of one factor for each row, `stride` floats apart, and the two vectors.
   mutating func add(_ factors: Source, _ stride: Int, _ first: Vector, _ second: Vector)
   /// Writes the sums to rows `stride` floats apart, or adds them to what is there.
@@ -46,10 +53,12 @@ protocol RowSums {
 
 /// One row.
 struct OneRow: RowSums {
-  private var first = Vector(repeating: 0)
-  private var second = Vector(repeating: 0)
+  private var first: Vector
+  private var second: Vector
 
-  @inline(__always) init() {}
+  @inline(__always) init() { (first, second) = (Vector(repeating: 0), Vector(repeating: 0)) }
+
+  @inline(__always) init(_ c: Target, _ stride: Int) { (first, second) = (load(c), load(c + lanes)) }
 
   @inline(__always) static var rows: Int { 1 }
 
@@ -73,10 +82,14 @@ struct OneRow: RowSums {
 
 /// Some rows, and some more below them.
 struct Rows<Upper: RowSums, Lower: RowSums>: RowSums {
-  private var upper = Upper()
-  private var lower = Lower()
+  private var upper: Upper
+  private var lower: Lower
 
-  @inline(__always) init() {}
+  @inline(__always) init() { (upper, lower) = (Upper(), Lower()) }
+
+  @inline(__always) init(_ c: Target, _ stride: Int) {
+    (upper, lower) = (Upper(c, stride), Lower(c + Upper.rows &* stride, stride))
+  }
 
   @inline(__always) static var rows: Int { Upper.rows + Lower.rows }
 
