@@ -102,14 +102,14 @@ enum Winograd: WinogradKernels {
         }
         var c = 0
         while c + lanes <= channels {
-          for column in 0..<m {
-            if c % 16 == 0 {
-              for row in 0..<n { sid_prefetch(next[row * m + column] + c) }
+          if c % 16 == 0 { for i in 0..<n * m { sid_prefetch(next[i] + c) } }
+          if Down.self == WinogradTiling4.self, Across.self == WinogradTiling4.self {
+            transformSquareInputs(pixels, channel: c, into: target + c, stride: stride)
+          } else {
+            for column in 0..<m { Down.input(PixelLine(pixels + column, m, channel: c), Line(half + column, m)) }
+            for row in 0..<n {
+              Across.input(Line(half + row * m, 1), MutableFloatLine(target + c + row * m * stride, stride))
             }
-            Down.input(PixelLine(pixels + column, m, channel: c), Line(half + column, m))
-          }
-          for row in 0..<n {
-            Across.input(Line(half + row * m, 1), MutableFloatLine(target + c + row * m * stride, stride))
           }
           c += lanes
         }
@@ -135,10 +135,11 @@ enum Winograd: WinogradKernels {
     let inputStride = shape.inputStride(tiles: tiles)
     let productStride = shape.productStride(tiles: tiles, columns: columns)
     for position in 0..<shape.positions {
+      let weights = packed + position * shape.weightStride + panels.lowerBound * shape.inputs * width
       MatrixMultiply.multiply(
-        rows: tiles, columns: columns, depth: shape.inputs, v + position * inputStride, shape.inputs,
-        packed: packed + position * shape.weightStride + panels.lowerBound * shape.inputs * width,
-        into: m + position * productStride, columns)
+        rows: tiles, columns: columns, depth: shape.inputs, v + position * inputStride, shape.inputs, packed: weights,
+        packedDepth: shape.inputs, into: m + position * productStride, columns, accumulate: false,
+        following: weights + shape.weightStride)
     }
   }
 
@@ -180,15 +181,22 @@ enum Winograd: WinogradKernels {
     var place = Place(shape, tile: tiles.lowerBound)
     for _ in tiles {
       forEachGroup(valid) { c, count in
-        for column in 0..<points {
-          Down.output(FloatLine(source + c + column * stride, points * stride), Line(half + column, points))
-        }
-        for row in 0..<height { Across.output(Line(half + row * points, 1), Line(results + row * side, 1)) }
         let channel = first + c
         var bias = Vector(repeating: 0)
         if let values = epilogue.bias { bias = read(values + channel, count) }
         let pixels = y + place.offset + channel
         let isWhole = count == lanes && place.rows == height && place.columns == side
+        if isWhole, Down.self == WinogradTiling4.self, Across.self == WinogradTiling4.self {
+          finishSquare(
+            source + c, stride: stride, bias: bias, epilogue,
+            residual: epilogue.residual.map { $0 + place.offset + channel },
+            into: pixels, line: line, pixel: shape.outputPixel)
+          return
+        }
+        for column in 0..<points {
+          Down.output(FloatLine(source + c + column * stride, points * stride), Line(half + column, points))
+        }
+        for row in 0..<height { Across.output(Line(half + row * points, 1), Line(results + row * side, 1)) }
         if isWhole, let residual = epilogue.residual {
           let others = residual + place.offset + channel
           for row in 0..<height {

@@ -91,6 +91,28 @@ struct PixelTailLine: VectorReader {
   @inline(__always) subscript(_ i: Int) -> Vector { loadTail(pixels[i * stride] + channel, count) }
 }
 
+/// Six vectors in registers.
+struct Six: VectorReader {
+  let first: Vector, second: Vector, third: Vector, fourth: Vector, fifth: Vector, sixth: Vector
+
+  @inline(__always)
+  init(_ first: Vector, _ second: Vector, _ third: Vector, _ fourth: Vector, _ fifth: Vector, _ sixth: Vector) {
+    (self.first, self.second, self.third) = (first, second, third)
+    (self.fourth, self.fifth, self.sixth) = (fourth, fifth, sixth)
+  }
+
+  @inline(__always) subscript(_ i: Int) -> Vector {
+    switch i {
+    case 0: first
+    case 1: second
+    case 2: third
+    case 3: fourth
+    case 4: fifth
+    default: sixth
+    }
+  }
+}
+
 /// Keeps one element of a line and drops the others, which are then not computed.
 struct OneOf: VectorWriter {
   let target: UnsafeMutablePointer<Vector>
@@ -115,28 +137,56 @@ enum WinogradTiling4: WinogradGradientTiling {
   private static var b: Float { 1.5 }
 
   @inline(__always) static func input(_ x: some VectorReader, _ y: some VectorWriter) {
-    let (x0, x1, x2, x3, x4, x5) = (x[0], x[1], x[2], x[3], x[4], x[5])
-    let product = constant(a * a * b * b)
-    let sum = constant(-(a * a + b * b))
-    y.write(multiplyAdd(x2, sum, multiplyAdd(x0, product, x4)), 0)
-    y.write(multiplyAdd(x3, sum, multiplyAdd(x1, product, x5)), 5)
-    let evenA = multiplyAdd(x2, constant(-b * b), x4)
-    let oddA = multiplyAdd(x1, constant(-b * b), x3)
-    y.write(multiplyAdd(oddA, constant(a), evenA), 1)
-    y.write(multiplyAdd(oddA, constant(-a), evenA), 2)
-    let evenB = multiplyAdd(x2, constant(-a * a), x4)
-    let oddB = multiplyAdd(x1, constant(-a * a), x3)
-    y.write(multiplyAdd(oddB, constant(b), evenB), 3)
-    y.write(multiplyAdd(oddB, constant(-b), evenB), 4)
+    y.write(zeroInput(x), 0)
+    let (plusA, minusA) = inputsA(x)
+    y.write(plusA, 1)
+    y.write(minusA, 2)
+    let (plusB, minusB) = inputsB(x)
+    y.write(plusB, 3)
+    y.write(minusB, 4)
+    y.write(infiniteInput(x), 5)
   }
 
-  @inline(__always) static func output(_ x: some VectorReader, _ y: some VectorWriter) {
+  /// The value at 0.
+  @inline(__always) static func zeroInput(_ x: some VectorReader) -> Vector { outer(x[0], x[2], x[4]) }
+
+  /// The value at infinity.
+  @inline(__always) static func infiniteInput(_ x: some VectorReader) -> Vector { outer(x[1], x[3], x[5]) }
+
+  /// The values at 3/4 and -3/4.
+  @inline(__always) static func inputsA(_ x: some VectorReader) -> (Vector, Vector) { pair(x, a, -b * b) }
+
+  /// The values at 3/2 and -3/2.
+  @inline(__always) static func inputsB(_ x: some VectorReader) -> (Vector, Vector) { pair(x, b, -a * a) }
+
+  @inline(__always) private static func outer(_ first: Vector, _ middle: Vector, _ last: Vector) -> Vector {
+    multiplyAdd(middle, constant(-(a * a + b * b)), multiplyAdd(first, constant(a * a * b * b), last))
+  }
+
+  @inline(__always)
+  private static func pair(_ x: some VectorReader, _ point: Float, _ other: Float) -> (Vector, Vector) {
+    let even = multiplyAdd(x[2], constant(other), x[4])
+    let odd = multiplyAdd(x[1], constant(other), x[3])
+    return (multiplyAdd(odd, constant(point), even), multiplyAdd(odd, constant(-point), even))
+  }
+
+  @_transparent static func output(_ x: some VectorReader, _ y: some VectorWriter) {
+    let results = outputs(x)
+    y.write(results.0, 0)
+    y.write(results.1, 1)
+    y.write(results.2, 2)
+    y.write(results.3, 3)
+  }
+
+  /// The four results of a line.
+  @inline(__always) static func outputs(_ x: some VectorReader) -> (Vector, Vector, Vector, Vector) {
     let (x1, x2, x3, x4) = (x[1], x[2], x[3], x[4])
     let (evenA, oddA, evenB, oddB) = (x1 + x2, x1 - x2, x3 + x4, x3 - x4)
-    y.write(x[0] + evenA + evenB, 0)
-    y.write(multiplyAdd(oddB, constant(b), oddA * constant(a)), 1)
-    y.write(multiplyAdd(evenB, constant(b * b), evenA * constant(a * a)), 2)
-    y.write(multiplyAdd(oddB, constant(b * b * b), multiplyAdd(oddA, constant(a * a * a), x[5])), 3)
+    return (
+      x[0] + evenA + evenB, multiplyAdd(oddB, constant(b), oddA * constant(a)),
+      multiplyAdd(evenB, constant(b * b), evenA * constant(a * a)),
+      multiplyAdd(oddB, constant(b * b * b), multiplyAdd(oddA, constant(a * a * a), x[5]))
+    )
   }
 
   // Divisors of the weights' transform: the products of the distances from a point to the other points.
