@@ -97,20 +97,17 @@ enum GroupNormKernel: GroupNormKernels {
     forEachStretch(pixels) { first, count in
       scratch.update(repeating: 0, count: 2 &* channels)
       let second = scratch + channels
-      forEachRowGroup(count) { row, n in
+      var row = 0
+      while row < count {
+        let n = min(4, count &- row)
         let offset = (first &+ row) &* channels
-        let normalization = (xScale, xOffset)
         if let activation {
-          reduceRows(n, channels, x + offset, dy + offset, normalization, (scratch, second)) {
-            c, lanes, r, d, normalized in
-            let u = multiplyAdd(normalized, read(activation.gain + c, lanes), read(activation.offset + c, lanes))
-            let slope = gradientOfSiLU(u, d)
-            write(slope, dz + (offset &+ r &* channels &+ c), lanes)
-            return slope
-          }
+          reduceActivatedRows(
+            n, channels, x + offset, dy + offset, (xScale, xOffset), activation, dz: dz + offset, (scratch, second))
         } else {
-          reduceRows(n, channels, x + offset, dy + offset, normalization, (scratch, second)) { _, _, _, d, _ in d }
+          reduceRows(n, channels, x + offset, dy + offset, (xScale, xOffset), (scratch, second))
         }
+        row &+= 4
       }
       for c in 0..<channels {
         sumDz[c] += Double(scratch[c])
@@ -119,24 +116,52 @@ enum GroupNormKernel: GroupNormKernels {
     }
   }
 
-  @inline(__always) static func reduceRows(
+  /// Adds the gradients of some rows, and their products with the normalized inputs, to sums of channels.
+  @inline(__always) private static func reduceRows(
     _ rows: Int, _ channels: Int, _ x: Source, _ dy: Source, _ normalization: (scale: Source, offset: Source),
-    _ sums: (Target, Target), _ slope: (Int, Int, Int, Vector, Vector) -> Vector
+    _ sums: (Target, Target)
   ) {
-    forEachGroup(channels) { c, n in
-      let scale = read(normalization.scale + c, n)
-      let offset = read(normalization.offset + c, n)
-      var first = read(Source(sums.0) + c, n)
-      var second = read(Source(sums.1) + c, n)
+    var c = 0
+    while c < channels {
+      let n = min(lanes, channels &- c)
+      let (scale, offset) = (read(normalization.scale + c, n), read(normalization.offset + c, n))
+      var (first, second) = (read(Source(sums.0) + c, n), read(Source(sums.1) + c, n))
       for r in 0..<rows {
         let position = r &* channels &+ c
         let normalized = multiplyAdd(read(x + position, n), scale, offset)
-        let d = slope(c, n, r, read(dy + position, n), normalized)
+        let d = read(dy + position, n)
         first += d
         second = multiplyAdd(d, normalized, second)
       }
       write(first, sums.0 + c, n)
       write(second, sums.1 + c, n)
+      c &+= lanes
+    }
+  }
+
+  /// The same behind SiLU, whose gradient goes to `dz`.
+  // Written out: a function of vectors that is handed on through several closures stays a call for every vector.
+  @inline(__always) private static func reduceActivatedRows(
+    _ rows: Int, _ channels: Int, _ x: Source, _ dy: Source, _ normalization: (scale: Source, offset: Source),
+    _ activation: (gain: Source, offset: Source), dz: Target, _ sums: (Target, Target)
+  ) {
+    var c = 0
+    while c < channels {
+      let n = min(lanes, channels &- c)
+      let (scale, offset) = (read(normalization.scale + c, n), read(normalization.offset + c, n))
+      let (gain, shift) = (read(activation.gain + c, n), read(activation.offset + c, n))
+      var (first, second) = (read(Source(sums.0) + c, n), read(Source(sums.1) + c, n))
+      for r in 0..<rows {
+        let position = r &* channels &+ c
+        let normalized = multiplyAdd(read(x + position, n), scale, offset)
+        let d = gradientOfSiLU(multiplyAdd(normalized, gain, shift), read(dy + position, n))
+        write(d, dz + position, n)
+        first += d
+        second = multiplyAdd(d, normalized, second)
+      }
+      write(first, sums.0 + c, n)
+      write(second, sums.1 + c, n)
+      c &+= lanes
     }
   }
 

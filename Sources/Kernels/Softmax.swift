@@ -9,13 +9,13 @@ enum SoftmaxKernel: SoftmaxKernels {
       let offset = Vector(repeating: -peak(columns, row) * scale)
       var total = Vector(repeating: 0)
       var rest: Float = 0
-      forEachVector(columns) { c in
-        let e = exponential(multiplyAdd(load(row + c), factor, offset))
-        store(e, row + c)
-        total += e
-      } tail: { c, n in
-        storeTail(exponential(multiplyAdd(loadTail(Source(row) + c, n), factor, offset)), row + c, n)
-        for i in 0..<n { rest += row[c + i] }
+      var c = 0
+      while c < columns {
+        let n = min(lanes, columns &- c)
+        let e = exponential(multiplyAdd(read(Source(row) + c, n), factor, offset))
+        write(e, row + c, n)
+        if n == lanes { total += e } else { for i in 0..<n { rest += row[c &+ i] } }
+        c &+= lanes
       }
       reciprocals[r] = 1 / (sid_sum(total) + rest)
     }

@@ -59,13 +59,13 @@ import KernelInterface
 /// e^-x by reduction to |r| <= ln 2 / 2 and the minimax polynomial of Cephes' expf; relative error below 1.2e-7.
 ///
 /// The argument is confined to [-88, 87], where the result is a normal number; what is no number stays none.
-@inline(__always) func negativeExponential(_ x: Vector) -> Vector { confinedExponential(confined(x)) }
+@_transparent func negativeExponential(_ x: Vector) -> Vector { confinedExponential(confined(x)) }
 
 /// e^x; the argument is confined to [-87, 88].
-@inline(__always) func exponential(_ x: Vector) -> Vector { negativeExponential(-x) }
+@_transparent func exponential(_ x: Vector) -> Vector { negativeExponential(-x) }
 
 /// x between -88 and 87. Each comparison and choice is one instruction, and hands on what is no number.
-@inline(__always) func confined(_ x: Vector) -> Vector {
+@_transparent func confined(_ x: Vector) -> Vector {
   let (low, high) = (Vector(repeating: -88), Vector(repeating: 87))
   let t = x.replacing(with: low, where: x .< low)
   return t.replacing(with: high, where: t .> high)
@@ -97,7 +97,9 @@ import KernelInterface
 }
 
 /// dy * d (x sigmoid(x)) / dx = dy s (1 + x (1 - s)), s the sigmoid.
-@inline(__always) func gradientOfSiLU(_ x: Vector, _ dy: Vector) -> Vector {
+// Transparent, since `@inline(__always)` does not hold for what is as long as this, and a call for every vector takes as
+// long as the vector's work.
+@_transparent func gradientOfSiLU(_ x: Vector, _ dy: Vector) -> Vector {
   let one = Vector(repeating: 1)
   let t = confined(x)
   let e = confinedExponential(t)
