@@ -10,8 +10,6 @@ public enum ImageSelection: Sendable, Equatable {
   case first(Int?)
   /// So many draws with replacement from all of them, by a seed.
   case resampled(Int, seed: UInt64)
-  /// One machine's share of all of them.
-  case share(WorkShare)
 }
 
 /// What a pass over images leaves.
@@ -24,6 +22,9 @@ public struct GatheredImages {
   public let scores: (any FeatureRows)?
   /// The packed moments of each segment, for a share.
   let segments: RowFile<Double>?
+  /// Which rows these are, of how many.
+  let rows: Range<Int>
+  let totalRows: Int
 }
 
 /// One pass of a feature network over images, which can be interrupted and continued.
@@ -38,10 +39,12 @@ public struct FeaturePass {
   /// Height, width and channels.
   private let imageShape: [Int]
   /// The images that are read.
-  private let range: Range<Int>
-  /// How often each image counts, up to the last one that does; nil for once each.
-  private let repetitions: [Int]?
-  private let isShare: Bool
+  private var range: Range<Int>
+  /// How often each of them counts; nil for once each.
+  private var repetitions: ArraySlice<Int>?
+  /// Its rows among those of all shares.
+  private var rows: Range<Int>
+  private var isShare = false
 
   /// Where the images are.
   public var origin: String { collection.path }
@@ -50,7 +53,10 @@ public struct FeaturePass {
   public var imageCount: Int { range.count }
 
   /// The number of rows that are kept of them: draws with replacement keep one each.
-  public var rowCount: Int { repetitions?.reduce(0, +) ?? range.count }
+  public var rowCount: Int { rows.count }
+
+  /// The number of rows of all shares.
+  public let totalRows: Int
 
   /// Images that go through the network at once.
   public static let batch = 256
@@ -71,7 +77,6 @@ public struct FeaturePass {
     imageShape = [collection.shape.height, collection.shape.width, collection.shape.channels]
     try network.requireImageShape(imageShape, origin: collection.path)
     let drawn: Int
-    var counts: [Int]?
     switch selection {
     case .first(let limit):
       guard limit ?? 0 <= collection.count else {
@@ -85,16 +90,12 @@ public struct FeaturePass {
       drawn = collection.count > 0 ? draws : 0
       let all = Self.drawCounts(draws: drawn, images: collection.count, seed: seed)
       range = 0..<(all.lastIndex { $0 > 0 } ?? -1) + 1
-      counts = Array(all[range])
-    case .share(let share):
-      range = try share.images(of: collection.count, origin: collection.path)
-      drawn = collection.count
+      repetitions = all[range]
     }
     guard drawn >= 2 else {
       throw Failure(.dataError, collection.path, "\(drawn) image(s) to be scored; a covariance needs at least 2")
     }
-    if case .share = selection { isShare = true } else { isShare = false }
-    repetitions = counts
+    (rows, totalRows) = (0..<drawn, drawn)
     (self.collection, self.network, self.convention) = (collection, network, convention)
     self.kept = network.scoreCount == nil ? kept.subtracting(.scores) : kept
   }
@@ -142,18 +143,21 @@ public struct FeaturePass {
     if let scratch, state.nextImage > savedAt { try state.save(to: Self.statePath(scratch), identity: identity) }
     try state.finish()
     return GatheredImages(
-      moments: state.moments, features: state.features, scores: state.scores, segments: state.segments)
+      moments: state.moments, features: state.features, scores: state.scores, segments: state.segments, rows: rows,
+      totalRows: totalRows)
   }
 
   /// Removes the files of an interrupted pass, once what was made from it is published.
   /// - Throws: a `Failure` naming what cannot be removed.
   public static func removeScratch(_ scratch: String) throws {
-    for path in [statePath(scratch), statePath(scratch) + ".partial"] + PassState.rowNames.map({ scratch + $0 }) {
-      try AtomicFile.remove(path)
-    }
+    for suffix in scratchSuffixes { try AtomicFile.remove(scratch + suffix) }
   }
 
-  private static func statePath(_ scratch: String) -> String { scratch + ".moments.h5" }
+  private static let stateSuffix = ".moments.h5"
+  /// What the names of an interrupted pass's files end in, in the order in which they are removed.
+  static let scratchSuffixes = [stateSuffix, AtomicFile.partial(of: stateSuffix)] + PassState.rowNames
+
+  private static func statePath(_ scratch: String) -> String { scratch + stateSuffix }
 
   private func saved(_ scratch: String?, _ identity: String) throws -> PassState? {
     guard let scratch else { return nil }
@@ -186,6 +190,54 @@ public struct FeaturePass {
   static func drawnImages(_ draws: Range<Int>, images: Int, seed: UInt64) -> some Sequence<Int> {
     let generator = Philox(seed: seed)
     return draws.lazy.map { generator.integer(below: images, stream: (UInt64($0), 0)) }
+  }
+
+  // MARK: Shares
+
+  /// The number of segments of all rows, which is how many shares have something to do.
+  public var segmentCount: Int { (totalRows + FeatureMoments.segmentRows - 1) / FeatureMoments.segmentRows }
+
+  /// Bytes of the moments that a share leaves of each of its segments; 0 for a whole pass.
+  public var segmentBytes: Int {
+    let segments = (rows.count + FeatureMoments.segmentRows - 1) / FeatureMoments.segmentRows
+    return isShare ? 8 * segments * MomentSum.packedCount(featureCount: network.featureCount) : 0
+  }
+
+  /// The pass over one machine's share of the rows: whole segments, so that the shares put together give the bits of one
+  /// machine.
+  /// - Returns: nil where there are fewer segments than this share's number.
+  public func share(_ share: WorkShare) -> FeaturePass? {
+    precondition(!isShare, "a share of a share")
+    let (size, shares) = (FeatureMoments.segmentRows, min(share.count, segmentCount))
+    guard share.index <= shares else { return nil }
+    let (first, last) = ((share.index - 1) * segmentCount / shares, share.index * segmentCount / shares)
+    var part = self
+    part.isShare = true
+    part.rows = first * size..<min(last * size, totalRows)
+    part.range = part.rows
+    guard let repetitions else { return part }
+    // Of an image at its edge the share may have some of the draws.
+    var next = 0
+    let counts = repetitions.map { count in
+      defer { next += count }
+      return (next..<next + count).clamped(to: part.rows).count
+    }
+    let (start, end) = (counts.firstIndex { $0 > 0 } ?? 0, counts.lastIndex { $0 > 0 } ?? -1)
+    part.range = start..<end + 1
+    part.repetitions = counts[part.range]
+    return part
+  }
+
+  /// The same where every share has to have something to do.
+  /// - Throws: a `Failure` with status `dataError` where there are more shares than segments.
+  public func requiredShare(_ share: WorkShare) throws -> FeaturePass {
+    guard share.count <= segmentCount, let part = self.share(share) else {
+      throw Failure(
+        .dataError, collection.path,
+        "\(totalRows) images are \(segmentCount) segments of \(FeatureMoments.segmentRows), too few for \(share.count) shares",
+        remedy: "cut them into at most \(segmentCount) share(s)")
+    }
+    return part
   }
 
   /// How often each image is drawn.

@@ -18,7 +18,7 @@ public struct ImageSets: Sendable, Equatable {
   /// - Parameters:
   ///   - count: the number of sets, at least two.
   ///   - collection: the images.
-  ///   - selection: which of them count; no share.
+  ///   - selection: which of them count.
   /// - Throws: a `Failure` with status `dataError` where they cannot be divided so.
   public init(_ count: Int, of collection: ImageCollection, selection: ImageSelection) throws {
     precondition(count >= 2, "\(count) sets")
@@ -27,7 +27,6 @@ public struct ImageSets: Sendable, Equatable {
     switch selection {
     case .first(let limit): (total, name) = (limit ?? collection.count, "count")
     case .resampled(let draws, _): (total, name) = (draws, "resample")
-    case .share: preconditionFailure("sets of a share")
     }
     guard total >= 2 * count else {
       throw Failure(

@@ -1,10 +1,11 @@
 import Diagnostics
-import Files
 import Foundation
 import HDF5
 import Models
 
 /// One machine's share of the statistics of a set of images (`sid-statistics-part`): the moments of each of its segments.
+///
+/// Of images that were drawn with replacement each draw counts as an image.
 ///
 /// `/segments` float64 [S, 1 + D + D(D+1)/2]: count, mean, and the upper triangle of the sum of squared deviations, row by
 /// row; `/features` and `/scores` where they were kept. Attributes `first_image`, `num_images`, `total_images`, `images`
@@ -15,23 +16,18 @@ public enum StatisticsPart {
 
   /// Writes what a pass over a share has gathered into a new file.
   /// - Parameters:
-  ///   - share: which share it was.
-  ///   - collection: of what.
   ///   - images: the digest of the whole collection.
   public static func write(
-    _ gathered: GatheredImages, share: WorkShare, of collection: ImageCollection, images: String,
-    featureNetworkSHA256: String, convention: InputConvention, to file: HDF5File
+    _ gathered: GatheredImages, images: String, featureNetworkSHA256: String, convention: InputConvention,
+    to file: HDF5File
   ) throws {
-    guard let segments = gathered.segments else {
-      throw Failure(.software, collection.path, "a share without its segments")
-    }
-    let range = try share.images(of: collection.count, origin: collection.path)
+    guard let segments = gathered.segments else { preconditionFailure("the pass was over no share") }
     let root = file.root
     try root.setAttribute("format", format)
     try root.setAttribute("format_version", 1)
-    try root.setAttribute("first_image", range.lowerBound)
-    try root.setAttribute("num_images", range.count)
-    try root.setAttribute("total_images", collection.count)
+    try root.setAttribute("first_image", gathered.rows.lowerBound)
+    try root.setAttribute("num_images", gathered.rows.count)
+    try root.setAttribute("total_images", gathered.totalRows)
     try root.setAttribute("num_features", gathered.moments.featureCount)
     try root.setAttribute("images", [images])
     try root.setAttribute("feature_network", featureNetworkSHA256)

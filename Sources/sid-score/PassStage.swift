@@ -14,6 +14,8 @@ struct PassStage {
   let output: String
   let provenance: Provenance
   let context: StageContext
+  /// Whether shares of its pass may stand beside the output.
+  var hasShares = false
 
   /// Whether the output is an npz file, by its name.
   static func isNpz(_ output: String) -> Bool { (output as NSString).pathExtension.lowercased() == "npz" }
@@ -27,9 +29,7 @@ struct PassStage {
   ///   - companions: other files of the step, which say their provenance as the output does.
   ///   - reread: figures and details as the output itself tells them, for one whose record was lost.
   func isFinished(companions: [String] = [], reread: () throws -> RecordContent) throws -> Bool {
-    let state = try FinishedOutput.check(
-      output, wanted: provenance, overwrite: context.options.overwrite, existingProvenance: existingProvenance)
-    guard state == .same, let existing = try existingProvenance(output) else { return false }
+    guard try isMade(), let existing = try existingProvenance(output) else { return false }
     let files = [output] + companions
     if try !recorder.isFinished(wanted: provenance, promising: files) {
       let areThere = companions.allSatisfy { (try? existingProvenance($0)) == existing }
@@ -46,6 +46,12 @@ struct PassStage {
     return true
   }
 
+  /// Whether the output stands there already, made from the same inputs.
+  func isMade() throws -> Bool {
+    try FinishedOutput.check(
+      output, wanted: provenance, overwrite: context.options.overwrite, existingProvenance: existingProvenance) == .same
+  }
+
   private func existingProvenance(_ path: String) throws -> String? {
     guard Self.isNpz(path) else { return try HDF5File.open(path).root.stringAttribute("provenance") }
     // An npz has no place for it.
@@ -56,11 +62,13 @@ struct PassStage {
   /// - Parameters:
   ///   - passes: the passes that will be made.
   ///   - kept: numbers that are kept of each image on the disk.
+  ///   - isShare: whether it is a share of the work, which leaves the record alone.
   /// - Returns: whether the work is to be done.
-  func begin(_ passes: [FeaturePass], network: FeatureNetwork, kept: Int = 0) throws -> Bool {
+  func begin(_ passes: [FeaturePass], network: FeatureNetwork, kept: Int = 0, isShare: Bool = false) throws -> Bool {
     try AtomicFile.requireFolder(of: output)
     let images = passes.reduce(0) { $0 + $1.imageCount }
     let rows = passes.reduce(0) { $0 + $1.rowCount }
+    let segmentBytes = passes.reduce(0) { $0 + $1.segmentBytes }
     let matrixBytes = 8 * network.featureCount * network.featureCount
     let estimate = Estimate(
       work: "\(stage): features of \(images) images",
@@ -68,25 +76,27 @@ struct PassStage {
       // Moments, covariances and their factors; a batch through the network; blocks of kept features.
       peakMemoryBytes: 12 * matrixBytes + network.memoryBytes(images: FeaturePass.batch)
         + (kept > 0 ? 2048 * 4 * (4 * network.featureCount + 4096) : 0) + 64 << 20,
-      diskBytes: 4 * matrixBytes + 8 * rows * kept + 1 << 20)
+      diskBytes: 4 * matrixBytes + 8 * rows * kept + 2 * segmentBytes + 1 << 20)
     if context.options.dryRun {
       estimate.print()
       return false
     }
     if let first = passes.first { try Machine.requireMemory(estimate.peakMemoryBytes, for: first.origin) }
     // An npz cannot say what it was made from; it keeps its record until it is replaced.
-    if !Self.isNpz(output) { try recorder.begin(overwrite: context.options.overwrite) }
+    if !Self.isNpz(output), !isShare { try recorder.begin(overwrite: context.options.overwrite) }
     Threads.use(context.threads)
     return true
   }
 
   /// Makes a pass.
-  /// - Parameter part: the name of a pass beside the main one.
+  /// - Parameters:
+  ///   - part: the name of a pass beside the main one.
+  ///   - shareScratch: the beginning of the names of what is saved of a share.
   /// - Throws: `StopRequest.failure` where it was stopped; the same command continues.
-  func gather(_ pass: FeaturePass, part: String = "") throws -> GatheredImages {
+  func gather(_ pass: FeaturePass, part: String = "", shareScratch: String? = nil) throws -> GatheredImages {
     let progress = context.progress(part.isEmpty ? stage : part, total: pass.imageCount, unit: "images")
     let gathered = try pass.run(
-      scratch: scratch(part), identity: provenance.json, isStopRequested: { StopRequest.isRequested },
+      scratch: shareScratch ?? scratch(part), identity: provenance.json, isStopRequested: { StopRequest.isRequested },
       progress: { progress.update(done: $0) })
     guard let gathered else { throw StopRequest.failure(output) }
     progress.finish()
@@ -160,6 +170,7 @@ struct PassStage {
 
   private func removeScratch() throws {
     for part in ["", Self.referencePart] { try FeaturePass.removeScratch(scratch(part)) }
+    if hasShares { try ShareFiles(beside: output).removeAll() }
   }
 
   /// The pass over the images of a reference.

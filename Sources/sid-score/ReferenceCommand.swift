@@ -75,19 +75,19 @@ struct ReferenceCommand: ParsableCommand {
       let network = try FeatureNetwork(contentsOf: features)
       guard let images else { return try convert(network, digest, work) }
       let convention = try network.convention(source.convention, features: features)
-      let pass = try FeaturePass(
+      let whole = try FeaturePass(
         images, network: network, convention: convention, keeping: keepFeatures ? [.features, .scores] : [],
-        selection: share.map { .share($0) } ?? .first(nil))
+        selection: .first(nil))
+      let pass = try share.map { try whole.requiredShare($0) } ?? whole
       let numbers = keepFeatures ? network.featureCount + (network.scoreCount ?? 0) : 0
       guard try work.begin([pass], network: network, kept: numbers) else { return }
       work.noteLeftOut(images)
       let gathered = try work.gather(pass)
-      if let share {
+      if share != nil {
         let content = RecordContent(shareOfImages: gathered.moments.count).counting(images)
         return try work.publish(content) { file in
           try StatisticsPart.write(
-            gathered, share: share, of: images, images: imagesDigest, featureNetworkSHA256: digest,
-            convention: convention, to: file)
+            gathered, images: imagesDigest, featureNetworkSHA256: digest, convention: convention, to: file)
         }
       }
       let statistics = try FeatureStatistics(

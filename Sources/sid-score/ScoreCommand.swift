@@ -12,7 +12,10 @@ struct ScoreCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "score",
     abstract: "Measure the Frechet distance and other metrics (this is what happens without a subcommand).",
-    discussion: "NAME.json beside the output NAME.h5 holds the figures.")
+    discussion: """
+      NAME.json beside the output NAME.h5 holds the figures. The same command with --share 1/3, 2/3 and 3/3 on several \
+      machines, and then with --shares 3, makes the file that it makes by itself, to the bit.
+      """)
 
   @Option(
     help: ArgumentHelp(
@@ -63,13 +66,25 @@ struct ScoreCommand: ParsableCommand {
     help: "Keep statistics and features of the scored images in NAME.features.h5, for other metrics later.")
   var keepFeatures = false
 
+  @Option(
+    ScoreValues.share,
+    help: ArgumentHelp(
+      "Take the i-th of n shares of the scored images, in segments of 4,096, and leave it beside the output for --shares.",
+      valueName: "i/n"))
+  var share: WorkShare?
+
+  @Option(
+    ScoreValues.shares,
+    help: ArgumentHelp("Score from the n shares that --share has left; all of them have to be there.", valueName: "n"))
+  var shares: Int?
+
   @OptionGroup var expected: ExpectedInputs
   @OptionGroup var stage: StageOptions
 
   func validate() throws {
     try ScoreRelations(
       metrics: metric.metrics, count: count, resample: resample, sets: sets, bootstrap: metric.bootstrap,
-      digests: expected.digests
+      isShare: share != nil, hasShares: shares != nil, digests: expected.digests
     ).validate()
   }
 
@@ -86,10 +101,11 @@ struct ScoreCommand: ParsableCommand {
       let images = kinds.samples == .images ? try ImageCollection(samples) : nil
       let realImages = kinds.reference == .images ? try ImageCollection(reference) : nil
       let work = PassStage(
-        stage: "score", output: output, provenance: try provenance(images, realImages), context: context)
+        stage: "score", output: output, provenance: try provenance(images, realImages), context: context,
+        hasShares: true)
       try expected.check(work.provenance)
       let reread = { try RecordContent(scoresOf: output).leavingOut(images, reference: realImages) }
-      if try work.isFinished(companions: companions, reread: reread) { return }
+      if share == nil, try work.isFinished(companions: companions, reread: reread) { return }
       try ScoreRun(
         command: self, settings: settings, images: images, realImages: realImages, work: work,
         network: FeatureNetwork(contentsOf: features), digest: SHA256.hexDigest(ofFile: features)

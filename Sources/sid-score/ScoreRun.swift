@@ -30,6 +30,18 @@ struct ScoreRun {
     let pass = try images.map {
       try FeaturePass($0, network: network, convention: convention, keeping: kept, selection: selection)
     }
+    let numbers =
+      (kept.contains(.features) ? network.featureCount : 0) + (kept.contains(.scores) ? network.scoreCount ?? 0 : 0)
+    let shares = ScoreShares(work: work)
+    if let share = command.share, let images, let pass {
+      guard let part = shares.part(share, of: pass),
+        try work.begin([part], network: network, kept: numbers, isShare: true)
+      else { return }
+      work.noteLeftOut(images)
+      return try shares.make(
+        share, by: part, images: images.sha256(), featureNetworkSHA256: digest, convention: convention)
+    }
+    let parts = try pass.flatMap { pass in try command.shares.map { try shares.parts($0, of: pass) } }
     let sets = try command.sets > 1 ? images.map { try ImageSets(command.sets, of: $0, selection: selection) } : nil
     let given = try images == nil ? samplesStatistics(convention) : nil
     let realPass = try realImages.map {
@@ -37,15 +49,16 @@ struct ScoreRun {
         $0, network: network, convention: convention, keeping: settings.needsReferenceFeatures ? .features : [],
         selection: .first(nil))
     }
-    let numbers =
-      (kept.contains(.features) ? network.featureCount : 0) + (kept.contains(.scores) ? network.scoreCount ?? 0 : 0)
-    guard try work.begin([realPass, pass].compactMap { $0 }, network: network, kept: numbers) else { return }
+    let passes = [realPass, parts == nil ? pass : nil].compactMap { $0 }
+    guard try work.begin(passes, network: network, kept: numbers) else { return }
     work.noteLeftOut(images, realImages)
     if let realPass {
       scorer = try makeScorer(
         featureSet(work.gather(realPass, part: PassStage.referencePart), convention, origin: command.reference))
     }
-    let scored = try given ?? pass.map { try featureSet(work.gather($0), convention, origin: command.samples) }
+    let scored =
+      try given ?? parts.map { try StatisticsMerge($0).result }
+      ?? pass.map { try featureSet(work.gather($0), convention, origin: command.samples) }
     guard let scorer, let scored else { throw Failure(.software, command.samples, "nothing to score") }
     let isResampled = command.resample != nil
     let scores =
@@ -91,10 +104,13 @@ struct ScoreRun {
 
   /// Statistics that were given in place of images.
   private func samplesStatistics(_ convention: InputConvention) throws -> FeatureSet {
-    guard command.count == nil, command.resample == nil, command.sets == 1, !command.keepFeatures else {
+    guard command.count == nil, command.resample == nil, command.sets == 1, !command.keepFeatures,
+      command.share == nil, command.shares == nil
+    else {
       throw Failure(
         .usage, command.samples,
-        "--count, --resample, --sets and --keep-features are for images; these are statistics of them")
+        "--count, --resample, --sets, --keep-features, --share and --shares are for images; these are statistics of them"
+      )
     }
     let set = try FeatureSet(contentsOf: command.samples)
     try set.statistics.requireNetwork(

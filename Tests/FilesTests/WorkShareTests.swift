@@ -7,6 +7,7 @@ struct WorkShareTests {
     let share = try #require(WorkShare("2/5"))
     #expect(share.index == 2 && share.count == 5 && share.description == "2/5")
     #expect(WorkShare("1/1") != nil)
+    #expect(WorkShare(2, of: 5) == share)
   }
 
   @Test(

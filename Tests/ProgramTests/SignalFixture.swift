@@ -99,6 +99,18 @@ final class SignalFixture: Sendable {
         "--metrics", "fid,kid,is,pr,fd-infinity", "--kid-subset-size", "100", "--output", "OUT/s.h5",
       ], outputs: ["s.h5"]),
     Command(
+      name: "score a share", program: "sid-score",
+      arguments: [
+        "--samples", "samples.h5", "--reference", "reference.h5", "--features", "features.h5", "--metrics", "fid,is",
+        "--output", "OUT/s.h5", "--share", "1/1",
+      ], outputs: [".s.share-1-of-1.h5"]),
+    Command(
+      name: "score shares", program: "sid-score",
+      arguments: [
+        "--samples", "samples.h5", "--reference", "reference.h5", "--features", "features.h5", "--output", "OUT/s.h5",
+        "--shares", "1",
+      ], outputs: ["s.h5"]),
+    Command(
       name: "score reference", program: "sid-score",
       arguments: [
         "reference", "--dataset", Fixtures.digits("digits-8x8.zip"), "--features", "features.h5", "--keep-features",
@@ -138,6 +150,11 @@ final class SignalFixture: Sendable {
       reference + [file("other-samples.h5"), "--output", file("other.h5"), "--keep-features"],
       reference + [file("samples.h5"), "--output", file("kept.h5"), "--keep-features"],
     ] { try Self.require(step) }
+    // A share without its score.
+    try Self.require([
+      "sid-score", "--samples", file("samples.h5"), "--reference", file("reference.h5"), "--features",
+      file("features.h5"), "--output", file("s.h5"), "--share", "1/1",
+    ])
     // Shards without their archive.
     for share in ["1/2", "2/2"] {
       try Self.require(sample + ["0-59", "--shard-size", "20", "--output", file("shards.h5"), "--shards", share])
@@ -170,6 +187,9 @@ final class SignalFixture: Sendable {
       for name in ["shards-00000.h5", "shards-00001.h5", "shards-00002.h5"] {
         try FileManager.default.copyItem(atPath: file(name), toPath: path + "/" + name)
       }
+    }
+    if command.name == "score shares" {
+      try FileManager.default.copyItem(atPath: file(".s.share-1-of-1.h5"), toPath: path + "/.s.share-1-of-1.h5")
     }
     if command.name == "checksums" {
       for name in ["samples.h5", "teacher.h5"] {

@@ -28,21 +28,20 @@ import Testing
       let pixels = (0..<Self.count * 64).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 7 ^ $0 >> 3) }
       try file.root.write(pixels, shape: [Self.count, 8, 8, 1], to: "images")
     }
-    try write(.first(nil), whole)
+    try write(nil, whole)
   }
 
   private func write(
-    _ selection: ImageSelection, _ path: String, images: String = "all", convention: InputConvention = .native,
-    sha256: String = "n"
+    _ share: WorkShare?, _ path: String, count: Int? = nil, images: String = "all",
+    convention: InputConvention = .native, sha256: String = "n"
   ) throws {
-    let collection = try ImageCollection(samples)
-    let pass = try FeaturePass(collection, network: network, keeping: [.features, .scores], selection: selection)
-    let gathered = try #require(try pass.run())
+    let whole = try FeaturePass(
+      ImageCollection(samples), network: network, keeping: [.features, .scores], selection: .first(count))
+    let gathered = try #require(try share.map { try whole.requiredShare($0).run() } ?? whole.run())
     try HDF5File.publish(path) { file in
-      if case .share(let share) = selection {
+      if share != nil {
         return try StatisticsPart.write(
-          gathered, share: share, of: collection, images: images, featureNetworkSHA256: sha256, convention: convention,
-          to: file)
+          gathered, images: images, featureNetworkSHA256: sha256, convention: convention, to: file)
       }
       let statistics = try FeatureStatistics(
         gathered.moments, featureNetworkSHA256: sha256, convention: convention, origin: path)
@@ -58,8 +57,8 @@ import Testing
   {
     let path = folder.file(
       "share-\(text.replacingOccurrences(of: "/", with: "-"))-\(images)-\(convention.rawValue)-\(sha256).h5")
-    try write(
-      .share(try #require(WorkShare(text))), path, images: images, convention: convention, sha256: sha256)
+    let share: WorkShare = try #require(WorkShare(text))
+    try write(share, path, images: images, convention: convention, sha256: sha256)
     return path
   }
 
@@ -77,7 +76,7 @@ import Testing
 
   @Test("Complete statistics of different images agree with one run to rounding")
   func complete() throws {
-    try write(.first(3000), folder.file("a.h5"), images: "a")
+    try write(nil, folder.file("a.h5"), count: 3000, images: "a")
     var rest = FeatureMoments(featureCount: network.featureCount)
     let collection = try ImageCollection(samples)
     rest.add(

@@ -30,8 +30,10 @@ public enum ScoreValues {
   public static let resampleSeed = ValueOption.seed("resample-seed")
   /// Consecutive sets of equal size that the scored images are divided into.
   public static let sets = ValueOption.wholeNumber("sets", 1...1_000_000)
-  /// The share of the images that `sid-score reference` takes.
+  /// The share of the images that is taken.
   public static let share = ValueOption.share("share")
+  /// The number of shares that a score is put together from.
+  public static let shares = ValueOption.wholeNumber("shares", 1...1 << 20)
 }
 
 /// How they have to fit each other, for `sid-score score`.
@@ -41,6 +43,8 @@ public struct ScoreRelations: ValueRelations {
   private let resample: Int?
   private let sets: Int
   private let bootstrap: Int
+  private let isShare: Bool
+  private let hasShares: Bool
   private let digests: [ExpectedDigest]
 
   /// - Parameters:
@@ -49,20 +53,25 @@ public struct ScoreRelations: ValueRelations {
   ///   - resample: how many are drawn; nil for none.
   ///   - sets: how many sets they are divided into.
   ///   - bootstrap: resamples behind a standard error.
+  ///   - isShare: whether `--share` is given.
+  ///   - hasShares: whether `--shares` is given.
   ///   - digests: what inputs have to be.
   public init(
-    metrics: [[String]], count: Int?, resample: Int?, sets: Int, bootstrap: Int, digests: [ExpectedDigest]
+    metrics: [[String]], count: Int?, resample: Int?, sets: Int, bootstrap: Int, isShare: Bool, hasShares: Bool,
+    digests: [ExpectedDigest]
   ) {
     (self.metrics, self.count, self.resample) = (metrics, count, resample)
     (self.sets, self.bootstrap, self.digests) = (sets, bootstrap, digests)
+    (self.isShare, self.hasShares) = (isShare, hasShares)
   }
 
-  /// From what a step says.
+  /// From what a step says; shares are the daemon's.
   public init(_ given: GivenValues) {
     self.init(
       metrics: given.values(ScoreValues.metrics), count: given.value(ScoreValues.count),
       resample: given.value(ScoreValues.resample), sets: given.value(ScoreValues.sets) ?? 1,
-      bootstrap: given.value(ScoreValues.bootstrap) ?? 0, digests: given.values(CommonValues.digests))
+      bootstrap: given.value(ScoreValues.bootstrap) ?? 0, isShare: false, hasShares: false,
+      digests: given.values(CommonValues.digests))
   }
 
   /// - Throws: `ValueConflict` for the first that do not fit.
@@ -72,6 +81,9 @@ public struct ScoreRelations: ValueRelations {
       throw ValueConflict("metrics", "names \(name) twice")
     }
     guard count == nil || resample == nil else { throw ValueConflict("count", "and resample exclude each other") }
+    guard !isShare || !hasShares else {
+      throw ValueConflict("share", "and shares exclude each other: one makes a share, the other scores all of them")
+    }
     if sets > 1 {
       guard bootstrap == 0 else {
         throw ValueConflict("sets", "and bootstrap exclude each other: the spread over the sets is the uncertainty")

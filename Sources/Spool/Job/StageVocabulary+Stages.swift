@@ -162,7 +162,6 @@ extension StageVocabulary {
         StageOption(CommonValues.referenceConvention),
         StageOption(CommonValues.referenceCount),
         StageOption("keep-features", .flag),
-        StageOption(ScoreValues.share),
         StageOption(repeating: CommonValues.digests),
       ]),
     StageVocabulary(

@@ -127,6 +127,7 @@ public struct StageVocabulary: Sendable, Equatable {
   /// output as a whole, is the daemon's.
   public static let daemonOptions: Set<String> = [
     "output", "to", "state", "job", "progress-fd", "overwrite", "dry-run", "help", "version", "shards",
+    "share", "shares",
   ]
 
   /// The kind of step of this name.
