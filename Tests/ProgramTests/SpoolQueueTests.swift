@@ -247,6 +247,7 @@ struct SpoolQueueTests {
       ("slurm: { memory: 32 }", 1, "key \"memory\": is \"32\"; expected a size with its unit"),
       ("slurm:\n  sample: { nodes: 2 }", 2, "key \"nodes\": unknown"),
       ("slurm: { shares: 2 }", 1, "key \"shares\": unknown"),
+      ("slurm:\n  score: { shares: 2 }", 2, "key \"shares\": unknown"),
       ("slurm: { arguments: [--wrap=x] }", 1, "holds \"--wrap\", which the daemon sets itself; remove it"),
       ("slurm: { arguments: [-x] }", 1, "expected options of sbatch"),
       ("slurm:\n  step-keys: [qos]", 2, "expected a list of partition, account"),

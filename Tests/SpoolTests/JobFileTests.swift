@@ -52,6 +52,9 @@ struct JobFileTests {
       key: "shares",
       says: "\"sample\" with a shard-size"),
     .step(
+      "shares of a step that has none", "convert: { source: t.pkl, slurm: { shares: 2 } }", key: "shares",
+      says: "\"reference\" and \"score\""),
+    .step(
       "slurm without keys", "sample: { network: t.h5, seeds: 0-9, slurm: 3 }", key: "slurm", says: "expected a mapping"),
     .init("no steps", "job: j\n", line: 1, key: "steps", says: "missing"),
     .init("a bad name", "job: My Job\n", line: 1, key: "job", says: "\"My Job\" is not a name"),

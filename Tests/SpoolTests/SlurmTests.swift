@@ -354,6 +354,48 @@ struct SlurmTests {
     #expect(try !String(contentsOfFile: fixture.job + "/runs-", encoding: .utf8).contains("--shards"))
   }
 
+  @Test("of the kind score are put together from as many shares as were made, by the program that makes them")
+  func scoreShares() throws {
+    let fixture = try SlurmFixture()
+    try fixture.program(#"echo "$*" >>"runs-$SLURM_ARRAY_TASK_ID""#, name: "sid-score")
+    let step = "score: { samples: s.h5, reference: r.h5, features: f.h5, name: sample, slurm: { shares: 3 } }"
+    _ = try fixture.executor.start(fixture.order(step))
+    #expect(fixture.slurm.commands("sbatch")[0].contains("--array=1-3"))
+    for task in (try (1...3).map { try fixture.batch(task: $0) }) { task.waitUntilExit() }
+    #expect(try fixture.end() == nil)
+    #expect(fixture.slurm.commands("sbatch").count == 2)
+    let batch = try fixture.batch("batch-close")
+    batch.waitUntilExit()
+    #expect(try fixture.end()?.outcome == .exited(0))
+    let own = "--output=sample.h5 --progress-fd=3 it's"
+    for (task, last) in [("1", "--share=1/3"), ("2", "--share=2/3"), ("3", "--share=3/3"), ("", "--shares=3")] {
+      #expect(try String(contentsOfFile: fixture.job + "/runs-\(task)", encoding: .utf8) == "\(own) \(last)\n")
+    }
+  }
+
+  @Test("of the kind reference are merged from their shares, which go then")
+  func referenceShares() throws {
+    let fixture = try SlurmFixture()
+    try fixture.program(
+      #"echo "$*" >>"runs-$SLURM_ARRAY_TASK_ID"; for a; do case $a in --output=*) : >"${a#*=}";; esac; done"#,
+      name: "sid-score")
+    _ = try fixture.executor.start(
+      fixture.order("reference: { dataset: d.zip, features: f.h5, name: sample, slurm: { shares: 2 } }"))
+    for task in (try (1...2).map { try fixture.batch(task: $0) }) { task.waitUntilExit() }
+    #expect(try fixture.end() == nil)
+    let batch = try fixture.batch("batch-close")
+    batch.waitUntilExit()
+    #expect(try fixture.end()?.outcome == .exited(0))
+    #expect(
+      try String(contentsOfFile: fixture.job + "/runs-2", encoding: .utf8)
+        == "--progress-fd=3 it's --share=2/2 --output=.sample.share-2.h5\n")
+    #expect(
+      try String(contentsOfFile: fixture.job + "/runs-", encoding: .utf8)
+        == "merge .sample.share-1.h5 .sample.share-2.h5 --output=sample.h5 --progress-fd=3\n")
+    let left = try FileManager.default.contentsOfDirectory(atPath: fixture.job).filter { $0.contains("share-") }
+    #expect(left.isEmpty && access(fixture.job + "/sample.h5", F_OK) == 0)
+  }
+
   @Test("end as their worst share does, and one that was lost makes another attempt")
   func worstShare() throws {
     var options = SlurmOptions()

@@ -97,7 +97,7 @@ extension DaemonOptions {
         }
       default:
         guard StageVocabulary.named(key.name) != nil else {
-          // Of kinds; and how many images of a reference there are to share, only whoever writes a job knows.
+          // Of kinds.
           if SlurmKeys.ofKinds[key.name] != nil { return false }
           return try Self.readResources(key, into: &slurm.resources)
         }
@@ -105,7 +105,8 @@ extension DaemonOptions {
         let stage = key.name
         try key.mapping().read { key in
           if let kinds = SlurmKeys.ofKinds[key.name]?.kinds, !kinds.contains(stage) { return false }
-          if key.name == "shares", stage == "reference" { return false }
+          // How many images there are to be shared out, only whoever writes a job knows; shards are in the job.
+          if key.name == "shares", stage != "sample" { return false }
           return try Self.readResources(key, into: &resources)
         }
         slurm.byStage[stage] = resources

@@ -47,7 +47,7 @@ enum SlurmKeys {
   static let ofKinds: [String: (kinds: [String], are: String)] = [
     "nodes": (["train", "distill"], "of the kinds that train"),
     "tasks": (["train", "distill"], "of the kinds that train"),
-    "shares": (["sample", "reference"], "\"sample\" with a shard-size, or \"reference\""),
+    "shares": (["sample", "reference", "score"], "\"sample\" with a shard-size, \"reference\" and \"score\""),
   ]
 
   /// `slurm:` of a step.

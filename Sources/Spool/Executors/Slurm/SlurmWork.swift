@@ -39,7 +39,12 @@ struct SlurmWork: Sendable, Equatable {
       shareCommand =
         ([order.program] + arguments.filter { !$0.hasPrefix("--export=") }).map(Self.quoted)
         + ["--shards=$SLURM_ARRAY_TASK_ID/\(shares)"]
-    case "reference" where step.text("share") == nil:
+    case "score":
+      // The shares are beside the output and go with it; tasks beyond the number of segments have nothing to do.
+      shares = wanted
+      shareCommand = command + ["--share=$SLURM_ARRAY_TASK_ID/\(shares)"]
+      command.append("--shares=\(shares)")
+    case "reference":
       shares = wanted
       let output = "--output=\(step.outputFile)"
       shareCommand =
