@@ -69,6 +69,23 @@ SID_INLINE float sid_sum(sid_vector v) {
 /// The largest lane.
 SID_INLINE float sid_largest(sid_vector v) { return __builtin_reduce_max(v); }
 
+/// The lower, or the upper, halves of two vectors, lane by lane in turns.
+#if SID_LANES == 16
+SID_INLINE sid_vector sid_zip_low(sid_vector a, sid_vector b) {
+  return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+SID_INLINE sid_vector sid_zip_high(sid_vector a, sid_vector b) {
+  return __builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+#else
+SID_INLINE sid_vector sid_zip_low(sid_vector a, sid_vector b) {
+  return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+SID_INLINE sid_vector sid_zip_high(sid_vector a, sid_vector b) {
+  return __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+#endif
+
 /// Asks for a cache line that will soon be read.
 SID_INLINE void sid_prefetch(const void *address) { __builtin_prefetch(address); }
 

@@ -44,13 +44,11 @@ enum MatrixMultiply: MatrixKernels {
     for panel in 0..<panels(columns) {
       let first = panel &* width
       let target = packed + panel &* depth &* width
-      for column in 0..<width {
-        if first &+ column < columns {
-          let row = b + (first &+ column) &* stride
-          for k in 0..<depth { target[k &* width &+ column] = row[k] }
-        } else {
-          for k in 0..<depth { target[k &* width &+ column] = 0 }
-        }
+      let count = min(width, columns &- first)
+      TransposeKernel.transpose(
+        rows: count, columns: depth, b + first &* stride, stride: stride, into: target, stride: width)
+      if count < width {
+        for k in 0..<depth { (target + (k &* width &+ count)).update(repeating: 0, count: width &- count) }
       }
     }
   }

@@ -57,20 +57,6 @@ enum Patches: PatchKernels {
   static func transpose(
     rows: Int, columns: Int, _ matrix: Source, stride: Int, into transposed: Target, stride outStride: Int
   ) {
-    let block = 16
-    var top = 0
-    while top < rows {
-      let bottom = min(top + block, rows)
-      var left = 0
-      while left < columns {
-        let right = min(left + block, columns)
-        for column in left..<right {
-          let target = transposed + column * outStride
-          for row in top..<bottom { target[row] = matrix[row * stride + column] }
-        }
-        left += block
-      }
-      top += block
-    }
+    TransposeKernel.transpose(rows: rows, columns: columns, matrix, stride: stride, into: transposed, stride: outStride)
   }
 }

@@ -4,6 +4,32 @@ import KernelInterface
 /// The transforms of F(4x4, 3x3), which most of a network's time goes by: between its two directions a tile stays in
 /// registers. The numbers are those of the general transforms.
 extension Winograd {
+  /// One vector of outputs of a kernel's weights.
+  ///
+  /// - Parameters:
+  ///   - weight: `count` floats of each tap, taps `tapStride` floats apart.
+  ///   - v: the first position, `stride` floats from the next.
+  @inline(__always)
+  static func transformSquareWeights(_ weight: Source, tapStride: Int, count: Int, into v: Target, stride: Int) {
+    typealias Tiling = WinogradTiling4
+    @inline(__always) func column(_ x: Int) -> Six {
+      Tiling.weights(
+        Three(
+          read(weight + x * tapStride, count), read(weight + (3 + x) * tapStride, count),
+          read(weight + (6 + x) * tapStride, count)))
+    }
+    let (left, middle, right) = (column(0), column(1), column(2))
+    @inline(__always) func finish(_ row: Int) {
+      Tiling.weight(Three(left[row], middle[row], right[row]), MutableFloatLine(v + row * 6 * stride, stride))
+    }
+    finish(0)
+    finish(1)
+    finish(2)
+    finish(3)
+    finish(4)
+    finish(5)
+  }
+
   /// One vector of channels of a tile's inputs.
   ///
   /// - Parameters:

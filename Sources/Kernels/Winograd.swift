@@ -44,10 +44,14 @@ enum Winograd: WinogradKernels {
             if column < shape.outputs {
               let count = min(lanes, shape.outputs - column)
               let source = weight + (row - rows.lowerBound) * shape.outputs + column
-              for i in 0..<Down.taps * Across.taps { taps[i] = read(source + i * tapStride, count) }
-              for x in 0..<Across.taps { Down.weight(Line(taps + x, Across.taps), Line(half + x, Across.taps)) }
-              for y in 0..<n {
-                Across.weight(Line(half + Across.taps * y, 1), MutableFloatLine(target + y * m * stride, stride))
+              if Down.self == WinogradTiling4.self, Across.self == WinogradTiling4.self {
+                transformSquareWeights(source, tapStride: tapStride, count: count, into: target, stride: stride)
+              } else {
+                for i in 0..<Down.taps * Across.taps { taps[i] = read(source + i * tapStride, count) }
+                for x in 0..<Across.taps { Down.weight(Line(taps + x, Across.taps), Line(half + x, Across.taps)) }
+                for y in 0..<n {
+                  Across.weight(Line(half + Across.taps * y, 1), MutableFloatLine(target + y * m * stride, stride))
+                }
               }
             } else {
               for position in 0..<n * m { store(Vector(repeating: 0), target + position * stride) }

@@ -113,6 +113,23 @@ struct Six: VectorReader {
   }
 }
 
+/// Three vectors in registers.
+struct Three: VectorReader {
+  let first: Vector, second: Vector, third: Vector
+
+  @inline(__always) init(_ first: Vector, _ second: Vector, _ third: Vector) {
+    (self.first, self.second, self.third) = (first, second, third)
+  }
+
+  @inline(__always) subscript(_ i: Int) -> Vector {
+    switch i {
+    case 0: first
+    case 1: second
+    default: third
+    }
+  }
+}
+
 /// Keeps one element of a line and drops the others, which are then not computed.
 struct OneOf: VectorWriter {
   let target: UnsafeMutablePointer<Vector>
@@ -195,17 +212,23 @@ enum WinogradTiling4: WinogradGradientTiling {
   private static var nearB: Float { 1 / (2 * b * b * (b * b - a * a)) }
 
   @inline(__always) static func weight(_ x: some VectorReader, _ y: some VectorWriter) {
+    let values = weights(x)
+    y.write(values.first, 0)
+    y.write(values.second, 1)
+    y.write(values.third, 2)
+    y.write(values.fourth, 3)
+    y.write(values.fifth, 4)
+    y.write(values.sixth, 5)
+  }
+
+  /// The six values of a line of taps.
+  @inline(__always) static func weights(_ x: some VectorReader) -> Six {
     let (x0, x1, x2) = (x[0], x[1], x[2])
-    y.write(x0 * constant(zero), 0)
     let evenA = multiplyAdd(x2, constant(a * a * nearA), x0 * constant(nearA))
     let oddA = x1 * constant(a * nearA)
-    y.write(evenA + oddA, 1)
-    y.write(evenA - oddA, 2)
     let evenB = multiplyAdd(x2, constant(b * b * nearB), x0 * constant(nearB))
     let oddB = x1 * constant(b * nearB)
-    y.write(evenB + oddB, 3)
-    y.write(evenB - oddB, 4)
-    y.write(x2, 5)
+    return Six(x0 * constant(zero), evenA + oddA, evenA - oddA, evenB + oddB, evenB - oddB, x2)
   }
 
   @inline(__always) static func outputAdjoint(_ x: some VectorReader, _ y: some VectorWriter) {
