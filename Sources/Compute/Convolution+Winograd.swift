@@ -214,7 +214,8 @@ func winogradWeightGradient(
       sumByRows(tiles, shape, x, dy, into: sums)
     }
     forEachRange(shape.inputs, grain: 8) { rows in
-      kernels.winograd.transformWeightGradient(shape, sums, rows: rows, into: dw)
+      kernels.winograd.transformWeightGradient(
+        shape, sums, rows: rows, tapStride: shape.inputs * shape.outputs, into: dw)
     }
   }
 }

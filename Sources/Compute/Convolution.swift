@@ -172,10 +172,10 @@ public func sumOverPixels(_ dy: Tensor) -> Tensor {
     for block in (chunk * blocks / chunks)..<((chunk + 1) * blocks / chunks) {
       kernels.elementwise.addColumnSums(
         rows: min(blockRows, rows - block * blockRows), columns: channels, dy.pointer + block * blockRows * channels,
-        to: sums.mutable + block * channels)
+        stride: channels, to: sums.mutable + block * channels)
     }
   }
-  kernels.elementwise.addColumnSums(rows: blocks, columns: channels, sums.pointer, to: result.mutable)
+  kernels.elementwise.addColumnSums(rows: blocks, columns: channels, sums.pointer, stride: channels, to: result.mutable)
   return result
 }
 

@@ -26,8 +26,8 @@ public protocol ElementwiseKernels: SendableMetatype {
   static func finishPart(
     rows: Int, columns: Int, _ x: Source, _ xStride: Int, bias: Source, rectifies: Bool, into y: Target, _ yStride: Int)
 
-  /// sums[c] += sum over rows of x[r, c].
-  static func addColumnSums(rows: Int, columns: Int, _ x: Source, to sums: Target)
+  /// sums[c] += sum over rows of x[r, c], rows `stride` apart.
+  static func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, to sums: Target)
 
   /// Whether every element is a finite number.
   static func allFinite(_ count: Int, _ x: Source) -> Bool

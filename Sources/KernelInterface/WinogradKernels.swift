@@ -73,5 +73,7 @@ public protocol WinogradKernels: SendableMetatype {
 
   /// Transforms the gradient of transformed weights, [positions, inputs, gradientColumns], to that of the weights,
   /// [3, 3, inputs, outputs], for some inputs.
-  static func transformWeightGradient(_ shape: WinogradShape, _ sums: Source, rows: Range<Int>, into dw: Target)
+  /// - Parameter tapStride: floats from one tap of the result to the next.
+  static func transformWeightGradient(
+    _ shape: WinogradShape, _ sums: Source, rows: Range<Int>, tapStride: Int, into dw: Target)
 }

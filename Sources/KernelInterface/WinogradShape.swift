@@ -45,7 +45,7 @@ public struct WinogradShape: Sendable {
   /// Width of the input.
   public let width: Int
   /// Channels of the input.
-  public let inputs: Int
+  public private(set) var inputs: Int
   /// Channels of the output.
   public let outputs: Int
   /// Zeros above and below an image.
@@ -94,6 +94,13 @@ public struct WinogradShape: Sendable {
   public let tileRows: Int, tileColumns: Int
   /// Tiles of one image.
   public let tiles: Int
+
+  /// The same with some neighbouring channels of the input alone; they stay where they are.
+  public func with(inputs: Int) -> WinogradShape {
+    var shape = self
+    shape.inputs = inputs
+    return shape
+  }
 
   /// Inputs along one side of a square tile.
   public var points: Int { inputColumns }

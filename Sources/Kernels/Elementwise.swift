@@ -58,17 +58,21 @@ enum Elementwise: ElementwiseKernels {
     }
   }
 
-  static func addColumnSums(rows: Int, columns: Int, _ x: Source, to sums: Target) {
+  @inline(__always) static func addColumnSums(rows: Int, columns: Int, _ x: Source, to sums: Target) {
+    addColumnSums(rows: rows, columns: columns, x, stride: columns, to: sums)
+  }
+
+  static func addColumnSums(rows: Int, columns: Int, _ x: Source, stride: Int, to sums: Target) {
     forEachRowGroup(rows) { row, count in
-      let group = x + row &* columns
+      let group = x + row &* stride
       forEachGroup(columns) { c, n in
         if count == 4 {
-          let first = read(group + c, n) + read(group + (columns &+ c), n)
-          let second = read(group + (2 &* columns &+ c), n) + read(group + (3 &* columns &+ c), n)
+          let first = read(group + c, n) + read(group + (stride &+ c), n)
+          let second = read(group + (2 &* stride &+ c), n) + read(group + (3 &* stride &+ c), n)
           write(read(Source(sums) + c, n) + (first + second), sums + c, n)
         } else {
           var sum = read(Source(sums) + c, n)
-          for r in 0..<count { sum += read(group + (r &* columns &+ c), n) }
+          for r in 0..<count { sum += read(group + (r &* stride &+ c), n) }
           write(sum, sums + c, n)
         }
       }

@@ -122,21 +122,22 @@ extension Winograd {
     }
   }
 
-  static func transformWeightGradient(_ shape: WinogradShape, _ sums: Source, rows: Range<Int>, into dw: Target) {
+  static func transformWeightGradient(
+    _ shape: WinogradShape, _ sums: Source, rows: Range<Int>, tapStride: Int, into dw: Target
+  ) {
     if shape.filter == .square3Tile4 {
-      transformWeightGradient(WinogradTiling4.self, shape, sums, rows: rows, into: dw)
+      transformWeightGradient(WinogradTiling4.self, shape, sums, rows: rows, tapStride: tapStride, into: dw)
     } else {
-      transformWeightGradient(WinogradTiling2.self, shape, sums, rows: rows, into: dw)
+      transformWeightGradient(WinogradTiling2.self, shape, sums, rows: rows, tapStride: tapStride, into: dw)
     }
   }
 
   @inline(__always)
   private static func transformWeightGradient<Tiling: WinogradGradientTiling>(
-    _: Tiling.Type, _ shape: WinogradShape, _ sums: Source, rows: Range<Int>, into dw: Target
+    _: Tiling.Type, _ shape: WinogradShape, _ sums: Source, rows: Range<Int>, tapStride tap: Int, into dw: Target
   ) {
     let n = Tiling.points
     let stride = shape.inputs * shape.gradientColumns
-    let tap = shape.inputs * shape.outputs
     withUnsafeTemporaryAllocation(of: Vector.self, capacity: 9 + 3 * n) { memory in
       guard let taps = memory.baseAddress else { return }
       let half = taps + 9

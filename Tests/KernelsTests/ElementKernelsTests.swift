@@ -75,7 +75,7 @@ struct ElementKernelsTests {
       }
       same("column sums \(n)") { set in
         let sums = Floats(a.values)
-        set.elementwise.addColumnSums(rows: 5, columns: n, rows.source, to: sums.target)
+        set.elementwise.addColumnSums(rows: 5, columns: n, rows.source, stride: n, to: sums.target)
         return sums.values
       }
       same("dropout \(n)") { set in

@@ -119,7 +119,8 @@ struct WinogradKernelsTests {
       for row in 0..<shape.points { byRows = accumulate(row: row) }
       #expect(byRows.bits == whole.bits, "\(channels)")
       let dw = Floats(count: 9 * channels.0 * channels.1)
-      kernels.transformWeightGradient(shape, sums.source, rows: 0..<channels.0, into: dw.target)
+      kernels.transformWeightGradient(
+        shape, sums.source, rows: 0..<channels.0, tapStride: channels.0 * channels.1, into: dw.target)
       let expected = gradient(x, dy, channels)
       let scale = (expected.reduce(0) { $0 + $1 * $1 } / Double(expected.count)).squareRoot()
       let error = zip(dw.values, expected).reduce(0) { max($0, abs(Double($1.0) - $1.1)) } / scale
