@@ -232,7 +232,8 @@ let package = Package(
     .testTarget(
       name: "DistillationTests",
       dependencies: [
-        "Distillation", "Denoising", "Training", "TrainingData", "Models", "Images", "Checkpoints", "TestSupport",
+        "Distillation", "Denoising", "Training", "TrainingData", "Sampling", "Models", "Images", "Checkpoints",
+        "TestSupport",
       ]),
     .testTarget(
       name: "SamplingTests",

@@ -8,6 +8,8 @@ import KernelInterface
 ///   - heads: C divisible by it.
 /// - Returns: [N, H, W, C].
 public func attention(_ qkv: Tensor, heads: Int) -> Tensor {
+  let counted = WorkCount.begin(.attention)
+  defer { counted?.end() }
   let shape = AttentionShape(qkv, heads: heads)
   let y = Tensor(uninitialized: [qkv.shape[0], qkv.shape[1], qkv.shape[2], shape.channels])
   let packedCount = shape.transposedCount + shape.matrixCount
@@ -31,7 +33,7 @@ public func attention(_ qkv: Tensor, heads: Int) -> Tensor {
   }
   // Many heads: each by itself, with its keys and values in cache. Few: their blocks of queries side by side.
   let chunks = shape.images * heads
-  if chunks >= 16 || shape.blocks == 1 {
+  if shape.blocks == 1 || chunks >= 16 && Threads.areBusy(tasks: chunks) {
     Threads.forEach(chunks) { chunk in
       withScratch(packedCount) { keys in
         pack(chunk, into: keys)
@@ -53,6 +55,8 @@ public func attention(_ qkv: Tensor, heads: Int) -> Tensor {
 /// - Parameter dy: [N, H, W, C].
 /// - Returns: [N, H, W, 3 C].
 public func attentionGradient(_ qkv: Tensor, heads: Int, _ dy: Tensor) -> Tensor {
+  let counted = WorkCount.begin(.attentionGradient)
+  defer { counted?.end() }
   let shape = AttentionShape(qkv, heads: heads)
   precondition(dy.count * 3 == qkv.count, "gradient \(dy.shape) of \(qkv.shape)")
   let result = Tensor(uninitialized: qkv.shape)
@@ -207,6 +211,6 @@ private struct AttentionShape {
 
   /// Rows of whole panels to rows of q, k or v.
   func copy(_ rows: Int, _ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>) {
-    for r in 0..<rows { (target + r * 3 * channels).update(from: source + r * columns, count: headChannels) }
+    for r in 0..<rows { copyFloats(source + r * columns, to: target + r * 3 * channels, count: headChannels) }
   }
 }

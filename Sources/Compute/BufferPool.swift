@@ -45,8 +45,9 @@ enum BufferPool {
     }
 
     /// Keeps a buffer, and names those that have to go for it: the largest that are not of its size.
-    mutating func give(_ address: UInt, _ size: Int) -> [(address: UInt, size: Int)] {
+    mutating func give(_ address: UInt, _ size: Int, keeps: Bool) -> [(address: UInt, size: Int)] {
       usedBytes -= size
+      if !keeps { return [(address, size)] }
       let limit = max(idleLimitBytes, mostUsedBytes - usedBytes)
       var leaving: [(UInt, Int)] = []
       while idleBytes + size > limit, let other = buffers.keys.filter({ $0 != size }).max() {
@@ -67,14 +68,21 @@ enum BufferPool {
   /// Uninitialized memory, aligned to a cache line.
   static func take(bytes: Int) -> UnsafeMutableRawPointer {
     let size = shelfSize(bytes)
-    guard size >= smallestBytes else { return .allocate(byteCount: size, alignment: 64) }
+    let isCounting = WorkCount.active != nil
+    guard size >= smallestBytes else {
+      let pointer = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+      if isCounting { pointer.initializeMemory(as: UInt8.self, repeating: 0, count: size) }
+      return pointer
+    }
     let isLarge = size >= mappedBytes
-    if let address = shelves.withLock({ $0.take(size, isLarge: isLarge) }),
+    if !isCounting, let address = shelves.withLock({ $0.take(size, isLarge: isLarge) }),
       let pointer = UnsafeMutableRawPointer(bitPattern: address)
     {
       return pointer
     }
+    // Where nothing is computed, all memory holds zeros: that of the system does so without being touched.
     let pointer = isLarge ? map(size) : .allocate(byteCount: size, alignment: 64)
+    if isCounting && !isLarge { pointer.initializeMemory(as: UInt8.self, repeating: 0, count: size) }
     shelves.withLock { shelves in
       if isLarge { shelves.largeSizes[UInt(bitPattern: pointer)] = size }
       shelves.use(size)
@@ -107,10 +115,11 @@ enum BufferPool {
   static func give(_ pointer: UnsafeMutableRawPointer, bytes: Int) {
     let asked = shelfSize(bytes)
     guard asked >= smallestBytes else { return pointer.deallocate() }
+    let isCounting = WorkCount.active != nil
     let leaving = shelves.withLock { shelves in
       let address = UInt(bitPattern: pointer)
       let size = shelves.largeSizes.removeValue(forKey: address) ?? asked
-      return shelves.give(address, size)
+      return shelves.give(address, size, keeps: !isCounting)
     }
     for (address, size) in leaving {
       guard let pointer = UnsafeMutableRawPointer(bitPattern: address) else { continue }

@@ -15,7 +15,7 @@ func productConvolution(
   ) { first, count, product, columns in
     let out = y + first * shape.outputs
     if product != out {
-      for row in 0..<count { (out + row * shape.outputs).update(from: product + row * columns, count: shape.outputs) }
+      for row in 0..<count { copyFloats(product + row * columns, to: out + row * shape.outputs, count: shape.outputs) }
     }
     kernels.elementwise.finish(
       rows: count, columns: shape.outputs, out, bias: epilogue.bias,
@@ -80,13 +80,25 @@ func productWeights(_ weight: Tensor, _ shape: ConvolutionShape, adjoint: Bool) 
 func productWeights(_ weight: Tensor, depth: Int, outputs: Int, adjoint: Bool) -> PreparedWeights {
   let count = kernels.packedCount(depth: depth, columns: outputs)
   return .of(weight, .product(adjoint: adjoint), count: count) { packed in
+    func pack(_ source: UnsafePointer<Float>) {
+      // Panels, or parts of one.
+      let width = kernels.panelColumns
+      let rows = min(depth, evenGrain(kernels.panels(outputs) * depth, floats: 2 * width))
+      let parts = (depth + rows - 1) / max(rows, 1)
+      Threads.forEach(kernels.panels(outputs) * parts) { task in
+        let (first, row) = (task / parts * width, task % parts * rows)
+        kernels.matrix.pack(
+          depth: min(rows, depth - row), columns: min(width, outputs - first), source + row * outputs + first,
+          stride: outputs, into: packed + first * depth + row * width)
+      }
+    }
     if adjoint {
       withScratch(weight.count) { rotated in
         rotateWeights(weight, into: rotated)
-        kernels.matrix.pack(depth: depth, columns: outputs, rotated, stride: outputs, into: packed)
+        pack(rotated)
       }
     } else {
-      kernels.matrix.pack(depth: depth, columns: outputs, weight.pointer, stride: outputs, into: packed)
+      pack(weight.pointer)
     }
   }
 }

@@ -101,7 +101,7 @@ private struct WinogradBlocks {
 
   init(_ shape: WinogradShape, tiles: Int) {
     (self.tiles, panels) = (tiles, 0..<kernels.panels(shape.outputs))
-    blockTiles = min(tiles, winogradBlockTiles(tiles))
+    blockTiles = min(tiles, winogradBlockTiles(shape, tiles))
     let blocks = (tiles + blockTiles - 1) / blockTiles
     let threads = Threads.count
     shared = threads == 1 ? 0 : min(blocks, threads)
@@ -138,20 +138,29 @@ private struct WinogradBlocks {
   private func block(_ index: Int) -> Range<Int> { index * blockTiles..<min((index + 1) * blockTiles, tiles) }
 }
 
-/// Tiles of one block: 24 to 36 in whole rows of the innermost kernel, so that the threads end together.
+/// Tiles of one block: 24 to 36 in whole rows of the innermost kernel, so that the threads end together. Weights that stay in
+/// the second cache may pass more often or, where many tiles share them, less.
 ///
-/// Their transformed inputs and products are little more than the second cache holds, and the weights, which come from the
+/// The transformed inputs and products are little more than the second cache holds, and the weights, which come from the
 /// third or from memory for every block, arrive while those before them are multiplied. Larger blocks read weights less
 /// often, but two threads that share the third cache lose more by what they write: of 24 to 132 tiles those below 50 were
 /// the fastest for every network with both kernel sets, by 3 to 11 %. Results do not depend on it.
-func winogradBlockTiles(_ tiles: Int) -> Int {
-  let step = kernels.rowBlock
-  let threads = Threads.count
+func winogradBlockTiles(_ shape: WinogradShape, _ tiles: Int) -> Int {
+  let (step, threads, panels) = (kernels.rowBlock, Threads.count, kernels.panels(shape.outputs))
+  let isSmall = shape.weightCount <= 1 << 16
+  // Fewer blocks than threads: all are cut by panels of outputs, and smaller ones may end sooner.
+  let isFew = tiles <= 36 * threads
   func cost(_ block: Int) -> Int {
+    let block = min(block, tiles)
     let blocks = (tiles + block - 1) / block
-    return (blocks + threads - 1) / threads * (block + 3)
+    if isFew && blocks <= threads {
+      // Reading the weights takes as long as some tiles.
+      return (blocks * panels + threads - 1) / threads * (block + (isSmall ? 3 : step))
+    }
+    return (blocks + threads - 1) / threads * (block + 3) * panels
   }
-  return stride(from: 24, through: 36, by: step).min { cost($0) < cost($1) } ?? 36
+  let (least, most) = (isSmall || isFew ? step : 24, isSmall ? 132 : 36)
+  return stride(from: least, through: most, by: step).min { cost($0) < cost($1) } ?? most
 }
 
 /// Transformed and packed weights of a convolution.
@@ -160,8 +169,9 @@ func winogradWeights(_ weight: Tensor, _ shape: WinogradShape, adjoint: Bool) ->
   let form = PreparedWeights.Form.winograd(shape.filter, adjoint: adjoint)
   return .of(weight, form, count: shape.weightCount) { packed in
     let row = shape.outputs
+    let grain = grain(shape.inputs, least: 2, most: 16)
     func transform(_ source: UnsafePointer<Float>) {
-      forEachRange(shape.inputs, grain: 16) { rows in
+      forEachRange(shape.inputs, grain: grain) { rows in
         kernels.winograd.transformWeights(
           shape, source + rows.lowerBound * row, tapStride: shape.inputs * row, rows: rows, into: packed)
       }
@@ -175,7 +185,7 @@ func winogradWeights(_ weight: Tensor, _ shape: WinogradShape, adjoint: Bool) ->
       // They are brought into memory's order bit by bit and go to their panels from the cache.
       withScratch(weight.count) { elements in
         deferred.read(into: elements)
-        forEachRange(shape.inputs, grain: 16) { rows in
+        forEachRange(shape.inputs, grain: grain) { rows in
           withScratch(9 * rows.count * row) { some in
             deferred.arrange(elements, inputs: rows, into: some)
             kernels.winograd.transformWeights(shape, some, tapStride: rows.count * row, rows: rows, into: packed)
@@ -191,89 +201,13 @@ func winogradWeights(_ weight: Tensor, _ shape: WinogradShape, adjoint: Bool) ->
 /// Weights of the convolution that carries a gradient back to the input.
 func rotateWeights(_ weight: Tensor, into rotated: UnsafeMutablePointer<Float>) {
   let (taps, inputs, outputs) = (weight.shape[0] * weight.shape[1], weight.shape[2], weight.shape[3])
-  Threads.forEach(taps) { tap in
+  let grain = min(evenGrain(taps * inputs, floats: outputs), inputs)
+  let parts = (inputs + grain - 1) / grain
+  Threads.forEach(taps * parts) { task in
+    let (tap, first) = (task / parts, task % parts * grain)
     kernels.patches.transpose(
-      rows: inputs, columns: outputs, weight.pointer + (taps - 1 - tap) * inputs * outputs, stride: outputs,
-      into: rotated + tap * inputs * outputs, stride: inputs)
+      rows: min(grain, inputs - first), columns: outputs,
+      weight.pointer + ((taps - 1 - tap) * inputs + first) * outputs, stride: outputs,
+      into: rotated + tap * inputs * outputs + first, stride: inputs)
   }
-}
-
-/// The gradient of a 3x3 convolution with respect to its weights, in Winograd tiles.
-func winogradWeightGradient(
-  images: Int, _ shape: WinogradShape, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
-  into dw: UnsafeMutablePointer<Float>
-) {
-  let tiles = images * shape.tiles
-  let count = shape.positions * shape.inputs * shape.gradientColumns
-  // Sums that stay in the second cache are cheap to have several times; large ones are computed once.
-  let partials = count <= 128 << 10 ? min(tiles >= 4096 ? 8 : 4, (tiles + 127) / 128) : 1
-  withScratch(partials * count) { sums in
-    if count <= 128 << 10 {
-      sumOverTiles(partials, tiles, shape, x, dy, into: sums)
-    } else {
-      sumByRows(tiles, shape, x, dy, into: sums)
-    }
-    forEachRange(shape.inputs, grain: 8) { rows in
-      kernels.winograd.transformWeightGradient(
-        shape, sums, rows: rows, tapStride: shape.inputs * shape.outputs, into: dw)
-    }
-  }
-}
-
-/// Each task sums some of the tiles into sums of its own, which are then added in their order. How the tiles are shared
-/// depends on the shape alone.
-private func sumOverTiles(
-  _ partials: Int, _ tiles: Int, _ shape: WinogradShape, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
-  into sums: UnsafeMutablePointer<Float>
-) {
-  let count = shape.positions * shape.inputs * shape.gradientColumns
-  Threads.forEach(partials) { partial in
-    let mine = partial * tiles / partials..<(partial + 1) * tiles / partials
-    accumulate(shape, x, dy, row: nil, tiles: mine, block: 48, panels: shape.allPanels, into: sums + partial * count)
-  }
-  guard partials > 1 else { return }
-  forEachRange(count, grain: 1 << 14) { range in
-    for partial in 1..<partials {
-      let target = sums + range.lowerBound
-      kernels.elementwise.addScaled(range.count, target, target + partial * count, scale: 1, into: target)
-    }
-  }
-}
-
-/// Each task computes one row of tile positions for some of the outputs, over all tiles in order: no partial sums meet.
-private func sumByRows(
-  _ tiles: Int, _ shape: WinogradShape, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
-  into sums: UnsafeMutablePointer<Float>
-) {
-  let panels = shape.allPanels.count
-  let shares = min(panels, max(1, (2 * Threads.count + shape.points - 1) / shape.points))
-  Threads.forEach(shape.points * shares) { task in
-    let (row, share) = (task % shape.points, task / shape.points)
-    accumulate(
-      shape, x, dy, row: row, tiles: 0..<tiles, block: 192,
-      panels: share * panels / shares..<(share + 1) * panels / shares,
-      into: sums + row * shape.points * shape.inputs * shape.gradientColumns)
-  }
-}
-
-private func accumulate(
-  _ shape: WinogradShape, _ x: UnsafePointer<Float>, _ dy: UnsafePointer<Float>, row: Int?, tiles: Range<Int>,
-  block: Int, panels: Range<Int>, into sums: UnsafeMutablePointer<Float>
-) {
-  let block = min(block, tiles.count)
-  let positions = row == nil ? shape.positions : shape.points
-  let inputs = positions * block * shape.gradientInputStride + 16
-  let gradients = positions * block * panels.count * kernels.panelColumns
-  withScratch(inputs + gradients + kernels.winograd.scratchCount(shape)) { memory in
-    for first in stride(from: tiles.lowerBound, to: tiles.upperBound, by: block) {
-      kernels.winograd.accumulateWeightGradient(
-        shape, x, dy, row: row, tiles: first..<min(first + block, tiles.upperBound), panels: panels, v: memory,
-        d: memory + inputs, sums: sums, accumulate: first > tiles.lowerBound,
-        scratch: memory + inputs + gradients)
-    }
-  }
-}
-
-extension WinogradShape {
-  fileprivate var allPanels: Range<Int> { 0..<kernels.panels(outputs) }
 }

@@ -54,6 +54,8 @@ public struct ConvolutionShape: Sendable, Equatable {
 public func convolution(
   _ x: Tensor, weight: Tensor, bias: Tensor? = nil, residual: Tensor? = nil, scale: Float = 1, padding: Int? = nil
 ) -> Tensor {
+  let counted = WorkCount.begin(weight.shape[0] > 1 ? .convolution : .pointwise)
+  defer { counted?.end() }
   let shape = convolutionShape(x, weight: weight, padding: padding)
   precondition(bias.map { $0.count == shape.outputs } ?? true, "bias \(bias?.shape ?? []) of \(shape.outputs) outputs")
   let y = Tensor(uninitialized: [shape.images, shape.outHeight, shape.outWidth, shape.outputs])
@@ -96,6 +98,8 @@ private func convolve(
 ///   - weight: [kernel, kernel, inputs, outputs].
 /// - Returns: [N, H, W, inputs].
 public func convolutionInputGradient(_ dy: Tensor, weight: Tensor, padding: Int? = nil) -> Tensor {
+  let counted = WorkCount.begin(weight.shape[0] > 1 ? .convolutionInputGradient : .pointwiseInputGradient)
+  defer { counted?.end() }
   let kernel = weight.shape[0]
   let padding = padding ?? kernel / 2
   let shape = ConvolutionShape(
@@ -116,6 +120,8 @@ public func convolutionInputGradient(_ dy: Tensor, weight: Tensor, padding: Int?
 ///   - kernel: height and width of the kernel.
 /// - Returns: [kernel, kernel, inputs, outputs].
 public func convolutionWeightGradient(_ x: Tensor, _ dy: Tensor, kernel: Int, padding: Int? = nil) -> Tensor {
+  let counted = WorkCount.begin(kernel > 1 ? .convolutionWeightGradient : .pointwiseWeightGradient)
+  defer { counted?.end() }
   let shape = ConvolutionShape(
     images: x.shape[0], height: x.shape[1], width: x.shape[2], inputs: x.shape[3], outputs: dy.shape[3], kernel: kernel,
     padding: padding ?? kernel / 2)
@@ -125,58 +131,49 @@ public func convolutionWeightGradient(_ x: Tensor, _ dy: Tensor, kernel: Int, pa
       images: shape.images, WinogradShape(shape, size), x.pointer, dy.pointer, into: result.mutable)
     return result
   }
-  // Blocks of pixels go to a fixed number of partial sums, which are added in a fixed order.
-  let rows = 256
-  let blocks = (shape.pixels + rows - 1) / rows
-  let partials = min(blocks, 8)
-  let size = result.count
-  let sums = Tensor(uninitialized: [max(partials - 1, 0), size])
-  let isPointwise = shape.patches.isPointwise
-  Threads.forEach(partials) { partial in
-    let target = partial == 0 ? result.mutable : sums.mutable + (partial - 1) * size
-    let range = (partial * blocks / partials)..<((partial + 1) * blocks / partials)
-    withScratch(isPointwise ? 0 : rows * shape.depth) { patches in
-      for block in range {
-        let first = block * rows
-        let count = min(rows, shape.pixels - first)
-        var operand = x.pointer + first * shape.inputs
-        if !isPointwise {
-          kernels.patches.gather(x.pointer, shape.patches, first: first, count: count, into: patches)
-          operand = UnsafePointer(patches)
-        }
-        MatrixProduct.multiply(
-          rows: shape.depth, columns: shape.outputs, depth: count, operand, shape.depth, transposeA: true,
-          dy.pointer + first * shape.outputs, shape.outputs, accumulate: block > range.lowerBound, into: target,
-          shape.outputs)
-      }
-    }
-  }
-  for partial in 0..<max(partials - 1, 0) {
-    kernels.elementwise.addScaled(size, result.pointer, sums.pointer + partial * size, scale: 1, into: result.mutable)
-  }
+  productWeightGradient(
+    shape.patches, pixels: shape.pixels, outputs: shape.outputs, x.pointer, dy.pointer, into: result)
   return result
 }
 
 /// Sums over all axes but the last: the gradient of a bias.
 /// - Returns: [channels].
 public func sumOverPixels(_ dy: Tensor) -> Tensor {
+  let counted = WorkCount.begin(.biasGradient)
+  defer { counted?.end() }
   let channels = dy.shape.last ?? 1
-  let rows = dy.count / max(channels, 1)
-  let result = Tensor(shape: [channels])
-  // Pairs of levels keep the float32 error small: blocks of rows first, then the blocks.
-  let blockRows = 64
-  let blocks = (rows + blockRows - 1) / blockRows
-  let sums = Tensor(shape: [blocks, channels])
-  Threads.forEach(min(blocks, 8)) { chunk in
-    let chunks = min(blocks, 8)
-    for block in (chunk * blocks / chunks)..<((chunk + 1) * blocks / chunks) {
+  var rows = dy.count / max(channels, 1)
+  // Levels of sums keep the float32 error small: blocks of rows first, then blocks of those. Whatever the threads, the levels
+  // are the same.
+  var (sums, blockRows) = (dy, 64)
+  repeat {
+    let blocks = max(1, (rows + blockRows - 1) / blockRows)
+    sums = columnSums(sums, rows: rows, channels: channels, blocks: blocks, blockRows: blockRows)
+    (rows, blockRows) = (blocks, 16)
+  } while rows > 1
+  return sums.reshaped([channels])
+}
+
+/// The sums over the rows of each block, [blocks, channels]. Each task has some blocks, or some columns of one.
+private func columnSums(_ x: Tensor, rows: Int, channels: Int, blocks: Int, blockRows: Int) -> Tensor {
+  let sums = Tensor(uninitialized: [blocks, channels])
+  let grain = evenGrain(blocks * channels, floats: min(rows, blockRows))
+  let columns = min(channels, max(16, (grain + 15) / 16 * 16))
+  let shares = (channels + columns - 1) / max(columns, 1)
+  let together = max(1, grain / max(channels, 1))
+  Threads.forEach((blocks + together - 1) / together * shares) { task in
+    let (group, share) = task.quotientAndRemainder(dividingBy: shares)
+    let first = share * columns
+    let count = min(columns, channels - first)
+    for block in group * together..<min((group + 1) * together, blocks) {
+      let target = sums.mutable + block * channels + first
+      target.update(repeating: 0, count: count)
       kernels.elementwise.addColumnSums(
-        rows: min(blockRows, rows - block * blockRows), columns: channels, dy.pointer + block * blockRows * channels,
-        stride: channels, to: sums.mutable + block * channels)
+        rows: min(blockRows, rows - block * blockRows), columns: count,
+        x.pointer + block * blockRows * channels + first, stride: channels, to: target)
     }
   }
-  kernels.elementwise.addColumnSums(rows: blocks, columns: channels, sums.pointer, stride: channels, to: result.mutable)
-  return result
+  return sums
 }
 
 private func convolutionShape(_ x: Tensor, weight: Tensor, padding: Int?) -> ConvolutionShape {

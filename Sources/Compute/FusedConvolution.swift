@@ -88,6 +88,8 @@ package struct FusedConvolution: Sendable {
 
   /// Writes the outputs, in order, to the parts.
   package func callAsFunction(_ x: ChannelSlice, into parts: [Part]) {
+    let counted = WorkCount.begin(weight.shape[0] * weight.shape[1] > 1 ? .convolution : .pointwise)
+    defer { counted?.end() }
     let images = x.tensor.shape[0]
     let shape = shape(height: x.tensor.shape[1], width: x.tensor.shape[2], pixel: x.pixel)
     precondition(

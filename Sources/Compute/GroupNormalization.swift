@@ -25,6 +25,8 @@ public func groupNorm(
   _ x: Tensor, shift: Tensor? = nil, weight: Tensor, bias: Tensor, modulation: Tensor? = nil, groups: Int,
   epsilon: Float, silu: Bool
 ) -> (y: Tensor, statistics: GroupNormStatistics) {
+  let counted = WorkCount.begin(.groupNorm)
+  defer { counted?.end() }
   let shape = GroupNormShape(x, groups: groups)
   let affine = GroupNormSurroundings(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
   let sums = GroupNormSums(shape, epsilon: epsilon)
@@ -49,6 +51,8 @@ public func groupNorm(
 /// - Parameters: as those of `groupNorm`.
 package func groupNormStatistics(_ x: Tensor, shift: Tensor? = nil, groups: Int, epsilon: Float) -> GroupNormStatistics
 {
+  let counted = WorkCount.begin(.groupNorm)
+  defer { counted?.end() }
   let shape = GroupNormShape(x, groups: groups)
   precondition(shift.map { $0.shape == shape.rows } ?? true, "shift \(shift?.shape ?? []) for \(x.shape)")
   let sums = GroupNormSums(shape, epsilon: epsilon)
@@ -68,11 +72,13 @@ package func groupNormAffine(
   _ statistics: GroupNormStatistics, channels: Int, shift: Tensor? = nil, weight: Tensor, bias: Tensor,
   modulation: Tensor? = nil
 ) -> (gain: Tensor, offset: Tensor) {
+  let counted = WorkCount.begin(.groupNorm)
+  defer { counted?.end() }
   let (images, groups) = (statistics.mean.shape[0], statistics.mean.shape[1])
   let shape = GroupNormShape(images: images, pixels: 1, channels: channels, groups: groups)
   let affine = GroupNormSurroundings(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
   let (gain, offset) = (Tensor(uninitialized: shape.rows), Tensor(uninitialized: shape.rows))
-  for n in 0..<images { affine.fold(statistics, image: n, gain: gain, offset: offset) }
+  Threads.forEach(images) { affine.fold(statistics, image: $0, gain: gain, offset: offset) }
   return (gain, offset)
 }
 
@@ -96,6 +102,8 @@ public func groupNormGradient(
   _ x: Tensor, shift: Tensor? = nil, weight: Tensor, bias: Tensor, modulation: Tensor? = nil, groups: Int, silu: Bool,
   statistics: GroupNormStatistics, _ dy: Tensor
 ) -> GroupNormGradients {
+  let counted = WorkCount.begin(.groupNormGradient)
+  defer { counted?.end() }
   precondition(dy.shape == x.shape, "gradient \(dy.shape) of \(x.shape)")
   let shape = GroupNormShape(x, groups: groups)
   let affine = GroupNormSurroundings(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
@@ -196,7 +204,7 @@ private struct GroupNormShape {
     prepare: (Int) -> Void = { _ in }, _ reduce: (Int, Int) -> Void, finish: (Int) -> Void,
     apply: (Int, Int) -> Void = { _, _ in }
   ) {
-    if images >= 16 || parts == 1 {
+    if parts == 1 || images >= 16 && Threads.areBusy(tasks: images) {
       Threads.forEach(images) { n in
         prepare(n)
         for part in 0..<parts { reduce(n, part) }
@@ -205,12 +213,16 @@ private struct GroupNormShape {
       }
       return
     }
-    let together = max(32 / parts, 1)
+    let together = max(max(32, Threads.count) / parts, 1)
     for first in stride(from: 0, to: images, by: together) {
       let count = min(together, images - first)
       for n in first..<first + count { prepare(n) }
-      Threads.forEach(count * parts) { reduce(first + $0 / parts, $0 % parts) }
-      for n in first..<first + count { finish(n) }
+      // Whoever sums an image's last part finishes it.
+      let areReduced = (0..<count).map { _ in Latch(parts) }
+      Threads.forEach(count * parts) { task in
+        reduce(first + task / parts, task % parts)
+        if areReduced[task / parts].countDown() { finish(first + task / parts) }
+      }
       Threads.forEach(count * parts) { apply(first + $0 / parts, $0 % parts) }
     }
   }

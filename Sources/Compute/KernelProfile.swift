@@ -30,7 +30,7 @@ public enum KernelProfile {
     let packed = winogradWeights(weight, tiles, adjoint: false)
     let epilogue = ConvolutionEpilogue(bias: nil, residual: nil, scale: 1)
     let count = shape.images * tiles.tiles
-    let block = winogradBlockTiles(count)
+    let block = winogradBlockTiles(tiles, count)
     let panels = 0..<kernels.panels(shape.outputs)
     var result = Winograd()
     result.directFlops = Double(shape.flops)

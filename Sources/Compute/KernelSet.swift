@@ -8,8 +8,10 @@ import Synchronization
   import KernelsV4
 #endif
 
-/// The kernels of this process.
-var kernels: KernelTable { KernelSet.table }
+/// The kernels of this process; where a `WorkCount` is under way, those that only count.
+@inline(__always) var kernels: KernelTable {
+  (WorkCount.active == nil ? KernelSet.computing : KernelSet.counting).table
+}
 
 /// How convolutions are computed.
 public enum KernelMode: String, Sendable, CaseIterable {
@@ -58,6 +60,14 @@ public enum KernelSet {
       preconditionFailure("\(error)")
     }
   }()
+
+  /// A table in one place, of which a caller reads the one field that it needs.
+  final class Place: Sendable {
+    let table: KernelTable
+    init(_ table: KernelTable) { self.table = table }
+  }
+  static let computing = Place(table)
+  static let counting = Place(.counting(table))
 
   /// The kernels of a set that the processor has.
   package static func table(of set: InstructionSet) -> KernelTable {

@@ -12,10 +12,16 @@ final class Latch: Sendable {
   init(_ count: Int) { remaining = Atomic(count) }
 
   /// Says that one of the tasks that are waited for is done, and makes what it wrote visible to those who wait.
-  func countDown() { remaining.subtract(1, ordering: .releasing) }
+  /// - Returns: whether it was the last one; what the others wrote is visible then.
+  @discardableResult
+  func countDown() -> Bool {
+    WorkCount.active?.opens(self)
+    return remaining.subtract(1, ordering: .acquiringAndReleasing).newValue == 0
+  }
 
   /// Waits until all are done.
   func wait() {
+    WorkCount.active?.waits(for: self)
     var rounds = 0
     while remaining.load(ordering: .acquiring) > 0 {
       rounds += 1

@@ -39,8 +39,9 @@ package enum MatrixProduct {
                 stride: aStride, into: left, stride: shape.leftStride)
             } else {
               for row in lines {
-                (left + (row - lines.lowerBound) * shape.leftStride).update(
-                  from: a + row * aStride + terms.lowerBound, count: terms.count)
+                copyFloats(
+                  a + row * aStride + terms.lowerBound, to: left + (row - lines.lowerBound) * shape.leftStride,
+                  count: terms.count)
               }
             }
             let target = c + lines.lowerBound * cStride + some.lowerBound
@@ -54,7 +55,7 @@ package enum MatrixProduct {
               if adds {
                 kernels.elementwise.addScaled(some.count, line, sums, scale: 1, into: line)
               } else {
-                line.update(from: sums, count: some.count)
+                copyFloats(sums, to: line, count: some.count)
               }
             }
           }

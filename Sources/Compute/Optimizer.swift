@@ -35,8 +35,7 @@ public struct AdamStep: Sendable {
   public func callAsFunction(
     _ parameter: inout Tensor, gradient: Tensor, firstMoment: inout Tensor?, secondMoment: inout Tensor
   ) {
-    check(parameter, gradient, firstMoment, secondMoment)
-    update(&parameter, gradient, &firstMoment, &secondMoment, average: nil)
+    Self.perform([prepare(&parameter, gradient: gradient, firstMoment: &firstMoment, secondMoment: &secondMoment)])
   }
 
   /// The same, and in the same pass average = value + beta * (average - value) of the new value.
@@ -44,27 +43,18 @@ public struct AdamStep: Sendable {
     _ parameter: inout Tensor, gradient: Tensor, firstMoment: inout Tensor?, secondMoment: inout Tensor,
     average: inout Tensor, beta: Double
   ) {
-    check(parameter, gradient, firstMoment, secondMoment)
-    precondition(average.count == parameter.count, "average \(average.shape) of \(parameter.shape)")
-    update(&parameter, gradient, &firstMoment, &secondMoment, average: (average.uniquePointer(), Float(beta)))
+    var update = prepare(&parameter, gradient: gradient, firstMoment: &firstMoment, secondMoment: &secondMoment)
+    update.follow(&average, beta: beta)
+    Self.perform([update])
   }
 
   /// Whether the step would leave every element of the parameter a finite number. Changes nothing.
   /// - Parameters:
   ///   - firstMoment: nil for beta1 = 0.
   public func staysFinite(_ parameter: Tensor, gradient: Tensor, firstMoment: Tensor?, secondMoment: Tensor) -> Bool {
-    check(parameter, gradient, firstMoment, secondMoment)
-    let kernel = kernel
-    let first = beta1 == 0 ? nil : firstMoment
-    let isBroken = Atomic<Bool>(false)
-    forEachRange(parameter.count, grain: 1 << 15) { range in
-      let i = range.lowerBound
-      let isFinite = kernels.optimizer.staysFinite(
-        kernel, range.count, parameter: parameter.pointer + i, gradient: gradient.pointer + i,
-        firstMoment: first.map { $0.pointer + i }, secondMoment: secondMoment.pointer + i)
-      if !isFinite { isBroken.store(true, ordering: .relaxed) }
-    }
-    return !isBroken.load(ordering: .relaxed)
+    Self.firstNotFinite([
+      Trial(step: self, parameter: parameter, gradient: gradient, firstMoment: firstMoment, secondMoment: secondMoment)
+    ]) == nil
   }
 
   private func check(_ parameter: Tensor, _ gradient: Tensor, _ firstMoment: Tensor?, _ secondMoment: Tensor) {
@@ -73,22 +63,99 @@ public struct AdamStep: Sendable {
     precondition(beta1 == 0 || firstMoment?.count == gradient.count, "beta1 \(beta1) needs a first moment")
   }
 
-  private func update(
-    _ parameter: inout Tensor, _ gradient: Tensor, _ firstMoment: inout Tensor?, _ secondMoment: inout Tensor,
-    average: (address: UnsafeAddress, beta: Float)?
-  ) {
-    let kernel = kernel
-    let count = parameter.count
-    let value = parameter.uniquePointer()
-    let second = secondMoment.uniquePointer()
-    let first = beta1 == 0 ? nil : firstMoment?.uniquePointer()
-    forEachRange(count, grain: 1 << 15) { range in
-      let i = range.lowerBound
-      kernels.optimizer.adam(
-        kernel, range.count, parameter: value.pointer + i, gradient: gradient.pointer + i,
-        firstMoment: first.map { $0.pointer + i }, secondMoment: second.pointer + i,
-        average: average.map { ($0.address.pointer + i, $0.beta) })
+  /// A parameter whose update is computed without being stored.
+  package struct Trial {
+    fileprivate let step: AdamStep
+    fileprivate let parameter: Tensor, gradient: Tensor, firstMoment: Tensor?, secondMoment: Tensor
+
+    /// - Parameter firstMoment: nil for beta1 = 0.
+    package init(step: AdamStep, parameter: Tensor, gradient: Tensor, firstMoment: Tensor?, secondMoment: Tensor) {
+      step.check(parameter, gradient, firstMoment, secondMoment)
+      (self.step, self.parameter, self.gradient) = (step, parameter, gradient)
+      (self.firstMoment, self.secondMoment) = (step.beta1 == 0 ? nil : firstMoment, secondMoment)
     }
+  }
+
+  /// The first of some parameters whose step would not leave every element a finite number, or nil. Changes nothing.
+  package static func firstNotFinite(_ trials: [Trial]) -> Int? {
+    let first = Atomic<Int>(.max)
+    let coefficients = trials.map(\.step.kernel)
+    forEachPiece(trials.map(\.parameter.count)) { index, range in
+      let (trial, i) = (trials[index], range.lowerBound)
+      let isFinite = kernels.optimizer.staysFinite(
+        coefficients[index], range.count, parameter: trial.parameter.pointer + i, gradient: trial.gradient.pointer + i,
+        firstMoment: trial.firstMoment.map { $0.pointer + i }, secondMoment: trial.secondMoment.pointer + i)
+      if !isFinite { first.min(index, ordering: .relaxed) }
+    }
+    let found = first.load(ordering: .relaxed)
+    return found == .max ? nil : found
+  }
+
+  /// A parameter and its moments, ready to be updated in place. Valid until one of their tensors is copied, changed or freed.
+  package struct Update {
+    fileprivate let step: AdamStep
+    fileprivate let count: Int
+    fileprivate let parameter: UnsafeAddress, gradient: Tensor, firstMoment: UnsafeAddress?, secondMoment: UnsafeAddress
+    fileprivate var average: (address: UnsafeAddress, beta: Float)?
+
+    /// In the same pass, average = value + beta * (average - value) of the new value.
+    package mutating func follow(_ average: inout Tensor, beta: Double) {
+      precondition(average.count == count, "average \(average.shape) of \(count) elements")
+      self.average = (average.uniquePointer(), Float(beta))
+    }
+  }
+
+  /// Makes the tensors their owner's own.
+  package func prepare(
+    _ parameter: inout Tensor, gradient: Tensor, firstMoment: inout Tensor?, secondMoment: inout Tensor
+  ) -> Update {
+    check(parameter, gradient, firstMoment, secondMoment)
+    return Update(
+      step: self, count: parameter.count, parameter: parameter.uniquePointer(), gradient: gradient,
+      firstMoment: beta1 == 0 ? nil : firstMoment?.uniquePointer(), secondMoment: secondMoment.uniquePointer())
+  }
+
+  /// Updates parameters and moments in place, all in one pass.
+  package static func perform(_ updates: [Update]) {
+    let coefficients = updates.map(\.step.kernel)
+    forEachPiece(updates.map(\.count)) { index, range in
+      let (update, i) = (updates[index], range.lowerBound)
+      kernels.optimizer.adam(
+        coefficients[index], range.count, parameter: update.parameter.pointer + i,
+        gradient: update.gradient.pointer + i, firstMoment: update.firstMoment.map { $0.pointer + i },
+        secondMoment: update.secondMoment.pointer + i,
+        average: update.average.map { ($0.address.pointer + i, $0.beta) })
+    }
+  }
+
+  /// Cuts several tensors, as if they lay one behind the other, into tasks of about the same size.
+  private static func forEachPiece(_ counts: [Int], _ body: (_ index: Int, Range<Int>) -> Void) {
+    // In cache lines: each tensor begins at a whole one.
+    let line = 16
+    var ends: [Int] = []
+    for count in counts { ends.append((ends.last ?? 0) + (count + line - 1) / line) }
+    forEachRange(ends.last ?? 0, floats: line) { lines in
+      var index = ends.partitioningIndex { $0 > lines.lowerBound }
+      while index < counts.count {
+        let start = index == 0 ? 0 : ends[index - 1]
+        guard start < lines.upperBound else { return }
+        let first = max(lines.lowerBound - start, 0) * line
+        body(index, first..<min((lines.upperBound - start) * line, counts[index]))
+        index += 1
+      }
+    }
+  }
+}
+
+extension [Int] {
+  /// The first place in a rising array whose element fulfils a condition that all after it fulfil.
+  fileprivate func partitioningIndex(where isBehind: (Int) -> Bool) -> Int {
+    var (low, high) = (startIndex, endIndex)
+    while low < high {
+      let middle = (low + high) / 2
+      if isBehind(self[middle]) { high = middle } else { low = middle + 1 }
+    }
+    return low
   }
 }
 
@@ -97,7 +164,7 @@ public func updateAverage(_ average: inout Tensor, toward value: Tensor, beta: D
   precondition(average.shape == value.shape, "average \(average.shape) of \(value.shape)")
   let count = average.count
   let target = average.uniquePointer()
-  forEachRange(count, grain: 1 << 15) { range in
+  forEachRange(count) { range in
     kernels.optimizer.average(
       range.count, target.pointer + range.lowerBound, value: value.pointer + range.lowerBound, beta: Float(beta))
   }

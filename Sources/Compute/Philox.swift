@@ -33,6 +33,7 @@ public struct Philox: Sendable {
   ///   - count: how many.
   ///   - stream: which stream; streams of one seed are independent of each other.
   public func normals(_ count: Int, stream: (UInt64, UInt32)) -> [Float] {
+    WorkCount.note(functions: 2 * count)
     var result: [Float] = []
     result.reserveCapacity(count + 3)
     var block: UInt32 = 0
@@ -47,6 +48,18 @@ public struct Philox: Sendable {
       block &+= 1
     }
     return Array(result.prefix(count))
+  }
+
+  /// Standard normals of several streams, one after the other, on all threads.
+  ///
+  /// - Parameters:
+  ///   - count: how many of each stream.
+  ///   - streams: as those of `normals(_:stream:)`.
+  /// - Returns: [streams, count].
+  public func normals(_ count: Int, streams: [(UInt64, UInt32)]) -> Tensor {
+    let counted = WorkCount.begin(.draws)
+    defer { counted?.end() }
+    return Tensor(rows: streams.count, length: count) { normals(count, stream: streams[$0]) }
   }
 
   /// `count` numbers of a stream, uniform in [0, 1) with 24 bits.

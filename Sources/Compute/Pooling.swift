@@ -37,6 +37,8 @@ package enum PoolingKind: Sendable {
 /// - Parameter x: [N, height, width, channels].
 /// - Returns: [N, channels].
 package func meanOverPixels(_ x: Tensor) -> Tensor {
+  let counted = WorkCount.begin(.pooling)
+  defer { counted?.end() }
   let (images, pixels, channels) = (x.shape[0], x.shape[1] * x.shape[2], x.shape[3])
   let y = Tensor(uninitialized: [images, channels])
   Threads.forEach(images) { image in
@@ -56,6 +58,8 @@ package func meanOverPixels(_ x: Tensor) -> Tensor {
 package func resizedImages(
   _ bytes: ArraySlice<UInt8>, shape: [Int], scale: Float, offset: Float, places: (_ size: Int) -> [Double]
 ) -> Tensor {
+  let counted = WorkCount.begin(.pooling)
+  defer { counted?.end() }
   precondition(shape.count == 3 && (shape[2] == 1 || shape[2] == 3), "images of \(shape)")
   let imageBytes = shape.reduce(1, *)
   let images = bytes.count / imageBytes
@@ -76,6 +80,8 @@ package func resizedImages(
 
 /// Rows of each image in up to four parts.
 private func forEachPart(images: Int, rows: Int, _ body: (_ image: Int, _ rows: Range<Int>) -> Void) {
+  let counted = WorkCount.begin(.pooling)
+  defer { counted?.end() }
   let parts = min(rows, 4)
   Threads.forEach(images * parts) { chunk in
     let (image, part) = chunk.quotientAndRemainder(dividingBy: parts)

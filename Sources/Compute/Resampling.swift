@@ -67,11 +67,15 @@ private func resample(
   _ x: Tensor, to shape: [Int], taps: [Float], padding: Int,
   _ kernel: (ResamplingShape, Range<Int>, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
 ) -> Tensor {
+  let counted = WorkCount.begin(.resampling)
+  defer { counted?.end() }
   let y = Tensor(uninitialized: shape)
   let (source, target) = (x.shape.dropFirst().reduce(1, *), shape.dropFirst().reduce(1, *))
   let filter = ResamplingShape(
     height: x.shape[1], width: x.shape[2], channels: x.shape[3], outWidth: shape[2], taps: taps, padding: padding)
-  let rows = max(1, min(shape[1], 16384 / max(shape[2] * shape[3], 1)))
+  let rows = min(
+    shape[1],
+    evenGrain(shape[0] * shape[1], floats: shape[2] * shape[3], most: max(1, 16384 / max(shape[2] * shape[3], 1))))
   let parts = (shape[1] + rows - 1) / rows
   Threads.forEach(shape[0] * parts) { chunk in
     let (n, part) = (chunk / parts, chunk % parts)

@@ -84,7 +84,8 @@ public struct Tensor: Sendable {
   /// A tensor filled with one value.
   public init(shape: [Int], repeating value: Float = 0) {
     self.init(uninitialized: shape)
-    storage.pointer.update(repeating: value, count: count)
+    WorkCount.note(floats: count)
+    if WorkCount.active == nil { storage.pointer.update(repeating: value, count: count) }
   }
 
   /// A tensor with given elements, row-major.
@@ -95,12 +96,31 @@ public struct Tensor: Sendable {
     values.withUnsafeBufferPointer { source in
       if let base = source.baseAddress { storage.pointer.update(from: base, count: count) }
     }
+    WorkCount.note(floats: 2 * count)
   }
 
   /// A tensor whose elements `fill` writes, every one.
   public init(shape: [Int], filledBy fill: (UnsafeMutablePointer<Float>) throws -> Void) rethrows {
     self.init(uninitialized: shape)
     try fill(storage.pointer)
+  }
+
+  /// Rows that are made side by side on all threads.
+  /// - Parameter row: the elements of a row, `length` of them.
+  package init(rows: Int, length: Int, _ row: (Int) -> [Float]) {
+    self.init(uninitialized: [rows, length])
+    let target = UnsafeAddress(storage.pointer)
+    // A number that is made takes as long as many that are copied.
+    forEachRange(rows, floats: 16 * length) { some in
+      for index in some {
+        let values = row(index)
+        precondition(values.count == length, "a row of \(values.count) numbers instead of \(length)")
+        values.withUnsafeBufferPointer { source in
+          guard let base = source.baseAddress else { return }
+          copyFloats(base, to: target.pointer + index * length, count: length)
+        }
+      }
+    }
   }
 
   /// Weights of a convolution, [kernel, kernel, inputs, outputs], which are read when they are needed.
@@ -134,7 +154,7 @@ public struct Tensor: Sendable {
     precondition(!shape.isEmpty && range.lowerBound >= 0 && range.upperBound <= shape[0], "rows \(range) of \(shape)")
     let stride = shape.dropFirst().reduce(1, *)
     let result = Tensor(uninitialized: [range.count] + shape.dropFirst())
-    result.storage.pointer.update(from: storage.pointer + range.lowerBound * stride, count: result.count)
+    copyFloats(storage.pointer + range.lowerBound * stride, to: result.storage.pointer, count: result.count)
     return result
   }
 
@@ -150,9 +170,14 @@ public struct Tensor: Sendable {
     self.init(uninitialized: [parts.reduce(0) { $0 + $1.shape[0] }] + parts[0].shape.dropFirst())
     var offset = 0
     for part in parts {
-      (storage.pointer + offset).update(from: part.storage.pointer, count: part.count)
+      copyFloats(part.storage.pointer, to: storage.pointer + offset, count: part.count)
       offset += part.count
     }
+  }
+
+  /// Whether nobody else sees this memory.
+  var isUnique: Bool {
+    mutating get { isKnownUniquelyReferenced(&storage) }
   }
 
   /// Read access to the elements.
@@ -167,7 +192,7 @@ public struct Tensor: Sendable {
   {
     if !isKnownUniquelyReferenced(&storage) {
       let copy = Storage(count: count)
-      copy.pointer.update(from: storage.pointer, count: count)
+      copyFloats(storage.pointer, to: copy.pointer, count: count)
       storage = copy
     }
     storage.forgetPrepared()
@@ -204,6 +229,8 @@ extension Tensor {
 
   /// Transposes each [rows, columns] matrix of a [count, rows, columns] array.
   private func transposedInner(rows: Int, columns: Int) -> Tensor {
+    let counted = WorkCount.begin(.channels)
+    defer { counted?.end() }
     let result = Tensor(uninitialized: [shape[0], columns, rows])
     let grain = max(16, (1 << 15) / max(columns, 1) / 16 * 16)
     let parts = (rows + grain - 1) / grain
@@ -215,4 +242,10 @@ extension Tensor {
     }
     return result
   }
+}
+
+/// Copies floats on the calling thread; where a `WorkCount` is under way, counts them.
+@inline(__always) func copyFloats(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
+  guard WorkCount.active == nil else { return WorkCount.note(floats: 2 * count) }
+  target.update(from: source, count: count)
 }

@@ -9,16 +9,23 @@ public enum Threads {
   private static let limit = Atomic<Int>(1)
   private static let pool = WorkerPool()
 
-  /// The number of threads that operations use.
-  public static var count: Int { limit.load(ordering: .relaxed) }
+  /// The number of threads that operations use; where a `WorkCount` is under way, those that it asks about.
+  public static var count: Int { WorkCount.active?.threads ?? limit.load(ordering: .relaxed) }
 
   /// Sets the number of threads, at least one.
   public static func use(_ count: Int) { limit.store(max(1, count), ordering: .relaxed) }
+
+  /// Whether equal tasks keep all threads busy but for an eighth of the time at most.
+  static func areBusy(tasks: Int) -> Bool {
+    let threads = count
+    return (tasks + threads - 1) / threads * threads * 7 <= tasks * 8
+  }
 
   /// Calls `body` once for each chunk, on up to `count` threads. Chunks may run in any order.
   ///
   /// - Parameter chunks: how many; a function of the work's shape, never of the number of threads.
   package static func forEach(_ chunks: Int, _ body: (Int) -> Void) {
+    if let count = WorkCount.active { return count.run(chunks, body) }
     let workers = min(count, chunks)
     if workers <= 1 {
       for chunk in 0..<chunks { body(chunk) }

@@ -82,6 +82,8 @@ public struct ReflectPadding: Sendable, Equatable {
 ///   - warps: one for each image.
 /// - Returns: [N, H, W, C].
 public func warped(_ images: Tensor, _ warps: [ImageWarp], padding: ReflectPadding) -> Tensor {
+  let counted = WorkCount.begin(.resampling)
+  defer { counted?.end() }
   precondition(
     images.shape.count == 4 && images.shape[0] == warps.count && warps.allSatisfy(\.source.isFinite),
     "\(warps.count) warps for \(images.shape)")
@@ -102,6 +104,8 @@ public func warped(_ images: Tensor, _ warps: [ImageWarp], padding: ReflectPaddi
 /// Images mirrored as their warps say; the rest of the warps is left out.
 /// - Parameter images: [N, H, W, C].
 public func flipped(_ images: Tensor, _ warps: [ImageWarp]) -> Tensor {
+  let counted = WorkCount.begin(.resampling)
+  defer { counted?.end() }
   precondition(images.shape.count == 4 && images.shape[0] == warps.count, "\(warps.count) warps for \(images.shape)")
   let (height, width, channels) = (images.shape[1], images.shape[2], images.shape[3])
   let result = Tensor(uninitialized: images.shape)
@@ -110,8 +114,9 @@ public func flipped(_ images: Tensor, _ warps: [ImageWarp]) -> Tensor {
       let row = (n * height + (warps[n].flipsY ? height - 1 - y : y)) * width
       for x in 0..<width {
         let pixel = row + (warps[n].flipsX ? width - 1 - x : x)
-        (result.mutable + ((n * height + y) * width + x) * channels).update(
-          from: images.pointer + pixel * channels, count: channels)
+        copyFloats(
+          images.pointer + pixel * channels, to: result.mutable + ((n * height + y) * width + x) * channels,
+          count: channels)
       }
     }
   }

@@ -87,7 +87,7 @@ public final class DatasetDraws: DenoisingDrawSource {
     let numbers = indices(imagesSeen: imagesSeen, images: range)
     let images = try images.normalizedImages(numbers)
     let size = images.count / range.count
-    let noise = range.flatMap { generator.normals(size, stream: stream($0, .noise)) }
+    let noise = generator.normals(size, streams: range.map { stream($0, .noise) })
     let levels = range.map { image in
       drawsNormals
         ? generator.normals(1, stream: stream(image, .level))[0] : generator.uniform(stream: stream(image, .level))
@@ -98,7 +98,7 @@ public final class DatasetDraws: DenoisingDrawSource {
     return DenoisingDraws(
       images: images,
       classLabels: classes > 0 ? labels.map { all in oneHot(numbers.map { all[$0] }, classes: classes) } : nil,
-      levels: levels, noise: Tensor(noise, shape: images.shape),
+      levels: levels, noise: noise.reshaped(images.shape),
       dropout: (UInt64(words[0]) << 32 | UInt64(words[1]), range.lowerBound),
       augmentation: augmentations?.augmentation(imagesSeen: imagesSeen, images: range))
   }

@@ -103,36 +103,45 @@ public struct DenoisingLoss: Objective, Sendable {
 
   /// The loss and its gradient with respect to the output. An image with numbers that are none takes no part.
   public func callAsFunction(_ pass: DenoisingPass) -> ObjectiveValue {
-    var gradient = Tensor(shape: pass.images.shape)
-    var sum = 0.0
-    var counted = 0
-    var statistics = LossStatistics()
+    let counted = WorkCount.begin(.loss)
+    defer { counted?.end() }
+    var gradient = Tensor(uninitialized: pass.images.shape)
     let size = pass.images.count / pass.sigma.count
-    pass.output.value.withUnsafeBufferPointer { d in
+    // The elements' sum and the sum of their squares of each image; nil where it takes no part.
+    let ofImages = pass.output.value.withUnsafeBufferPointer { d in
       pass.images.withUnsafeBufferPointer { y in
         gradient.withUnsafeMutableBufferPointer { g in
-          for (n, weight) in pass.weight.enumerated() {
-            guard pass.isCounted[n] else { continue }
-            let range = n * size..<(n + 1) * size
-            counted += 1
+          let g = g
+          return Threads.map(Array(pass.weight.enumerated())) { n, weight -> (sum: Double, squares: Double)? in
+            WorkCount.note(floats: 3 * size)
+            guard pass.isCounted[n] else {
+              for i in n * size..<(n + 1) * size { g[i] = 0 }
+              return nil
+            }
             let factor = 2 * weight * scale / Float(pass.batch)
             var (ofImage, squares) = (0.0, 0.0)
-            for i in range {
+            for i in n * size..<(n + 1) * size {
               let difference = d[i] - y[i]
               let element = Double(weight * (difference * difference))
               ofImage += element
               squares += element * element
               g[i] = factor * difference
             }
-            sum += ofImage
-            statistics.add(elements: size, sum: ofImage, squares: squares, sigma: pass.sigma[n])
+            return (ofImage, squares)
           }
         }
       }
     }
+    var sum = 0.0
+    var statistics = LossStatistics()
+    for case (let sigma, let ofImage?) in zip(pass.sigma, ofImages) {
+      sum += ofImage.sum
+      statistics.add(elements: size, sum: ofImage.sum, squares: ofImage.squares, sigma: sigma)
+    }
+    let countedImages = ofImages.count { $0 != nil }
     let value = sum * Double(scale) / Double(pass.batch)
     return ObjectiveValue(
-      value: value, countedImages: counted, starts: [(pass.output, gradient)], figures: ["denoising": value],
+      value: value, countedImages: countedImages, starts: [(pass.output, gradient)], figures: ["denoising": value],
       sums: countsLevels ? statistics.sums : [])
   }
 }

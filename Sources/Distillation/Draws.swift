@@ -81,8 +81,7 @@ public struct SeededDraws: DrawSource, Sendable {
       (UInt64(imagesSeen + image), purpose.rawValue << 1 | step)
     }
     func normals(_ purpose: Purpose) -> Tensor {
-      Tensor(
-        images.flatMap { generator.normals(size, stream: stream($0, purpose)) }, shape: [images.count] + imageShape)
+      generator.normals(size, streams: images.map { stream($0, purpose) }).reshaped([images.count] + imageShape)
     }
     let levels = images.map { image in
       phase == .fakeScore

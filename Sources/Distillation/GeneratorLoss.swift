@@ -66,7 +66,8 @@ public struct GeneratorPass {
     let size = images.value.count / sigma.count
     return images.value.withUnsafeBufferPointer { x in
       real.value.withUnsafeBufferPointer { r in
-        sigma.indices.map { n in
+        Threads.map(Array(sigma.indices)) { n in
+          WorkCount.note(floats: 2 * size)
           let distance = (n * size..<(n + 1) * size).reduce(0.0) { $0 + Double(abs(x[$1] - r[$1])) } / Double(size)
           return max(Float(distance), 1e-5)
         }
@@ -92,24 +93,31 @@ public struct GeneratorLoss: Objective, Sendable {
 
   /// The loss and its gradients. An image with numbers that are none takes no part.
   public func callAsFunction(_ pass: GeneratorPass) -> ObjectiveValue {
+    let counted = WorkCount.begin(.loss)
+    defer { counted?.end() }
     let shape = pass.images.shape
-    var gradients = (images: Tensor(shape: shape), real: Tensor(shape: shape), fake: Tensor(shape: shape))
+    var gradients = (
+      images: Tensor(uninitialized: shape), real: Tensor(uninitialized: shape), fake: Tensor(uninitialized: shape)
+    )
     let (weights, isCounted) = (pass.weight, pass.isCounted)
-    var sum = 0.0
-    var counted = 0
     let size = pass.images.value.count / pass.sigma.count
-    pass.images.value.withUnsafeBufferPointer { x in
+    // Nil where an image takes no part.
+    let sums = pass.images.value.withUnsafeBufferPointer { x in
       pass.real.value.withUnsafeBufferPointer { r in
         pass.fake.value.withUnsafeBufferPointer { f in
           gradients.images.withUnsafeMutableBufferPointer { gx in
             gradients.real.withUnsafeMutableBufferPointer { gr in
               gradients.fake.withUnsafeMutableBufferPointer { gf in
-                for (n, weight) in weights.enumerated() {
-                  guard isCounted[n] else { continue }
-                  let range = n * size..<(n + 1) * size
-                  counted += 1
+                let (gx, gr, gf) = (gx, gr, gf)
+                return Threads.map(Array(weights.enumerated())) { n, weight -> Double? in
+                  WorkCount.note(floats: 6 * size)
+                  guard isCounted[n] else {
+                    for i in n * size..<(n + 1) * size { (gx[i], gr[i], gf[i]) = (0, 0, 0) }
+                    return nil
+                  }
                   let factor = scale / (Float(pass.batch) * weight)
-                  for i in range {
+                  var sum = 0.0
+                  for i in n * size..<(n + 1) * size {
                     let difference = r[i] - f[i]
                     let direction = (r[i] - x[i]) - alpha * difference
                     sum += Double(difference * direction / weight)
@@ -117,6 +125,7 @@ public struct GeneratorLoss: Objective, Sendable {
                     gr[i] = factor * (direction + (1 - alpha) * difference)
                     gf[i] = factor * (alpha * difference - direction)
                   }
+                  return sum
                 }
               }
             }
@@ -124,9 +133,11 @@ public struct GeneratorLoss: Objective, Sendable {
         }
       }
     }
+    let sum = sums.compactMap { $0 }.reduce(0, +)
+    let countedImages = sums.count { $0 != nil }
     let value = sum * Double(scale) / Double(pass.batch)
     return ObjectiveValue(
-      value: value, countedImages: counted,
+      value: value, countedImages: countedImages,
       starts: [(pass.images, gradients.images), (pass.real, gradients.real), (pass.fake, gradients.fake)],
       figures: ["distillation": value])
   }

@@ -36,15 +36,16 @@ package enum NoiseEmbedding: Sendable {
     }
     // The product is rounded to float32, as the reference does: at large arguments its rounding is what is seen.
     func rows(cosinesFirst: Bool) -> Tensor {
-      var values: [Float] = []
-      values.reserveCapacity(noise.count * channels)
-      for t in noise {
+      Tensor(rows: noise.count, length: channels) { row in
+        let t = noise[row]
+        WorkCount.note(functions: channels)
         let sines = frequencies.map { Float(sin(Double(t * $0))) }
         let cosines = frequencies.map { Float(cos(Double(t * $0))) }
-        values += cosinesFirst ? cosines + sines : sines + cosines
+        return cosinesFirst ? cosines + sines : sines + cosines
       }
-      return Tensor(values, shape: [noise.count, channels])
     }
+    let counted = WorkCount.begin(.embedding)
+    defer { counted?.end() }
     // EDM's module has the cosines first in both families; SongUNet exchanges the halves after it.
     pass.observe?("model.map_noise", rows(cosinesFirst: true))
     return Variable(rows(cosinesFirst: startsWithCosines))

@@ -35,6 +35,7 @@ public struct RandomParameters: TensorSource {
     let specification = specifications[place]
     let (mean, deviation) = distribution(of: specification)
     var tensor = Tensor(shape: specification.shape)
+    if WorkCount.isUnderWay { return tensor }
     let chunk = 1 << 16
     tensor.withUnsafeMutableBufferPointer { values in
       let values = values

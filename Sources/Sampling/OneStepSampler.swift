@@ -18,10 +18,6 @@ public struct OneStepSampler: Sendable {
   /// - Returns: images in [-1, 1], [N, H, W, C].
   public func callAsFunction(_ denoiser: some Denoiser, latents: Tensor, classLabels: Tensor?) -> Tensor {
     let sigma = Float(initSigma)
-    var x = latents
-    x.withUnsafeMutableBufferPointer { values in
-      for index in values.indices { values[index] *= sigma }
-    }
-    return denoiser.denoise(x, sigma: [sigma], classLabels: classLabels)
+    return denoiser.denoise(scaled(latents, by: sigma), sigma: [sigma], classLabels: classLabels)
   }
 }

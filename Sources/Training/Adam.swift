@@ -56,19 +56,25 @@ public struct Adam: Sendable {
     precondition(
       parameters.count == gradients.count && parameters.count == moments.count,
       "parameters, gradients and moments differ")
+    let counted = WorkCount.begin(.optimizer)
+    defer { counted?.end() }
     var started: [Int: Moments] = [:]
+    var (tried, trials): ([Int], [AdamStep.Trial]) = ([], [])
     for index in parameters.indices {
-      guard let gradient = gradients[index] else {
-        if !parameters[index].isFinite { return index }
-        continue
-      }
+      guard let gradient = gradients[index] else { continue }
       let state = moments[index] ?? newMoments(gradient.shape)
       if moments[index] == nil { started[index] = state }
-      guard
-        next(state, learningRate, gradientLimit).staysFinite(
-          parameters[index], gradient: gradient, firstMoment: state.first, secondMoment: state.second)
-      else { return index }
+      tried.append(index)
+      trials.append(
+        AdamStep.Trial(
+          step: next(state, learningRate, gradientLimit), parameter: parameters[index], gradient: gradient,
+          firstMoment: state.first, secondMoment: state.second))
     }
+    let broken = AdamStep.firstNotFinite(trials).map { tried[$0] }
+    let still = parameters.indices.first { gradients[$0] == nil && !parameters[$0].isFinite }
+    if let first = [broken, still].compactMap({ $0 }).min() { return first }
+    trials = []
+    var updates: [AdamStep.Update] = []
     for index in parameters.indices {
       guard let gradient = gradients[index] else {
         if isAveraged(index) { updateAverage(&average[index], toward: parameters[index], beta: beta) }
@@ -76,17 +82,15 @@ public struct Adam: Sendable {
       }
       guard var state = moments[index] ?? started.removeValue(forKey: index) else { continue }
       moments[index] = nil  // so that the tensors have one owner and are updated in place
-      let update = next(state, learningRate, gradientLimit)
-      state.step = update.step
-      if isAveraged(index) {
-        update(
-          &parameters[index], gradient: gradient, firstMoment: &state.first, secondMoment: &state.second,
-          average: &average[index], beta: beta)
-      } else {
-        update(&parameters[index], gradient: gradient, firstMoment: &state.first, secondMoment: &state.second)
-      }
+      let step = next(state, learningRate, gradientLimit)
+      state.step = step.step
+      var update = step.prepare(
+        &parameters[index], gradient: gradient, firstMoment: &state.first, secondMoment: &state.second)
+      if isAveraged(index) { update.follow(&average[index], beta: beta) }
+      updates.append(update)
       moments[index] = state
     }
+    AdamStep.perform(updates)
     return nil
   }
 

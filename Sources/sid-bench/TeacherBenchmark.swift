@@ -106,7 +106,8 @@ private struct NoiseDraws: DenoisingDrawSource {
     let size = images.count / images.shape[0]
     return DenoisingDraws(
       images: images, classLabels: classLabels, levels: range.map { normals(1, $0, .level)[0] },
-      noise: Tensor(range.flatMap { normals(size, $0, .noise) }, shape: images.shape),
+      noise: generator.normals(size, streams: range.map { (UInt64(imagesSeen + $0), Purpose.noise.rawValue) })
+        .reshaped(images.shape),
       dropout: (UInt64(imagesSeen), range.lowerBound))
   }
 }

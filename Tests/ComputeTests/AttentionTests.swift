@@ -74,7 +74,7 @@ struct AttentionTests {
     let (qkv, dy) = Self.inputs(s)
     Threads.use(1)
     let (y, gradient) = (attention(qkv, heads: s[4]), attentionGradient(qkv, heads: s[4], dy))
-    for threads in [2, 3, 7] {
+    for threads in [2, 3, 8, 32, 64] {
       Threads.use(threads)
       #expect(attention(qkv, heads: s[4]).values == y.values)
       #expect(attentionGradient(qkv, heads: s[4], dy).values == gradient.values)

@@ -133,7 +133,7 @@ struct ConvolutionTests {
         let y = convolution(x, weight: weight)
         let dx = convolutionInputGradient(dy, weight: weight)
         let dw = convolutionWeightGradient(x, dy, kernel: kernel)
-        for count in [2, 3, 8] {
+        for count in [2, 3, 8, 32, 64] {
           Threads.use(count)
           #expect(convolution(x, weight: weight).values == y.values)
           #expect(convolutionInputGradient(dy, weight: weight).values == dx.values)

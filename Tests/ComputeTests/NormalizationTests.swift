@@ -143,7 +143,7 @@ struct NormalizationTests {
     let inputs = Inputs(c)
     Threads.use(1)
     let (y, gradients) = (inputs.forward(c).y, inputs.backward(c))
-    for threads in [2, 3, 7] {
+    for threads in [2, 3, 8, 32, 64] {
       Threads.use(threads)
       let again = inputs.backward(c)
       #expect(inputs.forward(c).y.values == y.values)

@@ -89,7 +89,13 @@ struct OperationTests {
   static func sums() -> [Tensor] {
     let x = randomTensor([9, 16, 16, 6], 20)
     let dy = randomTensor([9, 16, 16, 10], 21)
-    return [convolutionWeightGradient(x, dy, kernel: 3), sumOverPixels(dy)]
+    let (rows, outputs) = (randomTensor([600, 72], 22), randomTensor([600, 100], 23))
+    return [
+      convolutionWeightGradient(x, dy, kernel: 3), sumOverPixels(dy), sumOverPixels(outputs),
+      linearWeightGradient(rows, outputs),
+      linear(rows, weight: randomTensor([72, 100], 24), bias: sumOverPixels(outputs)),
+      convolutionWeightGradient(randomTensor([9, 16, 16, 72], 25), randomTensor([9, 16, 16, 40], 26), kernel: 1),
+    ]
   }
 
   @Test("Every bit is the same for any number of threads")
@@ -97,7 +103,7 @@ struct OperationTests {
     defer { Threads.use(2) }
     Threads.use(1)
     let (one, sums) = (Self.everything(images: 0..<7), Self.sums())
-    for threads in [2, 3, 5] {
+    for threads in [2, 3, 8, 32, 64] {
       Threads.use(threads)
       for (a, b) in zip(one, Self.everything(images: 0..<7)) {
         #expect(a.1.values == b.1.values, "\(a.0) on \(threads) threads")

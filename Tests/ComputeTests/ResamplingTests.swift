@@ -75,8 +75,10 @@ struct ResamplingTests {
       }
       Threads.use(1)
       let one = all(x)
-      Threads.use(3)
-      for (a, b) in zip(one, all(x)) { #expect(a.values == b.values) }
+      for threads in [3, 8, 32, 64] {
+        Threads.use(threads)
+        for (a, b) in zip(one, all(x)) { #expect(a.values == b.values) }
+      }
       for (a, b) in zip(one, all(x.rows(last))) { #expect(a.rows(last).values == b.values) }
     }
   }
