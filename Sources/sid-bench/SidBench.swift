@@ -23,6 +23,10 @@ struct SidBench: CommandLineProgram {
       not augmented), conv (convolutions forward, input gradient and weight gradient, counted in direct FLOPs), features (pool features \
       of 32x32 images; inception-v3 alone), frechet (the distance of two statistics of 2048 features; no network).
 
+      --tasks runs a work with kernels that only say how much they would do, so neither that many cores nor the work's memory is \
+      needed. Work is counted in floating-point operations; a float that is read or written outside of a product counts as \
+      \(Int(WorkCount.flopsOfFloat)). The serial share s of a layer is defined by time on N threads = work * (s + (1 - s) / N).
+
       --serve warms up, prints {"ready": true} and answers each line on standard input with one JSON line: `run` or an \
       empty line with the seconds of one repetition, `batch N` by changing the batch, `outputs FILE` by writing inputs \
       and results to an HDF5 file, `peak` with the peak memory so far, `quit` with the peak memory before it ends.
@@ -39,6 +43,13 @@ struct SidBench: CommandLineProgram {
   @Flag(help: "Measure what this processor does, and how near each kind of layer comes to it.")
   var cpu = false
 
+  @Flag(
+    help: """
+      Count how the work is cut into tasks for \(TaskReport.threadCounts.map(String.init).joined(separator: ", ")) threads \
+      instead of measuring it; sample, distill-step, train-step and features.
+      """)
+  var tasks = false
+
   @Flag(help: "Print one JSON object instead of a table.")
   var json = false
 
@@ -48,7 +59,8 @@ struct SidBench: CommandLineProgram {
   func validate() throws {
     guard !cpu || (work.work == nil && !serve) else { throw ValidationError("--cpu goes without --work and --serve") }
     guard let kind = work.work else {
-      if cpu { return }
+      if cpu && !tasks { return }
+      guard !tasks else { throw ValidationError("--tasks needs --work") }
       guard source.writeNetwork != nil else { throw ValidationError("--work, --cpu or --write-network is missing") }
       return
     }
@@ -63,6 +75,8 @@ struct SidBench: CommandLineProgram {
         "--work features goes with --network \(NetworkOptions.inception), other works with the others")
     }
     guard !serve || kind != .conv else { throw ValidationError("--work conv cannot be served") }
+    guard !tasks || kind.isCounted else { throw ValidationError("--tasks does not go with --work \(kind.rawValue)") }
+    guard !tasks || !serve else { throw ValidationError("--tasks and --serve exclude each other") }
   }
 
   func run() throws {
@@ -91,7 +105,13 @@ struct SidBench: CommandLineProgram {
         repetitions: work.repetitions, threads: threads)
       return print(json ? report.json.text : report.table)
     }
-    var benchmark = try benchmark(kind)
+    if tasks {
+      let report = try TaskReport(network: source.name, work: kind, batch: work.batch) { batch in
+        try self.benchmark(kind, batch: batch)
+      }
+      return print(json ? report.json.text : report.table)
+    }
+    var benchmark = try benchmark(kind, batch: work.batch)
     try benchmark.run()
     let labels = Labels(network: kind.needsNoNetwork ? "" : source.name, work: kind.rawValue, threads: threads)
     if serve {
@@ -104,25 +124,26 @@ struct SidBench: CommandLineProgram {
     }
   }
 
-  private func benchmark(_ kind: WorkName) throws -> any Benchmark {
+  /// - Parameter batch: nil for the work's own.
+  private func benchmark(_ kind: WorkName, batch: Int?) throws -> any Benchmark {
     if kind == .frechet { return FrechetBenchmark(seed: source.seed) }
     if kind == .features {
       return try FeatureBenchmark(
-        network: try source.loadFeatures(), batch: work.batch ?? 32, seed: source.seed, origin: source.name)
+        network: try source.loadFeatures(), batch: batch ?? 32, seed: source.seed, origin: source.name)
     }
     let network = try source.load(deferringWeights: !kind.isTraining)
     switch kind {
     case .latency: return SamplingBenchmark(network: network, batch: 1, seed: source.seed)
     case .distillStep:
       return try DistillationBenchmark(
-        network: network, batch: work.batch ?? 8, seed: source.seed,
+        network: network, batch: batch ?? 8, seed: source.seed,
         checkpointsActivations: work.checkpointActivations)
     case .trainStep:
       return try TeacherBenchmark(
-        network: network, batch: work.batch ?? 8, seed: source.seed,
+        network: network, batch: batch ?? 8, seed: source.seed,
         checkpointsActivations: work.checkpointActivations)
     case .sample, .conv, .features, .frechet:
-      return SamplingBenchmark(network: network, batch: work.batch ?? 8, seed: source.seed)
+      return SamplingBenchmark(network: network, batch: batch ?? 8, seed: source.seed)
     }
   }
 }
@@ -238,6 +259,9 @@ enum WorkName: String, ExpressibleByArgument, CaseIterable {
 
   /// Whether weights change in it.
   var isTraining: Bool { self == .distillStep || self == .trainStep }
+
+  /// Whether `--tasks` counts it.
+  var isCounted: Bool { self == .sample || self == .features || isTraining }
 
   /// Whether it is done without a network.
   var needsNoNetwork: Bool { self == .conv || self == .frechet }

@@ -73,6 +73,31 @@ struct BenchTests {
     }
   }
 
+  @Test(
+    "Tasks are counted, not measured: the same figures every time", arguments: ["sample", "distill-step", "train-step"])
+  func tasks(work: String) throws {
+    let arguments = ["--network", "digits", "--work", work, "--batch", "64", "--tasks"]
+    let outcome = try Programs.run("sid-bench", arguments + ["--json"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(try Programs.run("sid-bench", arguments + ["--json"]).output == outcome.output)
+    let report = try object(outcome.output)
+    #expect(report["batch"] as? Int == 64 && report["work"] as? String == work)
+    let layers = try #require(report["layers"] as? [[String: Any]])
+    #expect(layers.contains { $0["kind"] as? String == "convolution 3x3" })
+    #expect(layers.contains { $0["kind"] as? String == "optimizer" } == (work != "sample"))
+    #expect(abs(layers.reduce(0) { $0 + (($1["work_share"] as? Double) ?? 0) } - 1) < 1e-9)
+    for layer in layers + [report] {
+      let splits = try #require(layer["threads"] as? [[String: Any]])
+      #expect(splits.compactMap { $0["threads"] as? Int } == [2, 8, 32, 64])
+      for split in splits {
+        let (serial, busy) = (try #require(split["serial_share"] as? Double), split["busy_share"] as? Double)
+        #expect((0...1.001).contains(serial) && isPositive(busy))
+      }
+    }
+    let table = try Programs.run("sid-bench", arguments)
+    #expect(table.status == 0 && table.output.contains("serial share") && table.output.contains("group norm"))
+  }
+
   @Test("--serve answers each line, and its outputs are those of the network it writes")
   func serves() throws {
     let folder = try TemporaryFolder()
@@ -145,6 +170,8 @@ struct BenchTests {
     arguments: [
       ["--network", "digit", "--work", "sample"], ["--work", "sample"], ["--network", "digits"],
       ["--network", "digits", "--network-file", "n.h5", "--work", "sample"],
+      ["--network", "digits", "--tasks"], ["--network", "digits", "--work", "latency", "--tasks"],
+      ["--network", "digits", "--work", "sample", "--tasks", "--serve"], ["--cpu", "--tasks"],
       ["--network", "digits", "--work", "latency", "--batch", "2"], ["--work", "conv", "--serve"],
       ["--work", "frechet", "--batch", "2"],
       ["--work", "conv", "--shape", "5x7x3"], ["--work", "conv", "--shape", "5x7x3->4/2"],
