@@ -69,8 +69,9 @@ struct DistillTests {
     first.standardError = FileHandle.nullDevice
     try first.run()
     defer { first.terminate() }
-    while first.isRunning && !exists(".one.state.h5.lock") { usleep(1000) }
-    // At work, or about to be: it cannot end while it stands still.
+    // Its first state shows that it has the lock: the lock's file stands there a moment before that. It cannot end while it
+    // stands still.
+    while first.isRunning && !exists("one.state.h5") { usleep(1000) }
     kill(first.processIdentifier, SIGSTOP)
     let second = try Programs.run("sid-distill", arguments("one"))
     #expect(second.status == 75 && second.errors.contains("another process is training into this state"), "\(second)")
