@@ -14,7 +14,7 @@ func winogradConvolution(
   let convolution = WinogradForward(shape: shape, x: x, packed: packed, epilogue: epilogue, y: y, blocks: blocks)
   withScratch(blocks.shared * convolution.inputCount) { transformed in
     let isReady = blocks.makeLatches()
-    Threads.forEach(blocks.taskCount) { task in
+    Threads.forEach(blocks.taskCount, inOrder: blocks.sharedTaskCount) { task in
       switch blocks.task(task) {
       case .whole(let tiles):
         withScratch(convolution.inputCount) { v in
@@ -113,7 +113,10 @@ private struct WinogradBlocks {
     parts = shape.inputs % kernels.vectorWidth == 0 ? max(1, min(blockTiles, wanted)) : 1
   }
 
-  var taskCount: Int { whole + shared * (parts + shares) }
+  var taskCount: Int { whole + sharedTaskCount }
+
+  /// Tasks of the shared blocks, which come last and wait for each other.
+  var sharedTaskCount: Int { shared * (parts + shares) }
 
   /// Tasks are numbered in the order in which they are taken: what a task waits for has been taken before it.
   func task(_ index: Int) -> Task {

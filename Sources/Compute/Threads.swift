@@ -23,8 +23,13 @@ public enum Threads {
 
   /// Calls `body` once for each chunk, on up to `count` threads. Chunks may run in any order.
   ///
-  /// - Parameter chunks: how many; a function of the work's shape, never of the number of threads.
-  package static func forEach(_ chunks: Int, _ body: (Int) -> Void) {
+  /// Neighbouring chunks should be about neighbouring memory: a thread takes one part of all chunks, the same in every
+  /// operation, and helps with others' when it is done.
+  /// - Parameters:
+  ///   - chunks: how many; what they compute is a function of the work's shape, never of the number of threads.
+  ///   - inOrder: so many chunks, the last ones, are taken in order, after all the others, so that they may wait for those
+  ///     of smaller number.
+  package static func forEach(_ chunks: Int, inOrder: Int = 0, _ body: (Int) -> Void) {
     if let count = WorkCount.active { return count.run(chunks, body) }
     let workers = min(count, chunks)
     if workers <= 1 {
@@ -32,7 +37,7 @@ public enum Threads {
       return
     }
     withoutActuallyEscaping(body) { body in
-      if pool.run(chunks, helpers: workers - 1, body) { return }
+      if pool.run(chunks, inOrder: inOrder, helpers: workers - 1, body) { return }
       // Another thread has the workers, or this is a chunk of theirs. The closure runs only inside concurrentPerform, which
       // returns after the last chunk.
       let shared = Unchecked(body)
