@@ -89,6 +89,9 @@ SID_INLINE sid_vector sid_zip_high(sid_vector a, sid_vector b) {
 /// Asks for a cache line that will soon be read.
 SID_INLINE void sid_prefetch(const void *address) { __builtin_prefetch(address); }
 
+/// Asks for a cache line that will soon be written.
+SID_INLINE void sid_prefetch_write(const void *address) { __builtin_prefetch(address, 1); }
+
 /// Asks for a cache line that will be read a little later, into the second cache.
 SID_INLINE void sid_prefetch_far(const void *address) { __builtin_prefetch(address, 0, 2); }
 

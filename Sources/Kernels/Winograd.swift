@@ -191,6 +191,12 @@ enum Winograd: WinogradKernels {
         let pixels = y + place.offset + channel
         let isWhole = count == lanes && place.rows == height && place.columns == side
         if isWhole, Down.self == WinogradTiling4.self, Across.self == WinogradTiling4.self {
+          if c % 16 == 0 {
+            let next = side * shape.outputPixel
+            fetchSquare(
+              pixels + next, residual: epilogue.residual.map { $0 + place.offset + channel + next }, line: line,
+              pixel: shape.outputPixel)
+          }
           finishSquare(
             source + c, stride: stride, bias: bias, epilogue,
             residual: epilogue.residual.map { $0 + place.offset + channel },
