@@ -9,6 +9,9 @@ import Queue
 /// child processes, which end with the daemon and are only ever stopped by the next one. One that hands stages to another
 /// service takes them over instead.
 ///
+/// The daemon has all executors all the time, those too that no rule names: a handle of earlier may. `stop` and `leave` reach
+/// every one of them, for jobs of others as well.
+///
 /// All calls come from one thread, which lives as long as the daemon.
 package protocol Executor: AnyObject {
   /// The first word of its handles.
@@ -25,11 +28,13 @@ package protocol Executor: AnyObject {
   /// - Throws: a `Failure` where that cannot be seen now: nothing has happened then, as far as is known.
   func news() throws -> [(job: JobID, news: StageNews)]
 
-  /// Tells a job's stage to stop at its checkpoint, or ends it at once. Its end is told by `news`.
+  /// Tells a job's stage to stop at its checkpoint, or ends it at once. Its end is told by `news`. Nothing where the job is not
+  /// this executor's.
   func stop(_ id: JobID, isHard: Bool)
 
   /// Finds out who is at work in the folder of a job that an earlier daemon left.
-  /// - Parameter handle: what the job's status says; nil where it says nothing, as of a version before handles.
+  /// - Parameter handle: what the job's status says; nil where it says nothing, as of a version before handles: every executor is
+  ///   asked then, and one that is not in use says `nobody` without asking anybody.
   /// - Returns: `stage` where the stage was found and taken over: `news` tells of it from now on, and of its end even if that was before.
   /// - Throws: a `Failure` where that cannot be seen now.
   func attach(_ id: JobID, folder: String, handle: StageHandle?) throws -> Occupation
