@@ -118,7 +118,7 @@ private struct WinogradBlocks {
   /// Tasks of the shared blocks, which come last and wait for each other.
   var sharedTaskCount: Int { shared * (parts + shares) }
 
-  /// Tasks are numbered in the order in which they are taken: what a task waits for has been taken before it.
+  /// Tasks of shared blocks are taken in the order of their numbers: what one waits for has been taken before it.
   func task(_ index: Int) -> Task {
     if index < whole { return .whole(block(index)) }
     let (number, transforms) = (index - whole, shared * parts)

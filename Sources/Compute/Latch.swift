@@ -2,9 +2,10 @@ import CVector
 import Foundation
 import Synchronization
 
-/// Lets tasks of one `Threads.forEach` wait for tasks of smaller number.
+/// Lets tasks of one `Threads.forEach` that are taken in order wait for others of them, of smaller number.
 ///
-/// Those have been taken already and are under way, so the wait is short and always ends.
+/// Those have been taken already and are under way, so the wait is short and always ends. Tasks that are not taken in order
+/// may count down, but not wait.
 final class Latch: Sendable {
   private let remaining: Atomic<Int>
 

@@ -8,8 +8,9 @@ import Synchronization
 /// Numbers are not computed: tensors that are made meanwhile hold zeros, and a network that took part is good for nothing else.
 ///
 /// Work is counted in floating-point operations: two for each multiply-add of a product, and for everything else
-/// `flopsOfFloat` for each float that is read or written. Tasks are given to threads as they are when threads run: in their
-/// order, each to the first one that is free. What is in no task is done by the calling thread while the others wait.
+/// `flopsOfFloat` for each float that is read or written. Tasks are given out in their order, each to the thread that is free
+/// first. Threads that run begin with tasks of their own and then take from others: either way none waits while there is a
+/// task left. What is in no task is done by the calling thread while the others wait.
 public final class WorkCount: @unchecked Sendable {
   // Belongs to the thread that counts: nothing that runs in a count starts another thread.
 
