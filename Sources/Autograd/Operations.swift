@@ -93,7 +93,10 @@ public func addScaled(_ a: Variable, _ b: Variable, scale: Float = 1) -> Variabl
 /// Two images of the same size beside each other in their channels.
 public func concatenateChannels(_ a: Variable, _ b: Variable) -> Variable {
   let (da, db, left, total) = (a.sink, b.sink, a.shape[3], a.shape[3] + b.shape[3])
-  return .record(Compute.concatenateChannels(a.value, b.value), from: [a, b]) { dy in
+  let joined = Compute.concatenateChannels(a.value, b.value)
+  // Gradients need the channels in one: what reads them before may as well.
+  if a.isRecorded || b.isRecorded { joined.settle() }
+  return .record(joined, from: [a, b]) { dy in
     da.accumulate(channels(dy, 0..<left))
     db.accumulate(channels(dy, left..<total))
   }

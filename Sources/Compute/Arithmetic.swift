@@ -76,23 +76,6 @@ private func forEachRow(_ rows: Int, floats: Int, _ body: (Int, Range<Int>) -> V
   }
 }
 
-/// Joins two images of the same size along their channels: [N, H, W, A] and [N, H, W, B] to [N, H, W, A + B].
-public func concatenateChannels(_ a: Tensor, _ b: Tensor) -> Tensor {
-  let counted = WorkCount.begin(.channels)
-  defer { counted?.end() }
-  precondition(a.shape.dropLast() == b.shape.dropLast(), "\(a.shape) beside \(b.shape)")
-  let (left, right) = (a.shape[3], b.shape[3])
-  let y = Tensor(uninitialized: Array(a.shape.dropLast()) + [left + right])
-  let rows = a.count / left
-  forEachRange(rows, floats: left + right) { range in
-    for r in range {
-      copyFloats(a.pointer + r * left, to: y.mutable + r * (left + right), count: left)
-      copyFloats(b.pointer + r * right, to: y.mutable + r * (left + right) + left, count: right)
-    }
-  }
-  return y
-}
-
 /// Channels `range` of an image, [N, H, W, range.count].
 public func channels(_ x: Tensor, _ range: Range<Int>) -> Tensor {
   let counted = WorkCount.begin(.channels)

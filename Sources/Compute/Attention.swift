@@ -205,7 +205,7 @@ private struct AttentionShape {
       kernels.matrix.multiply(
         rows: rows, columns: headChannels, depth: min(stretch, pixels - start), strip + start, stripStride,
         packed: packed + start * kernels.panelColumns, packedDepth: pixels, into: product, columns,
-        accumulate: start > 0)
+        start > 0 ? .joining : .new)
     }
   }
 

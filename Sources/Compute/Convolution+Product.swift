@@ -5,9 +5,10 @@ import KernelInterface
 /// - Parameters:
 ///   - depthBlock: how many terms are summed before they join the total. The channels of one tap round less than all taps
 ///     in one chain: the rounding of small gradients was seen to be a third.
+///   - x: the images; of a 1x1 kernel, their channels in one or more parts.
 ///   - packed: the panels of [kernel * kernel * inputs, outputs].
 func productConvolution(
-  _ shape: ConvolutionShape, depthBlock: Int, _ x: UnsafePointer<Float>, packed: UnsafePointer<Float>,
+  _ shape: ConvolutionShape, depthBlock: Int, _ x: [PixelTerms], packed: UnsafePointer<Float>,
   _ epilogue: ConvolutionEpilogue, into y: UnsafeMutablePointer<Float>
 ) {
   forEachProduct(
@@ -23,15 +24,25 @@ func productConvolution(
   }
 }
 
+/// Neighbouring terms of a product, and where every pixel has them.
+struct PixelTerms {
+  let pointer: UnsafePointer<Float>
+  /// Floats from one pixel to the next.
+  let pixel: Int
+  /// Which terms of the sums they are.
+  let terms: Range<Int>
+}
+
 /// Multiplies receptive fields by packed weights, block by block on all threads.
 ///
 /// - Parameters:
+///   - x: the images; of a 1x1 kernel, their channels in one or more parts, over which the sums go on.
 ///   - directly: where the products of [pixels, outputs] go if their rows fill whole panels; otherwise, and without it, they
 ///     go to memory that lives as long as `finish`.
 ///   - finish: is called for each block with its first pixel, the number of its pixels, and products whose rows are as
 ///     many floats apart as the last argument says.
 func forEachProduct(
-  _ shape: PatchShape, images: Int, outputs: Int, depthBlock: Int, _ x: UnsafePointer<Float>,
+  _ shape: PatchShape, images: Int, outputs: Int, depthBlock: Int, _ x: [PixelTerms],
   packed: UnsafePointer<Float>, directly y: UnsafeMutablePointer<Float>? = nil,
   finish: (Int, Int, UnsafeMutablePointer<Float>, Int) -> Void
 ) {
@@ -44,18 +55,20 @@ func forEachProduct(
     let first = block * rows
     let count = min(rows, pixels - first)
     withScratch(patchCount + (whole == nil ? rows * columns : 0)) { memory in
-      var operand = x + first * shape.pixel
-      if !shape.isPointwise {
-        kernels.patches.gather(x, shape, first: first, count: count, into: memory)
-        operand = UnsafePointer(memory)
-      }
       let product = whole.map { $0 + first * outputs } ?? memory + patchCount
-      for start in stride(from: 0, to: shape.depth, by: depthBlock) {
-        kernels.matrix.multiply(
-          rows: count, columns: columns, depth: min(depthBlock, shape.depth - start), operand + start,
-          shape.isPointwise ? shape.pixel : shape.depth,
-          packed: packed + start * kernels.panelColumns, packedDepth: shape.depth, into: product, columns,
-          accumulate: start > 0)
+      for part in x {
+        var (operand, row) = (part.pointer + first * part.pixel, part.pixel)
+        if !shape.isPointwise {
+          kernels.patches.gather(part.pointer, shape, first: first, count: count, into: memory)
+          (operand, row) = (UnsafePointer(memory), shape.depth)
+        }
+        for start in stride(from: 0, to: part.terms.count, by: depthBlock) {
+          let term = part.terms.lowerBound + start
+          kernels.matrix.multiply(
+            rows: count, columns: columns, depth: min(depthBlock, part.terms.count - start), operand + start, row,
+            packed: packed + term * kernels.panelColumns, packedDepth: shape.depth, into: product, columns,
+            term == 0 ? .new : start == 0 ? .resuming : .joining)
+        }
       }
       finish(first, count, product, columns)
     }

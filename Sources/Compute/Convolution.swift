@@ -84,9 +84,17 @@ private func convolve(
   }
   func multiply(depthBlock: Int) {
     let prepared = productWeights(weight, shape, adjoint: adjoint)
-    withExtendedLifetime(prepared) {
-      productConvolution(
-        shape, depthBlock: depthBlock, x.pointer, packed: prepared.pointer, epilogue, into: y.mutable)
+    func multiply(_ terms: [PixelTerms]) {
+      withExtendedLifetime(prepared) {
+        productConvolution(
+          shape, depthBlock: depthBlock, terms, packed: prepared.pointer, epilogue, into: y.mutable)
+      }
+    }
+    guard shape.patches.isPointwise else {
+      return multiply([PixelTerms(pointer: x.pointer, pixel: shape.inputs, terms: 0..<shape.depth)])
+    }
+    x.withChannelParts { parts in
+      multiply(parts.map { PixelTerms(pointer: $0.pointer, pixel: $0.channels.count, terms: $0.channels) })
     }
   }
 }

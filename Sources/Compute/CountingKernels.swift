@@ -30,7 +30,7 @@ private enum MatrixCount: MatrixKernels {
 
   static func multiply(
     rows: Int, columns: Int, depth: Int, _ a: Source, _ aStride: Int, packed: Source, packedDepth: Int,
-    into c: Target, _ cStride: Int, accumulate: Bool
+    into c: Target, _ cStride: Int, _ sums: ProductSums
   ) {
     count(products: rows * padded(columns) * depth)
   }
@@ -183,7 +183,9 @@ private enum GroupNormCount: GroupNormKernels {
     count(floats: 8 * channels)
   }
 
-  static func apply(pixels: Int, channels: Int, _ x: Source, gain: Source, offset: Source, silu: Bool, into y: Target) {
+  static func apply(
+    pixels: Int, channels: Int, _ x: Source, gain: Source, offset: Source, silu: Bool, into y: Target, _ yStride: Int
+  ) {
     count(floats: 2 * pixels * channels)
   }
 

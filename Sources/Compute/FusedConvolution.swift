@@ -121,8 +121,8 @@ package struct FusedConvolution: Sendable {
     let depthBlock = KernelSet.mode == .exact ? max(shape.channels, 32) : 128
     withExtendedLifetime(prepared) {
       forEachProduct(
-        shape, images: x.tensor.shape[0], outputs: outputs, depthBlock: depthBlock, x.pointer,
-        packed: prepared.pointer
+        shape, images: x.tensor.shape[0], outputs: outputs, depthBlock: depthBlock,
+        [PixelTerms(pointer: x.pointer, pixel: x.pixel, terms: 0..<shape.depth)], packed: prepared.pointer
       ) { first, count, product, columns in
         var offset = 0
         for part in parts {

@@ -32,17 +32,23 @@ public func groupNorm(
   let sums = GroupNormSums(shape, epsilon: epsilon)
   let (gain, offset) = (Tensor(uninitialized: shape.rows), Tensor(uninitialized: shape.rows))
   let y = Tensor(uninitialized: x.shape)
-  shape.forEachPart { n, part in
-    sums.reduce(x, image: n, part: part)
-  } finish: { n in
-    sums.finish(image: n, shift: shift)
-    affine.fold(sums.statistics, image: n, gain: gain, offset: offset)
-  } apply: { n, part in
-    let range = shape.elements(image: n, part: part)
-    kernels.groupNorm.apply(
-      pixels: range.count / shape.channels, channels: shape.channels, x.pointer + range.lowerBound,
-      gain: gain.pointer + n * shape.channels, offset: offset.pointer + n * shape.channels, silu: silu,
-      into: y.mutable + range.lowerBound)
+  x.withChannelParts { inputs in
+    shape.forEachPart { n, part in
+      sums.reduce(inputs, image: n, part: part)
+    } finish: { n in
+      sums.finish(image: n, shift: shift)
+      affine.fold(sums.statistics, image: n, gain: gain, offset: offset)
+    } apply: { n, part in
+      let pixels = shape.pixels(image: n, part: part)
+      for input in inputs {
+        let first = n * shape.channels + input.channels.lowerBound
+        kernels.groupNorm.apply(
+          pixels: pixels.count, channels: input.channels.count,
+          input.pointer + pixels.lowerBound * input.channels.count, gain: gain.pointer + first,
+          offset: offset.pointer + first, silu: silu,
+          into: y.mutable + pixels.lowerBound * shape.channels + input.channels.lowerBound, shape.channels)
+      }
+    }
   }
   return (y, sums.statistics)
 }
@@ -56,10 +62,12 @@ package func groupNormStatistics(_ x: Tensor, shift: Tensor? = nil, groups: Int,
   let shape = GroupNormShape(x, groups: groups)
   precondition(shift.map { $0.shape == shape.rows } ?? true, "shift \(shift?.shape ?? []) for \(x.shape)")
   let sums = GroupNormSums(shape, epsilon: epsilon)
-  shape.forEachPart { n, part in
-    sums.reduce(x, image: n, part: part)
-  } finish: { n in
-    sums.finish(image: n, shift: shift)
+  x.withChannelParts { inputs in
+    shape.forEachPart { n, part in
+      sums.reduce(inputs, image: n, part: part)
+    } finish: { n in
+      sums.finish(image: n, shift: shift)
+    }
   }
   return sums.statistics
 }
@@ -105,6 +113,7 @@ public func groupNormGradient(
   let counted = WorkCount.begin(.groupNormGradient)
   defer { counted?.end() }
   precondition(dy.shape == x.shape, "gradient \(dy.shape) of \(x.shape)")
+  x.settle()
   let shape = GroupNormShape(x, groups: groups)
   let affine = GroupNormSurroundings(shape, shift: shift, weight: weight, bias: bias, modulation: modulation)
   let channels = shape.channels
@@ -184,11 +193,16 @@ private struct GroupNormShape {
   var partPixels: Int { max(65536 / channels / groupNormStretch, 1) * groupNormStretch }
   var parts: Int { max((pixels + partPixels - 1) / partPixels, 1) }
 
+  /// The pixels of one part of an image, counted over all images.
+  func pixels(image: Int, part: Int) -> Range<Int> {
+    let first = part * partPixels
+    return image * pixels + first..<image * pixels + min(first + partPixels, pixels)
+  }
+
   /// The elements of one part of an image of the whole tensor.
   func elements(image: Int, part: Int) -> Range<Int> {
-    let first = part * partPixels
-    let last = min(first + partPixels, pixels)
-    return (image * pixels + first) * channels..<(image * pixels + last) * channels
+    let pixels = pixels(image: image, part: part)
+    return pixels.lowerBound * channels..<pixels.upperBound * channels
   }
 
   /// Adds the sums of all parts, [parts, columns], to the first, in order.
@@ -246,13 +260,17 @@ private struct GroupNormSums {
   }
 
   /// Sums one part of an image.
-  func reduce(_ x: Tensor, image: Int, part: Int) {
-    let range = shape.elements(image: image, part: part)
+  func reduce(_ x: [ChannelPart], image: Int, part: Int) {
+    let pixels = shape.pixels(image: image, part: part)
     let sums = partials.pointer + (image * shape.parts + part) * 2 * shape.channels
     withScratch(2 * shape.channels) { scratch in
-      kernels.groupNorm.statistics(
-        pixels: range.count / shape.channels, channels: shape.channels, x.pointer + range.lowerBound, sums: sums,
-        squares: sums + shape.channels, scratch: scratch)
+      for input in x {
+        let target = sums + input.channels.lowerBound
+        kernels.groupNorm.statistics(
+          pixels: pixels.count, channels: input.channels.count,
+          input.pointer + pixels.lowerBound * input.channels.count, sums: target,
+          squares: target + shape.channels, scratch: scratch)
+      }
     }
   }
 

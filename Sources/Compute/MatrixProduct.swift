@@ -48,7 +48,7 @@ package enum MatrixProduct {
             kernels.matrix.multiply(
               rows: lines.count, columns: some.count, depth: terms.count, left, shape.leftStride, packed: memory,
               packedDepth: terms.count, into: isWhole ? target : strip, isWhole ? cStride : shape.paddedColumns,
-              accumulate: isWhole && adds)
+              isWhole && adds ? .joining : .new)
             guard !isWhole else { continue }
             for row in 0..<lines.count {
               let (line, sums) = (target + row * cStride, strip + row * shape.paddedColumns)

@@ -21,9 +21,8 @@ public struct Tensor: Sendable {
   package final class Storage: @unchecked Sendable {
     let count: Int
     private let buffer: Atomic<UnsafeMutableRawPointer?>
-    /// Where the numbers come from when they are first asked for.
-    private let deferred: DeferredWeights?
-    private let arranging = Mutex<Void>(())
+    /// Where the numbers come from when they are first asked for; nil from then on.
+    private let origin: Mutex<Origin?>
     /// What convolutions made of these numbers, for as long as they stay as they are.
     private let preparedForms = Mutex<[PreparedWeights.Form: PreparedWeights]>([:])
 
@@ -32,13 +31,13 @@ public struct Tensor: Sendable {
     init(count: Int) {
       self.count = count
       buffer = Atomic(BufferPool.take(bytes: max(count, 1) * 4))
-      deferred = nil
+      origin = Mutex(nil)
     }
 
-    init(_ weights: DeferredWeights) {
-      count = weights.count
+    init(_ origin: Origin) {
+      count = origin.count
       buffer = Atomic(nil)
-      deferred = weights
+      self.origin = Mutex(origin)
     }
 
     deinit {
@@ -49,15 +48,18 @@ public struct Tensor: Sendable {
       (buffer.load(ordering: .acquiring) ?? arranged()).assumingMemoryBound(to: Float.self)
     }
 
-    /// The weights, as long as nobody has asked for them in memory's order.
-    var stillDeferred: DeferredWeights? { buffer.load(ordering: .acquiring) == nil ? deferred : nil }
+    /// Where the numbers are, as long as nobody has asked for them in memory's order.
+    var stillElsewhere: Origin? {
+      buffer.load(ordering: .acquiring) == nil ? origin.withLock { $0 } : nil
+    }
 
     private func arranged() -> UnsafeMutableRawPointer {
-      arranging.withLock { _ in
+      origin.withLock { origin in
         if let memory = buffer.load(ordering: .acquiring) { return memory }
         let memory = BufferPool.take(bytes: bytes)
-        deferred?.arrange(into: memory.assumingMemoryBound(to: Float.self))
+        origin?.arrange(into: memory.assumingMemoryBound(to: Float.self))
         buffer.store(memory, ordering: .releasing)
+        origin = nil
         return memory
       }
     }
@@ -73,6 +75,29 @@ public struct Tensor: Sendable {
 
     /// To be called before the numbers change.
     func forgetPrepared() { preparedForms.withLock { if !$0.isEmpty { $0 = [:] } } }
+  }
+
+  /// Where the numbers of a tensor are that has no memory yet.
+  enum Origin: Sendable {
+    /// In a file.
+    case weights(DeferredWeights)
+    /// In two other tensors.
+    case channels(JoinedChannels)
+
+    var count: Int {
+      switch self {
+      case .weights(let weights): weights.count
+      case .channels(let joined): joined.count
+      }
+    }
+
+    /// Writes all of them, in memory's order.
+    func arrange(into target: UnsafeMutablePointer<Float>) {
+      switch self {
+      case .weights(let weights): weights.arrange(into: target)
+      case .channels(let joined): joined.copy(into: target)
+      }
+    }
   }
 
   /// Memory without defined content, for a kernel that writes every element.
@@ -126,14 +151,31 @@ public struct Tensor: Sendable {
   /// Weights of a convolution, [kernel, kernel, inputs, outputs], which are read when they are needed.
   package init(_ weights: DeferredWeights) {
     let kernel = Int(Double(weights.taps).squareRoot())
-    self.init(shape: [kernel, kernel, weights.inputs, weights.outputs], storage: Storage(weights))
+    self.init(shape: [kernel, kernel, weights.inputs, weights.outputs], storage: Storage(.weights(weights)))
   }
 
-  /// Whether the elements are still where they are stored.
-  package var isDeferred: Bool { deferred != nil }
+  /// Images whose channels are joined when they are needed beside each other.
+  init(_ joined: JoinedChannels) {
+    self.init(
+      shape: Array(joined.left.shape.dropLast()) + [joined.left.shape[3] + joined.right.shape[3]],
+      storage: Storage(.channels(joined)))
+  }
+
+  /// Whether the elements are still elsewhere: in a file, or in tensors that were joined.
+  package var isDeferred: Bool { storage.stillElsewhere != nil }
 
   /// The weights, as long as nobody has asked for them in memory's order.
-  var deferred: DeferredWeights? { storage.stillDeferred }
+  var deferred: DeferredWeights? {
+    if case .weights(let weights) = storage.stillElsewhere { weights } else { nil }
+  }
+
+  /// The two images of `concatenateChannels`, as long as nobody has asked for them in one.
+  var joined: JoinedChannels? {
+    if case .channels(let joined) = storage.stillElsewhere { joined } else { nil }
+  }
+
+  /// Brings the elements into memory's order now, on all threads, where they were not needed in it until now.
+  package func settle() { _ = storage.pointer }
 
   private init(shape: [Int], storage: Storage) {
     self.shape = shape

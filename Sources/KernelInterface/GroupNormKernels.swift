@@ -41,7 +41,9 @@ public protocol GroupNormKernels: SendableMetatype {
     xOffset: Target, gain: Target, offset: Target)
 
   /// y = x * gain + offset per channel, through SiLU if `silu`.
-  static func apply(pixels: Int, channels: Int, _ x: Source, gain: Source, offset: Source, silu: Bool, into y: Target)
+  /// - Parameter yStride: floats from one pixel of y to the next.
+  static func apply(
+    pixels: Int, channels: Int, _ x: Source, gain: Source, offset: Source, silu: Bool, into y: Target, _ yStride: Int)
 
   /// First pass of the gradient: dz = dy * slope of what follows the normalization, and its sums per channel.
   ///

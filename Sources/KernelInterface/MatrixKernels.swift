@@ -16,9 +16,10 @@ public protocol MatrixKernels: SendableMetatype {
   ///   - packed: the panels of [packedDepth, columns], of whose rows the first `depth` count.
   ///   - packedDepth: rows of the packed matrix, from one panel to the next.
   ///   - c: [rows, panels * panelColumns], rows `cStride` apart; columns of the last panel are written in whole.
+  ///   - sums: what becomes of what C holds.
   static func multiply(
     rows: Int, columns: Int, depth: Int, _ a: Source, _ aStride: Int, packed: Source, packedDepth: Int,
-    into c: Target, _ cStride: Int, accumulate: Bool)
+    into c: Target, _ cStride: Int, _ sums: ProductSums)
 
   /// C = A^T B, or C += A^T B, with B in panels.
   ///
@@ -38,6 +39,16 @@ extension MatrixKernels {
   ) {
     multiply(
       rows: rows, columns: columns, depth: depth, a, aStride, packed: packed, packedDepth: depth, into: c, cStride,
-      accumulate: false)
+      .new)
   }
+}
+
+/// What becomes of what stands where a product goes.
+public enum ProductSums: Sendable {
+  /// It is overwritten.
+  case new
+  /// The product, summed by itself, is added to it.
+  case joining
+  /// Its chains of multiply-adds go on: as if both depths had been one.
+  case resuming
 }

@@ -73,17 +73,18 @@ enum GroupNormKernel: GroupNormKernels {
   }
 
   static func apply(
-    pixels: Int, channels: Int, _ x: Source, gain: Source, offset: Source, silu: Bool, into y: Target
+    pixels: Int, channels: Int, _ x: Source, gain: Source, offset: Source, silu: Bool, into y: Target,
+    _ yStride: Int
   ) {
     for r in 0..<pixels {
-      let row = r &* channels
+      let (x, y) = (x + r &* channels, y + r &* yStride)
       if silu {
-        map(channels, x + row, gain, offset, into: y + row) { x, a, b in
+        map(channels, x, gain, offset, into: y) { x, a, b in
           let u = multiplyAdd(x, a, b)
           return u * sigmoid(u)
         }
       } else {
-        map(channels, x + row, gain, offset, into: y + row) { multiplyAdd($0, $1, $2) }
+        map(channels, x, gain, offset, into: y) { multiplyAdd($0, $1, $2) }
       }
     }
   }

@@ -55,12 +55,11 @@ enum MatrixMultiply: MatrixKernels {
 
   static func multiply(
     rows: Int, columns: Int, depth: Int, _ a: Source, _ aStride: Int, packed: Source, packedDepth: Int,
-    into c: Target, _ cStride: Int, accumulate: Bool
+    into c: Target, _ cStride: Int, _ sums: ProductSums
   ) {
     multiply(
       rows: rows, columns: columns, depth: depth, a, aStride, packed: packed, packedDepth: packedDepth, into: c,
-      cStride,
-      accumulate: accumulate, following: packed + panels(columns) * packedDepth * panelColumns)
+      cStride, sums, following: packed + panels(columns) * packedDepth * panelColumns)
   }
 
   /// The same.
@@ -68,12 +67,12 @@ enum MatrixMultiply: MatrixKernels {
   @inline(__always)
   static func multiply(
     rows: Int, columns: Int, depth: Int, _ a: Source, _ aStride: Int, packed: Source, packedDepth: Int,
-    into c: Target, _ cStride: Int, accumulate: Bool, following: Source
+    into c: Target, _ cStride: Int, _ sums: ProductSums, following: Source
   ) {
     let width = panelColumns
     let count = panels(columns)
     // Sums that join others do so as a whole.
-    let stretch = accumulate ? depth : Self.stretch
+    let stretch = sums == .joining ? depth : Self.stretch
     for panel in 0..<count {
       let first = packed + panel * packedDepth * width
       var start = 0
@@ -83,11 +82,11 @@ enum MatrixMultiply: MatrixKernels {
         let isLast = start + terms == depth
         var next = !isLast ? piece + terms * width : panel + 1 < count ? first + packedDepth * width : following
         forEachBlock(rows) { row, count in
-          let sums = RowBlock(
+          let block = RowBlock(
             depth: terms, a: a + row * aStride + start, rowStride: aStride, depthStride: 1, panel: piece,
-            c: c + row * cStride + panel * width, cStride: cStride, continues: start > 0, accumulate: accumulate,
-            next: next)
-          multiplyRows(count, sums)
+            c: c + row * cStride + panel * width, cStride: cStride, continues: start > 0 || sums == .resuming,
+            accumulate: sums == .joining, next: next)
+          multiplyRows(count, block)
           next += terms * RowBlock.fetched
         }
         start += terms

@@ -142,7 +142,7 @@ enum Winograd: WinogradKernels {
       let weights = packed + position * shape.weightStride + panels.lowerBound * shape.inputs * width
       MatrixMultiply.multiply(
         rows: tiles, columns: columns, depth: shape.inputs, v + position * inputStride, shape.inputs, packed: weights,
-        packedDepth: shape.inputs, into: m + position * productStride, columns, accumulate: false,
+        packedDepth: shape.inputs, into: m + position * productStride, columns, .new,
         following: weights + shape.weightStride)
     }
   }

@@ -131,7 +131,8 @@ struct ElementKernelsTests {
     return sums.map(Float.init) + dz.values
       + run(pixels * channels) {
         set.groupNorm.apply(
-          pixels: pixels, channels: channels, x.source, gain: gain.source, offset: offset.source, silu: true, into: $0)
+          pixels: pixels, channels: channels, x.source, gain: gain.source, offset: offset.source, silu: true, into: $0,
+          channels)
       }
   }
 

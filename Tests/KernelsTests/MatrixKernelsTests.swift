@@ -47,6 +47,23 @@ struct MatrixKernelsTests {
       into: c.target, width, accumulate: true)
     let twice = chain(p, start: { once[$0][$1] }, { transposed.source[$1 * (p.rows + 5) + $0] }, element)
     #expect(rows(c, p, width) == twice && c.isIntact)
+
+    func multiplyAgain(_ sums: ProductSums) {
+      kernels.matrix.multiply(
+        rows: p.rows, columns: p.columns, depth: p.depth, a.source, stride, packed: packed.source,
+        packedDepth: p.depth, into: c.target, width, sums)
+    }
+    multiplyAgain(.joining)
+    let thrice = zip(twice, once).map { zip($0, $1).map { $0 + $1 } }
+    #expect(rows(c, p, width) == thrice && c.isIntact)
+
+    multiplyAgain(.resuming)
+    let resumed = (0..<p.rows).map { row in
+      (0..<p.columns).map { column in
+        (0..<p.depth).reduce(thrice[row][column]) { $0.addingProduct(a.source[row * stride + $1], element($1, column)) }
+      }
+    }
+    #expect(rows(c, p, width) == resumed && c.isIntact)
   }
 
   @Test("A matrix packed as the transpose of another is the same", arguments: KernelSetCase.all, products)
