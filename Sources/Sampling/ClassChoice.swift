@@ -16,7 +16,7 @@ public enum ClassChoice: Sendable, Equatable, CustomStringConvertible {
   /// What a finished archive says; for making its images again.
   case stored
 
-  /// Reads "random", "balanced", a class number, or a list such as "0,3,5-7".
+  /// Reads "random", "balanced", a class number, or a list such as "0,3,5-7" or "0*20,1*3".
   public init?(_ text: String) {
     guard let choice = ClassText(text) else { return nil }
     self.init(choice)
@@ -44,9 +44,13 @@ public enum ClassChoice: Sendable, Equatable, CustomStringConvertible {
   }
 
   /// Refuses a class that the network does not have.
+  /// - Parameters:
+  ///   - labelDim: how many it has.
+  ///   - network: what errors call it.
+  ///   - option: how the choice was said.
   /// - Throws: a `Failure` (`usage`; `dataError` for a labels file).
-  public func validate(labelDim: Int, network: String) throws {
-    let option = if case .file(let file) = self { "--labels-file \(file.path)" } else { "--class \(self)" }
+  public func validate(labelDim: Int, network: String, option name: String = "--class") throws {
+    let option = if case .file(let file) = self { "--labels-file \(file.path)" } else { "\(name) \(self)" }
     guard self == .random || labelDim > 0 else {
       throw Failure(.usage, option, "\(network) has no classes", remedy: "leave it out")
     }

@@ -57,6 +57,14 @@ public struct EvaluationOptions: ParsableArguments {
   )
   public var evaluateSeeds = "1000000-1004999"
 
+  /// Which class an evaluated image gets; nil for as many of each.
+  @Option(
+    TrainingValues.evaluateClass,
+    help: ArgumentHelp(
+      "Class of the images that are evaluated, as sid-sample --class says it; for classes of different sizes a list that "
+        + "names each as often as it is among the pictures. (default: balanced)", valueName: "class"))
+  public var evaluateClass: ClassText?
+
   /// The distance that ends the training.
   @Option(TrainingValues.stopAtFD, help: "End as soon as an evaluation is at most this. (default: never)")
   public var stopAtFD: Double?

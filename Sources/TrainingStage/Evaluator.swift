@@ -5,7 +5,7 @@ import Sampling
 import Scoring
 import Training
 
-/// Measures a network's samples, as many of each class, against a reference, as `sid-score` does.
+/// Measures a network's samples, as many of each class unless told otherwise, against a reference, as `sid-score` does.
 public struct Evaluator {
   private let scorer: ImageScorer
   private let seeds: SeedList
@@ -32,7 +32,12 @@ public struct Evaluator {
     try scorer.network.requireImageShape(imageShape, origin: origin)
     seeds = try SeedList(options.evaluateSeeds)
     try RandomConvention.torchCPU.validate(seeds)
-    classes = configuration.labelDim > 0 ? .balanced : .random
+    if let choice = options.evaluateClass.map(ClassChoice.init) {
+      try choice.validate(labelDim: configuration.labelDim, network: origin, option: "--evaluate-class")
+      classes = choice
+    } else {
+      classes = configuration.labelDim > 0 ? .balanced : .random
+    }
     self.sampler = sampler
   }
 

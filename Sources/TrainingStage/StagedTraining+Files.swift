@@ -2,6 +2,7 @@ import Diagnostics
 import HDF5
 import Models
 import Records
+import Sampling
 import Stage
 import Training
 
@@ -60,6 +61,7 @@ extension StagedTraining {
     inputs["reference"] = try Provenance.Input(reference)
     options["evaluate-kimg"] = "\(evaluateKimg)"
     options["evaluate-seeds"] = e.evaluateSeeds
+    options["evaluate-class"] = e.evaluateClass.map { "\(ClassChoice($0))" }
     if e.settings.metrics.count > 1 {
       options["evaluate-metrics"] = e.settings.metrics.dropFirst().map(\.rawValue).joined(separator: ",")
     }

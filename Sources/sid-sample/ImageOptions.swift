@@ -50,7 +50,7 @@ struct ImageOptions: ParsableArguments {
     SampleValues.classes,
     help: ArgumentHelp(
       "Class of the images: a number, random (drawn from each seed), balanced (the seed modulo the classes) or a list "
-        + "such as 0,3,5-7 (its entry at the seed modulo its length) (default: random).",
+        + "such as 0,3,5-7, or 0*20,1*3 for twenty of one and three of another (its entry at the seed modulo its length) (default: random).",
       valueName: "class"))
   var classChoice: ClassText?
 

@@ -48,8 +48,13 @@ struct ValueKindTests {
       bad: ["9-0", "", "a", "1,", "1-2-3", " 1", "-5", "18446744073709551616", "0-2199023255552"]),
     Case(kind: TrainingValues.evaluateSeeds.kind, good: ["0-4294967295"], bad: ["4294967296", "9-0"]),
     Case(
-      kind: SampleValues.classes.kind, good: ["random", "balanced", "3", "0,3,5-7"],
-      bad: ["blanced", "-1", "3,", "0-2097152", "0,2147483648", ""]),
+      kind: SampleValues.classes.kind,
+      good: ["random", "balanced", "3", "0,3,5-7", "0*20,1*3", "7,2147483647*1", "0*1048576"],
+      bad: [
+        "blanced", "-1", "3,", "0-2097152", "0,2147483648", "", "0*", "*3", "0*0", "1*2*3", "0-3*2", "0*-1",
+        "2147483648*2",
+        "0*1048577", "0*1048576,1",
+      ]),
     Case(
       kind: ScoreValues.share.kind, good: ["1/1", "2/5"], bad: ["0/4", "5/4", "1", "1/", "1/2/3", "a/b", "1/1048577"]),
     Case(
@@ -76,6 +81,7 @@ struct ValueKindTests {
     #expect(try SampleValues.rng.parse("torch-cuda") == .torchCUDA)
     #expect(try ScoreValues.metrics.parse("fid, kid") == ["fid", "kid"])
     #expect(try SampleValues.classes.parse("0,3,5-7") == .list([0, 3, 5, 6, 7]))
+    #expect(try SampleValues.classes.parse("4*2,0,5-6") == .list([4, 4, 0, 5, 6]))
     let digest = try CommonValues.digests.parse("network=" + Self.digest)
     #expect(digest.input == "network" && digest.digest == Self.digest.lowercased())
   }

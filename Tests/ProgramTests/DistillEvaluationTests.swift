@@ -154,6 +154,8 @@ struct DistillEvaluationTests {
       (["--reference-count", "1"], 64, "--reference-count"),
       (["--reference-convention", "tensorflow"], 64, "npz"), (["--evaluate-metrics", "lpips"], 64, "lpips"),
       (["--evaluate-seeds", "5"], 65, "at least 2"),
+      (["--evaluate-class", "3,10"], 64, "--evaluate-class 3,10: there is no class 10"),
+      (["--evaluate-class", "each"], 64, "--evaluate-class"),
     ] {
       let outcome = try Programs.run("sid-distill", arguments("g", more))
       #expect(outcome.status == status && outcome.errors.contains(says), "\(more): \(outcome.errors)")

@@ -44,7 +44,7 @@ public enum ValueKind: Sendable, Equatable {
       "whole numbers from \(range.lowerBound) to \(range.upperBound), separated by commas"
     case .seeds(.max): "seeds such as 0-49999 or 1,5,10-20"
     case .seeds(let largest): "seeds of at most \(largest) such as 0-49999 or 1,5,10-20"
-    case .classes: "random, balanced, a class number or a list of classes such as 0,3,5-7"
+    case .classes: "random, balanced, a class number or a list of classes such as 0,3,5-7 or 0*20,1*3"
     case .share: "a share i/n such as 2/5, i from 1 to n, n at most \(1 << 20)"
     case .figure: FigureName.rule
     case .digest: "INPUT=DIGEST, the digest being empty or 64 hexadecimal digits"

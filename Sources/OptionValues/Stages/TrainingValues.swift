@@ -34,6 +34,8 @@ public enum TrainingValues {
   /// Seeds of the images that are evaluated, drawn as by `RandomConvention.torchCPU`.
   public static let evaluateSeeds = ValueOption.text(
     "evaluate-seeds", .seeds(largest: RandomConvention.torchCPU.largestSeed))
+  /// Class of the images that are evaluated.
+  public static let evaluateClass = ValueOption.classes("evaluate-class")
   /// What is measured besides the distance.
   public static let evaluateMetrics = ValueOption.choice("evaluate-metrics", CommonValues.metrics)
   /// The distance that ends the training.
@@ -51,7 +53,9 @@ enum EvaluationRelations {
   /// Inputs that are read for an evaluation alone.
   static let inputs = ["features", "reference"]
   /// Options that mean nothing without one, beside those of the program.
-  static let options = [TrainingValues.stopAtFD.name, TrainingValues.evaluateMetrics.name]
+  static let options = [
+    TrainingValues.stopAtFD.name, TrainingValues.evaluateMetrics.name, TrainingValues.evaluateClass.name,
+  ]
 
   /// - Parameters:
   ///   - evaluates: whether `--evaluate` is given.

@@ -23,6 +23,7 @@ extension StageVocabulary {
     StageOption("evaluate", .flag),
     StageOption(TrainingValues.evaluateKimg),
     StageOption(TrainingValues.evaluateSeeds),
+    StageOption(TrainingValues.evaluateClass),
     StageOption(repeating: TrainingValues.evaluateMetrics),
     StageOption(TrainingValues.stopAtFD),
     StageOption("features", .input([.features]), leftOut: .latestWhenFlag("evaluate", [.features])),
