@@ -154,7 +154,7 @@ struct JobFileTests {
     .init(
       "a step of the wrong kind",
       "job: j\nsteps:\n  - convert: { source: t.pkl, name: t }\n  - score: { samples: t }\n", line: 4,
-      key: "samples", says: "the step \"t\" (line 3) makes a teacher; expected samples"),
+      key: "samples", says: "the step \"t\" (line 3) makes a teacher; expected a data set or samples"),
     .init(
       "an option twice", "job: j\nsteps:\n  - sample:\n      seeds: 0-9\n      seeds: 0-8\n", line: 5, key: "seeds",
       says: "given twice, first on line 4"),

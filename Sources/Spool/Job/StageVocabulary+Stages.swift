@@ -131,7 +131,7 @@ extension StageVocabulary {
     StageVocabulary(
       "score", program: "sid-score", makes: .score, relations: ScoreRelations.self,
       [
-        StageOption("samples", .input([.samples]), leftOut: .latest([.samples])),
+        StageOption("samples", .input([.samples, .dataset]), leftOut: .latest([.samples])),
         StageOption("reference", .input([.statistics]), leftOut: .latest([.statistics])),
         StageOption("features", .input([.features]), leftOut: .latest([.features])),
         StageOption(repeating: ScoreValues.metrics),
