@@ -93,4 +93,16 @@ struct SpoolVocabularyTests {
     #expect(
       job.steps.last { $0.outputs == [.samples] }?.name == "samples", "the archive of the summary is the generator's")
   }
+
+  @Test("The colour examples are jobs, and their inputs are there", arguments: ["tiles", "tiles-quick"])
+  func tilesExamples(name: String) throws {
+    let pipeline = Fixtures.digits("..")
+    let job = try JobFile(Array(Data(contentsOf: URL(fileURLWithPath: "\(pipeline)/\(name).yaml"))))
+    try job.checkInputs(InputRoots([pipeline]))
+    #expect(
+      job.steps.map(\.stage.stage) == [
+        "dataset", "convert", "reference", "score", "train", "sample", "score", "distill", "sample", "score", "report",
+      ])
+    #expect(job.name == name && job.steps.last?.outputFile == "report.html")
+  }
 }
