@@ -1,8 +1,8 @@
 /// Two images of the same size beside each other in their channels, [N, H, W, A] and [N, H, W, B], before anybody has copied
 /// them into one.
 ///
-/// What reads pixel by pixel, a normalization or a 1x1 convolution, reads both where they are: in a network's decoder the copy
-/// is a twentieth of the time.
+/// What reads pixel by pixel, a normalization or a 1x1 convolution, reads both where they are: a copy would take memory and up to
+/// a few hundredths of the time of a network whose decoder joins channels in every block.
 struct JoinedChannels: Sendable {
   let left: Tensor
   let right: Tensor
