@@ -473,7 +473,7 @@ HEADING = (
 
 
 def markdown(everything):
-    """The results as the table of BENCHMARKS.md."""
+    """The results as the table of docs/benchmarks.md."""
     titles = ["network", "work", "ratio", "pairs", "ours, ms/image", "theirs, ms/image", "ours, MiB", "theirs, MiB", "batches", "theirs"]
     lines = [titles, ["---"] * len(titles)]
     for r in everything:
