@@ -76,7 +76,7 @@ let package = Package(
     .target(name: "Processor", dependencies: ["CLinux", "Diagnostics"]),
     .target(name: "Files", dependencies: ["CLinux", "COpenSSL", "Diagnostics"]),
     // What values the options of stages take, as data: the stages' parsers and the spool read the same declarations.
-    .target(name: "OptionValues", dependencies: ["Files", "Diagnostics"]),
+    .target(name: "OptionValues", dependencies: ["Records", "Files", "Diagnostics"]),
     // What files say of themselves and each other, as plain values.
     .target(name: "Records"),
 
@@ -90,7 +90,7 @@ let package = Package(
     .target(name: "KernelInterface"),
     .target(
       name: "Compute",
-      dependencies: ["KernelInterface", "CVector", "Processor", "Diagnostics"]
+      dependencies: ["KernelInterface", "CVector", "Processor", "Records", "Diagnostics"]
         + kernelSets.map { .target(name: $0.name) }),
     .target(name: "Autograd", dependencies: ["Compute"]),
     .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Records", "Files", "Diagnostics"]),

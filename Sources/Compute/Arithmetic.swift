@@ -202,3 +202,11 @@ private func elementwise(
   forEachRange(y.count) { range in body(range, y.mutable + range.lowerBound) }
   return y
 }
+
+/// Labels as networks take them: [N, classes] with a one in each row.
+/// - Precondition: every label is below `classes`.
+public func oneHot(_ labels: [Int], classes: Int) -> Tensor {
+  var values = [Float](repeating: 0, count: labels.count * classes)
+  for (row, label) in labels.enumerated() { values[row * classes + label] = 1 }
+  return Tensor(values, shape: [labels.count, classes])
+}

@@ -2,6 +2,7 @@ import Diagnostics
 import KernelInterface
 import Kernels
 import Processor
+import Records
 import Synchronization
 
 #if arch(x86_64)
@@ -14,14 +15,7 @@ import Synchronization
 }
 
 /// How convolutions are computed.
-public enum KernelMode: String, Sendable, CaseIterable {
-  /// Winograd F(4x4, 3x3): the fewest multiplications, with two to five times the rounding error of the definition.
-  case fast
-  /// Winograd F(2x2, 3x3): about the rounding error of the definition.
-  case accurate
-  /// Sums of products as the definition has them, each tap on its own: the smallest rounding error.
-  case exact
-}
+public typealias KernelMode = Records.KernelMode
 
 /// Which kernels compute: results are bit-identical within one set and agree to tolerance across sets.
 public enum KernelSet {
@@ -36,13 +30,6 @@ public enum KernelSet {
   /// Sets the mode of this process.
   public static func use(_ mode: KernelMode) {
     standard.store(KernelMode.allCases.firstIndex(of: mode) ?? 0, ordering: .relaxed)
-  }
-
-  /// The same by name.
-  /// - Precondition: the name of a `KernelMode`.
-  public static func use(named name: String) {
-    guard let mode = KernelMode(rawValue: name) else { preconditionFailure("no kernel mode is called \(name)") }
-    use(mode)
   }
 
   /// Runs `body`, and what it calls, in another mode.

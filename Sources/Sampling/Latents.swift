@@ -60,10 +60,7 @@ public struct Latents: Sendable {
 
   /// The classes as one-hot rows, [N, labelDim]; nil for a network without classes.
   public var classLabels: Tensor? {
-    guard let classes else { return nil }
-    var values = [Float](repeating: 0, count: classes.count * labelDim)
-    for (row, number) in classes.enumerated() { values[row * labelDim + number] = 1 }
-    return Tensor(values, shape: [classes.count, labelDim])
+    classes.map { oneHot($0, classes: labelDim) }
   }
 
   /// Fresh standard normals for one step, row-major in the shape of `noise`.

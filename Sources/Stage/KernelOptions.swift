@@ -1,5 +1,6 @@
 import ArgumentParser
 import OptionValues
+import Records
 
 /// The option that chooses the kernels of a program that runs networks.
 public struct KernelOptions: ParsableArguments, Sendable {
@@ -9,7 +10,7 @@ public struct KernelOptions: ParsableArguments, Sendable {
     help: ArgumentHelp(
       "How convolutions are computed: fast (Winograd 4x4), accurate (Winograd 2x2) or exact (by the definition); they agree to rounding.",
       valueName: "name"))
-  public var kernels: KernelChoice
+  public var kernels: KernelMode
 
   /// The default.
   public init() {}

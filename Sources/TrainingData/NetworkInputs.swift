@@ -1,13 +1,6 @@
 import Compute
 import Images
 
-/// [N, classes] with a one in each row.
-public func oneHot(_ labels: [Int], classes: Int) -> Tensor {
-  var values = [Float](repeating: 0, count: labels.count * classes)
-  for (row, label) in labels.enumerated() { values[row * classes + label] = 1 }
-  return Tensor(values, shape: [labels.count, classes])
-}
-
 /// A byte of an image as networks take it, from -1 to 1.
 public func normalized(_ byte: UInt8) -> Float { Float(byte) / 127.5 - 1 }
 

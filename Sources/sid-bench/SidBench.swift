@@ -89,7 +89,7 @@ struct SidBench: CommandLineProgram {
   private func measure() throws {
     let threads = work.threads ?? Machine.availableThreads
     Threads.use(threads)
-    KernelSet.use(named: kernels.kernels.rawValue)
+    KernelSet.use(kernels.kernels)
     if cpu {
       let report = try ProcessorReport(threads: threads, repetitions: work.repetitions)
       return print(json ? report.json.text : report.table)

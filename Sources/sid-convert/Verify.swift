@@ -31,14 +31,14 @@ struct Verify: ParsableCommand {
     CommonValues.kernels,
     help: ArgumentHelp(
       "How convolutions are computed: fast, accurate or exact; the limits are those of exact.", valueName: "name"))
-  var kernels = KernelChoice.exact
+  var kernels = KernelMode.exact
 
   @OptionGroup var stage: StageOptions
 
   func run() throws {
     StageProgram.run(SidConvert.program, on: network, options: stage, writing: []) { context in
       Threads.use(context.threads)
-      KernelSet.use(named: kernels.rawValue)
+      KernelSet.use(kernels)
       let check: Check
       if try HDF5File.open(network).root.stringAttribute("format") == FeatureNetwork.format {
         let features = try FeatureNetwork(contentsOf: network)

@@ -31,7 +31,7 @@ struct DistillationRun: StagedTraining {
         .usage, "--init-sigma \(settings.initSigma)",
         "\(command.teacher) knows the noise levels \(range.lowerBound) to \(range.upperBound)")
     }
-    KernelSet.use(named: command.kernels.kernels.rawValue)
+    KernelSet.use(command.kernels.kernels)
     WeightCache.limitBytes = settings.checkpointsActivations ? 0 : WeightCache.trainingLimitBytes
   }
 

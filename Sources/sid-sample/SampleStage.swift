@@ -28,7 +28,7 @@ struct SampleStage {
       network: network, networkPath: command.network, recipe: recipe, batch: command.work.batch ?? Self.batch(network),
       checkpointImages: command.work.checkpointImages, shardSize: command.work.shardSize,
       sheet: (command.work.contactSheetColumns, command.work.contactSheetRows))
-    KernelSet.use(named: command.kernels.kernels.rawValue)
+    KernelSet.use(command.kernels.kernels)
     // Transformed weights that no second batch would use are not worth their memory.
     let isSingle = archive.count <= archive.batch && recipe.sampler.evaluations == 1
     WeightCache.limitBytes = command.work.lowMemory || isSingle ? 0 : WeightCache.samplingLimitBytes

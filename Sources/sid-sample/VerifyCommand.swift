@@ -64,11 +64,11 @@ struct VerifyCommand: ParsableCommand {
         remedy: "give the network whose SHA-256 the manifest names")
     }
     let recipe = try SampleRecipe(origin: origin, archive: archive)
-    let mode = origin.options["kernels"] ?? KernelChoice.fast.rawValue
-    guard KernelChoice(rawValue: mode) != nil else {
-      throw Failure(.dataError, archive, "it was made with --kernels \(mode), which is not known")
+    let name = origin.options["kernels"] ?? KernelMode.fast.rawValue
+    guard let mode = KernelMode(rawValue: name) else {
+      throw Failure(.dataError, archive, "it was made with --kernels \(name), which is not known")
     }
-    KernelSet.use(named: mode)
+    KernelSet.use(mode)
     WeightCache.limitBytes = WeightCache.samplingLimitBytes
     let choice = seed ?? UInt64.random(in: 0..<1 << 32)
     let generator = Philox(seed: choice)

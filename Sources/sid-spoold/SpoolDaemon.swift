@@ -41,7 +41,7 @@ struct SpoolDaemon: CommandLineProgram {
   @Option(help: ArgumentHelp("Where the stage programs are. (default: beside this program)", valueName: "dir"))
   var programDirectory: String?
 
-  @Flag(name: [.customLong("exit-when-idle"), .customLong("once")], help: "End when no job is left.")
+  @Flag(help: "End when no job is left.")
   var exitWhenIdle = false
 
   @Option(

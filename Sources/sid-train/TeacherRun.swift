@@ -42,7 +42,7 @@ struct TeacherRun: StagedTraining {
       classes: labels.map { ($0.max() ?? 0) + 1 } ?? 0)
     let (options, published) = (command.training, TeacherSettings())
     let pipelineLabels = AugmentationPipeline(probability: 1).labelCount
-    KernelSet.use(named: command.kernels.kernels.rawValue)
+    KernelSet.use(command.kernels.kernels)
     if let path = command.network.transfer {
       let network = try Network(contentsOf: path)
       try command.network.requireFit(network.configuration, images, origin: path)

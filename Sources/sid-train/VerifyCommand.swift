@@ -38,14 +38,14 @@ struct VerifyCommand: ParsableCommand {
     help: ArgumentHelp(
       "How convolutions are computed: fast, accurate or exact; the limits of exact are the narrow ones.",
       valueName: "name"))
-  var kernels = KernelChoice.exact
+  var kernels = KernelMode.exact
 
   @OptionGroup var stage: StageOptions
 
   func run() throws {
     StageProgram.run(SidTrain.program, on: vectors, options: stage, writing: []) { context in
       Threads.use(context.threads)
-      KernelSet.use(named: kernels.rawValue)
+      KernelSet.use(kernels)
       WeightCache.limitBytes = WeightCache.trainingLimitBytes
       let recorded = try RecordedTeacherTraining(contentsOf: vectors, settingsOf: settingsOf)
       let (network, state) = try begin(recorded)

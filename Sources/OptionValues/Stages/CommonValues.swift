@@ -1,3 +1,5 @@
+import Records
+
 /// Options that several stages have.
 public enum CommonValues {
   /// Worker threads.
@@ -5,7 +7,7 @@ public enum CommonValues {
   /// What inputs have to be.
   public static let digests = ValueOption.digest("expect-sha256")
   /// How convolutions are computed.
-  public static let kernels = ValueOption<KernelChoice>.choice("kernels", standard: .fast)
+  public static let kernels = ValueOption<KernelMode>.choice("kernels", standard: .fast)
 
   /// How images become a feature network's input, by name.
   public static let conventions = ["native", "pytorch-fid", "tensorflow"]
