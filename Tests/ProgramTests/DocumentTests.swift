@@ -10,7 +10,9 @@ struct DocumentTests {
     let root = URL(fileURLWithPath: Fixtures.repository)
     let docs = root.appending(path: "docs")
     let pages = (try? FileManager.default.contentsOfDirectory(at: docs, includingPropertiesForKeys: nil)) ?? []
-    let others = ["README.md", "CONTRIBUTING.md", "spool/README.md", "pipeline/tiles/ORIGIN.md"]
+    let others = [
+      "README.md", "CONTRIBUTING.md", "spool/README.md", "pipeline/tiles/ORIGIN.md", "Tests/Fixtures/README.md",
+    ]
     return others.map { root.appending(path: $0) } + pages.filter { $0.pathExtension == "md" }
   }()
 
