@@ -80,7 +80,7 @@ struct JoinedChannelsTests {
         }, "gradient of the norm of \(s)")
       parts.expectEqual(readsBoth: false, { [addScaled($0, dy)] }, "sum of \(s)")
       // Joined once more, the joined are a part like any other.
-      parts.expectEqual(readsBoth: true, { [concatenateChannels($0, dy)].map { $0.reshaped($0.shape) } }, "\(s) again")
+      parts.expectEqual(readsBoth: true, { [concatenateChannels($0, dy)] }, "\(s) again")
     }
   }
 

@@ -46,10 +46,10 @@ struct HouseTests {
     }
   }
 
-  @Test("keeps the daemon from numerics and from what users' files are read with", arguments: ["Queue", "Spool"])
-  func daemon(module: String) throws {
+  @Test("keeps the daemon from numerics and from what users' files are read with")
+  func daemon() throws {
     let targets = try Self.targets()
-    for name in [module, "sid-spoold", "sidctl"] {
+    for name in ["Queue", "Spool", "sid-spoold", "sidctl"] {
       #expect(Self.reached(from: name, targets).isDisjoint(with: Self.numerics), "\(name)")
     }
     #expect(Self.reached(from: "sid-score", targets).isSuperset(of: Self.numerics))
