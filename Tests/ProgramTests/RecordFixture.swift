@@ -85,7 +85,9 @@ struct RecordFixture {
     try FileManager.default.removeItem(atPath: file(name + ".json"))
   }
 
-  func remove(_ names: String...) throws {
+  func remove(_ names: String...) throws { try remove(names) }
+
+  func remove(_ names: [String]) throws {
     for name in names { try FileManager.default.removeItem(atPath: file(name)) }
   }
 
