@@ -7,8 +7,8 @@ import Training
 /// The noise levels at which a denoiser is trained, and the weight of each: how the three losses of EDM's
 /// implementation differ (Karras et al. 2022, arXiv 2206.00364, table 1).
 public enum DenoisingTraining: Sendable {
-  /// EDM's: ln sigma ~ N(-1.2, 1.2^2); weight (sigma^2 + sigma_data^2) / (sigma sigma_data)^2.
-  case edm(sigmaData: Float)
+  /// EDM's: ln sigma ~ N(P_mean, P_std^2); weight (sigma^2 + sigma_data^2) / (sigma sigma_data)^2.
+  case edm(sigmaData: Float, pMean: Float = -1.2, pStd: Float = 1.2)
   /// Of the variance-preserving process: uniform times; weight 1 / sigma^2.
   case variancePreserving(VariancePreserving)
   /// Of the variance-exploding process: uniform logarithms from 0.02 to 100; weight 1 / sigma^2.
@@ -31,7 +31,7 @@ public enum DenoisingTraining: Sendable {
   /// - Parameter draw: a unit normal for EDM's, uniform in [0, 1) for the others.
   public func sigma(_ draw: Float) -> Float {
     switch self {
-    case .edm: Float(exp(Double(draw * 1.2 - 1.2)))
+    case .edm(_, let mean, let std): Float(exp(Double(draw * std + mean)))
     case .variancePreserving(let process): process.sigma(at: 1 + draw * Float(process.firstTime - 1))
     case .varianceExploding: 0.02 * Float(pow(Double(Float(100 / 0.02)), Double(draw)))
     }
@@ -39,7 +39,7 @@ public enum DenoisingTraining: Sendable {
 
   /// The factor of the squared error at a noise level.
   public func weight(_ sigma: Float) -> Float {
-    guard case .edm(let data) = self else { return 1 / (sigma * sigma) }
+    guard case .edm(let data, _, _) = self else { return 1 / (sigma * sigma) }
     return (sigma * sigma + data * data) / (sigma * data * (sigma * data))
   }
 }

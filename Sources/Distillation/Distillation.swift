@@ -41,7 +41,8 @@ public struct Distillation {
   private var turns: [TrainingTurn] {
     let (settings, draws) = (settings, draws)
     let trueScore = teacher.bound(checkpointsActivations: settings.checkpointsActivations)
-    let sigmaData = teacher.configuration.sigmaData
+    let denoisingTraining = DenoisingTraining.edm(
+      sigmaData: teacher.configuration.sigmaData, pMean: settings.fakeScorePMean, pStd: settings.fakeScorePStd)
     let augmentDim = teacher.configuration.augmentDim
 
     func noLabels(_ step: StepDraws) -> Tensor? {
@@ -57,7 +58,7 @@ public struct Distillation {
     {
       let generated = generate(networks.frozen(DistillationPhase.generator.network), step, dropout: nil).value
       return DenoisingPass(
-        networks.trained, images: step.augmentation?(generated) ?? generated, training: .edm(sigmaData: sigmaData),
+        networks.trained, images: step.augmentation?(generated) ?? generated, training: denoisingTraining,
         levels: step.levels, noise: step.noise, classLabels: step.classLabels, augmentLabels: augmentLabels,
         dropout: step.dropout, batch: microbatch.batch)
     }

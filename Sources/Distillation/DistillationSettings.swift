@@ -36,6 +36,10 @@ public struct DistillationSettings: Codable, Sendable, Equatable {
   public var dropout: Float = 0.13
   /// Probability of the augmentations of the fake score's images; 0 leaves the pipeline out.
   public var augment: Float = 0.12
+  /// Mean of the logarithm of the noise levels at which the fake score learns (EDM's P_mean).
+  public var fakeScorePMean: Float = -1.2
+  /// Standard deviation of that logarithm (EDM's P_std).
+  public var fakeScorePStd: Float = 1.2
   /// Factor of the fake score's loss.
   public var fakeScoreLossScale: Float = 1
   /// Factor of the generator's loss.

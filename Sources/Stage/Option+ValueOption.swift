@@ -7,8 +7,8 @@ extension Option where Value: Sendable {
   /// An option with a default of the program's.
   public init(wrappedValue: Value, _ option: ValueOption<Value>, help: ArgumentHelp) {
     self.init(
-      wrappedValue: wrappedValue, name: .customLong(option.name), help: help.with(option.kind, standard: wrappedValue),
-      transform: option.parse)
+      wrappedValue: wrappedValue, name: .customLong(option.name), parsing: option.kind.parsing,
+      help: help.with(option.kind, standard: wrappedValue), transform: option.parse)
   }
 
   /// An option with the default that is declared; without one it has to be given.
@@ -17,7 +17,8 @@ extension Option where Value: Sendable {
       self.init(wrappedValue: standard, option, help: help)
     } else {
       self.init(
-        name: .customLong(option.name), help: help.with(option.kind, standard: Value?.none), transform: option.parse)
+        name: .customLong(option.name), parsing: option.kind.parsing,
+        help: help.with(option.kind, standard: Value?.none), transform: option.parse)
     }
   }
 }
@@ -25,7 +26,9 @@ extension Option where Value: Sendable {
 extension Option {
   /// An option that may be left out.
   public init<T: Sendable>(_ option: ValueOption<T>, help: ArgumentHelp) where Value == T? {
-    self.init(name: .customLong(option.name), help: help.with(option.kind, standard: T?.none), transform: option.parse)
+    self.init(
+      name: .customLong(option.name), parsing: option.kind.parsing, help: help.with(option.kind, standard: T?.none),
+      transform: option.parse)
   }
 
   /// An option that may be repeated.
@@ -67,6 +70,16 @@ extension ValueOption where Value == String {
       throw ValidationError("\(text) is not known to this program")
     }
     return value
+  }
+}
+
+extension ValueKind {
+  /// A number behind an option is its value also where it begins with a dash.
+  fileprivate var parsing: SingleValueParsingStrategy {
+    switch self {
+    case .number, .wholeNumber: .unconditional
+    default: .next
+    }
   }
 }
 

@@ -144,6 +144,14 @@ struct TrainingOptions: ParsableArguments {
   )
   var augment: Float?
 
+  @Option(
+    DistillValues.pMean,
+    help: "Mean of ln sigma of the noise levels at which the fake score learns; short runs want a higher one.")
+  var pMean = Self.published.fakeScorePMean
+
+  @Option(DistillValues.pStd, help: "Standard deviation of ln sigma of those noise levels.")
+  var pStd = Self.published.fakeScorePStd
+
   @Option(TrainingValues.lossScale, help: "Factor of the fake score's loss.")
   var lossScale = Self.published.fakeScoreLossScale
 
@@ -184,6 +192,8 @@ struct TrainingOptions: ParsableArguments {
     s.learningRateDecayFinal = lrDecayFinal
     s.dropout = dropout
     s.augment = augment ?? s.augment
+    s.fakeScorePMean = pMean
+    s.fakeScorePStd = pStd
     s.fakeScoreLossScale = lossScale
     s.generatorLossScale = generatorLossScale
     s.durationKimg = durationKimg
@@ -218,7 +228,9 @@ struct TrainingOptions: ParsableArguments {
       "loss-scale": "\(lossScale)",
       "generator-loss-scale": "\(generatorLossScale)", "duration-kimg": "\(durationKimg)", "seed": "\(seed)",
     ]
-    // States and generators of versions that had no groups are those of the default.
+    // States and generators of versions without these options are those of the default.
+    if pMean != Self.published.fakeScorePMean { options["p-mean"] = "\(pMean)" }
+    if pStd != Self.published.fakeScorePStd { options["p-std"] = "\(pStd)" }
     if gradientGroups != Self.published.gradientGroups { options["gradient-groups"] = "\(gradientGroups)" }
     return options
   }

@@ -70,6 +70,18 @@ struct DenoisingTests {
     }
   }
 
+  @Test("EDM's noise levels are logarithmically normal, by default as published; the weight does not depend on how")
+  func noiseLevels() {
+    let (published, high) = (
+      DenoisingTraining.edm(sigmaData: 0.5), DenoisingTraining.edm(sigmaData: 0.5, pMean: 0.5, pStd: 2)
+    )
+    for draw: Float in [-2, 0, 0.5, 3] {
+      #expect(abs(published.sigma(draw) / exp(1.2 * draw - 1.2) - 1) < 1e-5)
+      #expect(abs(high.sigma(draw) / exp(2 * draw + 0.5) - 1) < 1e-5)
+      #expect(high.weight(high.sigma(draw)) == published.weight(high.sigma(draw)))
+    }
+  }
+
   @Test("The loss falls to a fraction, and the average denoises what it was trained on")
   func learns() throws {
     let course = try Course()

@@ -199,6 +199,22 @@ struct DistillTests {
     #expect(figures["distilled_kimg"] as? Double == 0.96)
   }
 
+  @Test(
+    "The fake score learns at the noise levels of --p-mean and --p-std; the published ones are the run without them",
+    arguments: [("p-mean", "-1.2", "0.5"), ("p-std", "1.2", "2.0")])
+  func noiseLevels(option: String, published: String, other: String) throws {
+    #expect(try Programs.run("sid-distill", arguments("g", ["--\(option)", published])).status == 0)
+    let before = try parameters("g")
+    let again = try Programs.run("sid-distill", arguments("g"))
+    #expect(again.status == 0 && again.errors.contains("already made"), "\(again.errors)")
+    let refused = try Programs.run("sid-distill", arguments("g", ["--\(option)", other]))
+    #expect(
+      refused.status == 73 && refused.errors.contains("--\(option) was not given and is now \(other)"),
+      "\(refused.errors)")
+    #expect(try Programs.run("sid-distill", arguments("g", ["--\(option)", other, "--overwrite"])).status == 0)
+    #expect(try parameters("g") != before)
+  }
+
   @Test("A training state of another run, a damaged one and a missing teacher are refused, and nothing is published")
   func refusals() throws {
     let process = try Programs.run("sid-distill", arguments("g", ["--seed", "3"]))
@@ -219,7 +235,7 @@ struct DistillTests {
   @Test(
     "Options that make no sense are refused by name",
     arguments: [
-      (["--augment", "1.5"], "--augment"), (["--lr", "-1"], "--lr"), (["--batch", "0"], "--batch"),
+      (["--augment", "1.5"], "--augment"), (["--lr", "-1"], "above 0"), (["--batch", "0"], "--batch"),
       (["--evaluate"], "--evaluate"), (["--tmax", "2000"], "--tmax"), (["--lr-decay-final", "2"], "--lr-decay-final"),
       (["--snapshot-kimg", "0.5"], "--snapshot-kimg"),
     ])

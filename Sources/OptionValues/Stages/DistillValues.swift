@@ -13,6 +13,10 @@ public enum DistillValues {
   public static let tmax = ValueOption.number("tmax", .above(0, to: 1000))
   /// Noise level at which the generator is evaluated.
   public static let initSigma = ValueOption.single("init-sigma", .above(0))
+  /// Mean of the logarithm of the fake score's noise levels.
+  public static let pMean = ValueOption.single("p-mean", .finite)
+  /// Standard deviation of that logarithm.
+  public static let pStd = ValueOption.single("p-std", .above(0))
   /// Factor of the generator's loss.
   public static let generatorLossScale = ValueOption.single("generator-loss-scale", .finite)
 

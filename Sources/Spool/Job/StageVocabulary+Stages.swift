@@ -87,6 +87,8 @@ extension StageVocabulary {
         StageOption(DistillValues.alpha),
         StageOption(DistillValues.tmax),
         StageOption(DistillValues.initSigma),
+        StageOption(DistillValues.pMean),
+        StageOption(DistillValues.pStd),
         StageOption(DistillValues.generatorLossScale),
         StageOption("labels", .input([.dataset])),
         StageOption("initial-generator", .input(networks)),
