@@ -96,11 +96,16 @@ let package = Package(
     .target(name: "Models", dependencies: ["Autograd", "Compute", "HDF5", "Records", "Files", "Diagnostics"]),
     .target(
       name: "Sampling",
-      dependencies: ["Models", "Compute", "HDF5", "Images", "OptionValues", "Files", "Diagnostics"]),
+      dependencies: ["Models", "Compute", "OptionValues", "Records", "Files", "Diagnostics"]),
+    // Files of samples: shards, manifests, verification, exports.
+    .target(
+      name: "Archives",
+      dependencies: ["Sampling", "Compute", "HDF5", "Images", "OptionValues", "Records", "Files", "Diagnostics"]),
     .target(
       name: "Scoring",
       dependencies: [
-        "Checkpoints", "Models", "Compute", "COpenBLAS", "HDF5", "Images", "Files", "Processor", "Diagnostics",
+        "Archives", "Checkpoints", "Models", "Compute", "COpenBLAS", "HDF5", "Images", "OptionValues", "Files",
+        "Processor", "Diagnostics",
       ]),
     .target(name: "Training", dependencies: ["Models", "Autograd", "Compute", "HDF5", "Diagnostics"]),
     // Image data sets in training order, and their augmentation.
@@ -117,7 +122,8 @@ let package = Package(
     .target(
       name: "Report",
       dependencies: [
-        "Training", "Sampling", "Models", "Compute", "HDF5", "Images", "JobFolder", "Records", "Files", "Diagnostics",
+        "Training", "Archives", "Sampling", "Models", "Compute", "HDF5", "Images", "JobFolder", "Records", "Files",
+        "Diagnostics",
       ]),
 
     // Processes.
@@ -128,12 +134,14 @@ let package = Package(
     .target(
       name: "MPIRanks",
       dependencies: ["Training", "Stage", "Diagnostics", .target(name: "CMPI", condition: .when(traits: ["MPI"]))]),
+    // Options of whatever measures.
+    .target(name: "ScoringStage", dependencies: ["Scoring", "Models", "Stage", "OptionValues", argumentParser]),
     // The frame that the programs which train share.
     .target(
       name: "TrainingStage",
       dependencies: [
-        "MPIRanks", "Training", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5", "OptionValues", "Records",
-        "Stage", "Files", "Diagnostics", argumentParser,
+        "MPIRanks", "ScoringStage", "Training", "Sampling", "Scoring", "Models", "Compute", "Images", "HDF5",
+        "OptionValues", "Records", "Stage", "Files", "Diagnostics", argumentParser,
       ]),
     // The one reader of YAML.
     .target(name: "YAML", dependencies: ["Files", "Diagnostics", yams]),
@@ -186,14 +194,14 @@ let package = Package(
     .executableTarget(
       name: "sid-sample",
       dependencies: [
-        "Sampling", "Models", "Compute", "Images", "HDF5", "OptionValues", "Records", "Stage", "Files", "Diagnostics",
-        argumentParser,
+        "Archives", "Sampling", "Models", "Compute", "Images", "HDF5", "OptionValues", "Records", "Stage", "Files",
+        "Diagnostics", argumentParser,
       ]),
     .executableTarget(
       name: "sid-score",
       dependencies: [
-        "Scoring", "Models", "Compute", "HDF5", "OptionValues", "Records", "Stage", "Files", "Diagnostics",
-        argumentParser,
+        "ScoringStage", "Scoring", "Models", "Compute", "HDF5", "OptionValues", "Records", "Stage", "Files",
+        "Diagnostics", argumentParser,
       ]),
     .executableTarget(
       name: "sid-spoold", dependencies: ["Spool", "Queue", "Stage", "CSystemd", "Diagnostics", argumentParser]),
@@ -201,7 +209,8 @@ let package = Package(
 
     // Tests: one target per module; TestSupport finds the fixtures and the built programs.
     .target(
-      name: "TestSupport", dependencies: ["HDF5", "Images", "Compute", "Checkpoints", "Models", "Training"],
+      name: "TestSupport",
+      dependencies: ["HDF5", "Images", "Compute", "Checkpoints", "Models", "Sampling", "Training"],
       path: "Tests/TestSupport"),
     // Changed files for every reader of untrusted files; sid-fuzz runs them for hours, FuzzTests for a moment.
     .target(
@@ -214,7 +223,8 @@ let package = Package(
     .executableTarget(name: "sid-fuzz", dependencies: ["Fuzzing", argumentParser], path: "Tests/sid-fuzz"),
     .testTarget(name: "FuzzTests", dependencies: ["Fuzzing", "TestSupport"]),
     .testTarget(
-      name: "OptionValuesTests", dependencies: ["OptionValues", "Models", "Sampling", "Scoring", "TestSupport"]),
+      name: "OptionValuesTests",
+      dependencies: ["OptionValues", "Archives", "Models", "Sampling", "Scoring", "TestSupport"]),
     .testTarget(name: "FilesTests", dependencies: ["Files", "TestSupport"]),
     .testTarget(name: "HDF5Tests", dependencies: ["HDF5", "TestSupport"]),
     .testTarget(name: "ImagesTests", dependencies: ["Images", "TestSupport"]),
@@ -238,7 +248,12 @@ let package = Package(
     .testTarget(
       name: "SamplingTests",
       dependencies: ["Sampling", "Models", "Checkpoints", "OptionValues", "Files", "TestSupport"]),
-    .testTarget(name: "ScoringTests", dependencies: ["Scoring", "Models", "Checkpoints", "Files", "TestSupport"]),
+    .testTarget(
+      name: "ArchivesTests",
+      dependencies: ["Archives", "Sampling", "Models", "Checkpoints", "OptionValues", "Files", "TestSupport"]),
+    .testTarget(
+      name: "ScoringTests",
+      dependencies: ["Scoring", "OptionValues", "Models", "Checkpoints", "Files", "TestSupport"]),
     .testTarget(
       name: "ReportTests",
       dependencies: ["Report", "Sampling", "Models", "Compute", "Images", "Files", "HDF5", "TestSupport"]),

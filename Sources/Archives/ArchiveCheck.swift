@@ -1,3 +1,5 @@
+import Sampling
+import Records
 import Diagnostics
 import Files
 import Foundation
@@ -20,7 +22,7 @@ public struct ArchiveCheck {
     let shape = [reader.shape.height, reader.shape.width, reader.shape.channels]
     guard manifest.images == reader.count, manifest.imageShape == shape, manifest.shards.map(\.file) == files,
       manifest.shards.map(\.images) == reader.shards?.map(\.rows) ?? [],
-      manifest.origin == SampleOrigin(json: reader.provenance)
+      manifest.origin == Provenance(json: reader.provenance)
     else {
       throw Failure(
         .dataError, path, "it is not the archive that \(SampleManifest.path(of: path)) describes",

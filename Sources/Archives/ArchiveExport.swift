@@ -1,3 +1,5 @@
+import Sampling
+import Records
 import Compute
 import Diagnostics
 import Files
@@ -97,7 +99,7 @@ public struct ArchiveExport: Sendable {
       throw Failure(.dataError, reader.path, "images of \(reader.shape) have no PNG", remedy: "export --to npz")
     }
     guard format == .png else { return }
-    let seeds = try SampleOrigin(json: reader.provenance)?.options["seeds"].map { try SeedList($0) }
+    let seeds = try Provenance(json: reader.provenance)?.options["seeds"].map { try SeedList($0) }
     guard seeds.map({ !$0.hasRepetitions }) ?? true else {
       throw Failure(
         .dataError, reader.path, "seeds occur more than once, and PNG files are named by their seeds",
@@ -147,8 +149,7 @@ public struct ArchiveExport: Sendable {
   ) throws {
     let shape = [reader.shape.height, reader.shape.width, reader.shape.channels]
     try HDF5File.publish(output) { file in
-      try file.root.setAttribute("format", SampleArchiveFormat.name)
-      try file.root.setAttribute("format_version", 1)
+      try file.root.setFormat(SampleArchiveFormat.format)
       try file.root.setAttribute("created_by", createdBy)
       try file.root.setAttribute("provenance", reader.provenance)
       let writer = try SampleDatasets(

@@ -1,3 +1,5 @@
+import Sampling
+import Records
 import Diagnostics
 import Foundation
 import HDF5
@@ -43,7 +45,7 @@ public struct ExistingShards: Sendable {
 
   /// What keeps a shard from being used; empty if nothing does.
   private func difference(_ wanted: String, _ found: String) -> String {
-    guard let wanted = SampleOrigin(json: wanted), let found = SampleOrigin(json: found) else {
+    guard let wanted = Provenance(json: wanted), let found = Provenance(json: found) else {
       return "it was made from something else"
     }
     if let difference = wanted.difference(from: found) { return difference }

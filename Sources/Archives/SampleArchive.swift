@@ -1,3 +1,4 @@
+import Sampling
 import Diagnostics
 import Files
 import Foundation
@@ -125,8 +126,8 @@ public struct SampleArchive<Network: Denoiser>: Sendable {
 
 /// What samples files have in common.
 public enum SampleArchiveFormat {
-  /// Their `format` attribute.
-  public static let name = "sid-samples"
+  /// Of one file, of a shard, and of the file that stitches shards together.
+  public static let format = HDF5Format("sid-samples")
 
   /// Removes what interrupted runs may have left beside an archive that is complete.
   /// - Throws: a `Failure` naming what cannot be removed.

@@ -1,3 +1,4 @@
+import Sampling
 import Compute
 import Diagnostics
 import Files
@@ -112,8 +113,7 @@ final class SampleFileJob: @unchecked Sendable {
     try HDF5File.publish(
       path, completing: { try digested(try SHA256.hexDigest(ofFile: $0), $0) }
     ) { file in
-      try file.root.setAttribute("format", SampleArchiveFormat.name)
-      try file.root.setAttribute("format_version", 1)
+      try file.root.setFormat(SampleArchiveFormat.format)
       try file.root.setAttribute("created_by", setting.createdBy)
       try file.root.setAttribute("provenance", setting.provenance)
       for (name, value) in attributes.sorted(by: { $0.key < $1.key }) { try file.root.setAttribute(name, value) }

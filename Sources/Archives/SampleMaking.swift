@@ -1,3 +1,4 @@
+import Sampling
 import Compute
 import Diagnostics
 import Files

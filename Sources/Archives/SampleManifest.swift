@@ -1,3 +1,5 @@
+import Sampling
+import Records
 import Diagnostics
 import Files
 import Foundation
@@ -45,7 +47,7 @@ public struct SampleManifest: Codable, Sendable, Equatable {
   /// Their seeds, as a list of ranges.
   public let seeds: String
   /// What the images were made from; nil where it is not known.
-  public let origin: SampleOrigin?
+  public let origin: Provenance?
   /// The shards in the order of their images; none where the archive is one file.
   public let shards: [Shard]
 
@@ -71,7 +73,7 @@ public struct SampleManifest: Codable, Sendable, Equatable {
     images = seeds.count
     self.imageShape = imageShape
     self.seeds = seeds.description
-    origin = SampleOrigin(json: provenance)
+    origin = Provenance(json: provenance)
     self.shards = shards
   }
 
@@ -98,7 +100,7 @@ public struct SampleManifest: Codable, Sendable, Equatable {
   public static func isDue(_ reader: SampleReader) -> Bool { seeds(of: reader) != nil }
 
   private static func seeds(of reader: SampleReader) -> SeedList? {
-    guard let list = SampleOrigin(json: reader.provenance)?.options["seeds"], let seeds = try? SeedList(list),
+    guard let list = Provenance(json: reader.provenance)?.options["seeds"], let seeds = try? SeedList(list),
       seeds.count == reader.count
     else { return nil }
     return seeds

@@ -1,3 +1,5 @@
+import Sampling
+import Records
 import Diagnostics
 import Files
 import Foundation
@@ -8,7 +10,7 @@ import OptionValues
 /// them together, with the manifest.
 public struct SampleMaster {
   private let plan: ShardPlan
-  private let origins: [SampleOrigin?]
+  private let origins: [Provenance?]
   private let provenance: String
   private let createdBy: [String]
   private let imageShape: [Int]
@@ -28,7 +30,7 @@ public struct SampleMaster {
     }
     let path = ShardPlan.path(name, beside: output)
     let file = try HDF5File.open(path)
-    try file.requireFormat(SampleArchiveFormat.name)
+    try file.requireFormat(SampleArchiveFormat.format)
     let (count, size) = (try file.root.intAttribute("archive_images"), try file.root.intAttribute("shard_size"))
     guard count > 0, size > 0, count < 1 << 48, count / size < 1 << 20 else {
       throw Failure(.dataError, path, "a shard of \(size) of \(count) images")
@@ -53,7 +55,7 @@ public struct SampleMaster {
       try Interruption.check()
       let path = plan.path(shard)
       let file = try HDF5File.open(path)
-      try file.requireFormat(SampleArchiveFormat.name)
+      try file.requireFormat(SampleArchiveFormat.format)
       let root = file.root
       let shape = try root.dataset("images").shape
       let seeds = try root.dataset("seeds").shape
@@ -75,13 +77,13 @@ public struct SampleMaster {
     imageShape = first.shape
     hasLabels = first.hasLabels
     self.createdBy = createdBy
-    origins = provenances.map { SampleOrigin(json: $0) }
+    origins = provenances.map { Provenance(json: $0) }
     provenance = try Self.common(provenances, origins, plan, mixingKernels: mixingKernels)
   }
 
   /// The provenance of the whole.
   private static func common(
-    _ provenances: [String], _ origins: [SampleOrigin?], _ plan: ShardPlan, mixingKernels: Bool
+    _ provenances: [String], _ origins: [Provenance?], _ plan: ShardPlan, mixingKernels: Bool
   ) throws -> String {
     var makers: [String: Int] = [:]
     for shard in provenances.indices where provenances[shard] != provenances[0] {
@@ -146,8 +148,7 @@ public struct SampleMaster {
       }
     ) { file in
       let root = file.root
-      try root.setAttribute("format", SampleArchiveFormat.name)
-      try root.setAttribute("format_version", 1)
+      try root.setFormat(SampleArchiveFormat.format)
       try root.setAttribute("created_by", createdBy)
       try root.setAttribute("provenance", provenance)
       try root.setAttribute("shard_size", plan.size)

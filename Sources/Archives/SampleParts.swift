@@ -1,3 +1,4 @@
+import Sampling
 import Diagnostics
 import Files
 import Foundation

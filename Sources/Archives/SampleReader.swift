@@ -1,3 +1,4 @@
+import Sampling
 import Diagnostics
 import Foundation
 import HDF5
@@ -5,47 +6,39 @@ import Images
 
 /// An archive of samples that is read in order: one file, or shards stitched together.
 public final class SampleReader {
-  /// The file.
-  public let path: String
-  /// The number of images.
-  public let count: Int
-  /// Height, width and channels.
-  public let shape: ImageShape
   /// The `provenance` attribute.
   public let provenance: String
-  /// The shards; nil where it is one file.
-  public let shards: [HDF5VirtualSource]?
-  private let imageSet: HDF5Dataset
+  private let pictures: SampleImages
   private let labelSet: HDF5Dataset?
   private let seedSet: HDF5Dataset
 
   /// Opens an archive.
   /// - Throws: a `Failure` where it is none, or a shard is missing.
   public init(_ path: String) throws {
-    self.path = path
-    let file = try HDF5File.open(path)
-    try file.requireFormat(SampleArchiveFormat.name)
-    provenance = try file.root.stringAttribute("provenance")
-    imageSet = try file.root.dataset("images")
-    seedSet = try file.root.dataset("seeds")
-    labelSet = file.root.contains("labels") ? try file.root.dataset("labels") : nil
-    let extents = imageSet.shape
-    guard extents.count == 4, imageSet.elementType == .unsignedInteger(bytes: 1), !extents.contains(0) else {
-      throw Failure(.dataError, path, "`images` of shape \(extents); bytes of shape [N, H, W, C] are expected")
+    pictures = try SampleImages(path)
+    let root = pictures.root
+    provenance = try root.stringAttribute("provenance")
+    seedSet = try root.dataset("seeds")
+    labelSet = root.contains("labels") ? try root.dataset("labels") : nil
+    guard count > 0 else { throw Failure(.dataError, path, "it has no images") }
+    guard seedSet.shape == [count], labelSet?.shape ?? [count] == [count] else {
+      throw Failure(.dataError, path, "it has \(count) images and another number of seeds or labels")
     }
-    count = extents[0]
-    guard seedSet.shape == [extents[0]], labelSet?.shape ?? [extents[0]] == [extents[0]] else {
-      throw Failure(.dataError, path, "it has \(extents[0]) images and another number of seeds or labels")
-    }
-    shape = ImageShape(height: extents[1], width: extents[2], channels: extents[3])
-    shards = imageSet.virtualSources
   }
 
+  /// The file.
+  public var path: String { pictures.path }
+  /// The number of images.
+  public var count: Int { pictures.count }
+  /// Height, width and channels.
+  public var shape: ImageShape { pictures.shape }
+  /// The shards; nil where it is one file.
+  public var shards: [HDF5VirtualSource]? { pictures.shards }
   /// Whether images have classes.
   public var hasLabels: Bool { labelSet != nil }
 
   /// Bytes in image, row, column, channel order, checksums verified.
-  public func images(_ range: Range<Int>) throws -> [UInt8] { try imageSet.read(UInt8.self, rows: range) }
+  public func images(_ range: Range<Int>) throws -> [UInt8] { try pictures.images(range) }
 
   /// The classes; nil where there are none.
   public func labels(_ range: Range<Int>) throws -> [Int]? {

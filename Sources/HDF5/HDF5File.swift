@@ -71,32 +71,6 @@ public final class HDF5File {
   /// The root group.
   public var root: HDF5Group { HDF5Group(file: self, name: "", handle: handle) }
 
-  /// Checks the root attributes `format` and `format_version`.
-  /// - Throws: a `Failure` with status `dataError` naming what was found and what was expected.
-  public func requireFormat(_ format: String, version: Int = 1) throws {
-    _ = try requireFormat(format, versions: version...version)
-  }
-
-  /// The same for a reader of several versions.
-  /// - Returns: the version of the file.
-  public func requireFormat(_ format: String, versions: ClosedRange<Int>) throws -> Int {
-    guard root.hasAttribute("format") else {
-      throw Failure(.dataError, path, "no attribute `format`: a file of format \(format) is expected")
-    }
-    let found = try root.stringAttribute("format")
-    guard found == format else {
-      throw Failure(.dataError, path, "the format is \(found), a file of format \(format) is expected")
-    }
-    let foundVersion = try root.intAttribute("format_version")
-    guard versions.contains(foundVersion) else {
-      let readable = versions.count == 1 ? "\(versions.upperBound)" : "\(versions.lowerBound) to \(versions.upperBound)"
-      throw Failure(
-        .dataError, path, "version \(foundVersion) of format \(format), this program reads version \(readable)",
-        remedy: "write the file again with this version of the programs")
-    }
-    return foundVersion
-  }
-
   var isReadOnly: Bool { sizeBytes != nil }
 
   /// The descriptor under the library, open as long as this file. Call with the library locked.

@@ -16,7 +16,7 @@ public struct FeatureNetwork: Sendable {
   }
 
   /// The `format` attribute of a feature network's file.
-  public static let format = "sid-features"
+  public static let format = HDF5Format("sid-features")
 
   /// Takes the parameters from a source of named tensors in PyTorch's layout.
   ///
@@ -61,8 +61,7 @@ public struct FeatureNetwork: Sendable {
   }
 
   private static func writeFormat(_ architecture: FeatureArchitecture, to file: HDF5File) throws {
-    try file.root.setAttribute("format", Self.format)
-    try file.root.setAttribute("format_version", 1)
+    try file.root.setFormat(Self.format)
     try file.root.setAttribute("config", architecture.text)
   }
 

@@ -54,7 +54,7 @@ public struct HDF5Tensors: TensorSource {
 
 extension Network {
   /// The `format` attribute of a network file.
-  public static let format = "sid-network"
+  public static let format = HDF5Format("sid-network")
 
   /// Reads a network file (`sid-network`).
   /// - Parameters:

@@ -5,19 +5,13 @@ import HDF5
 extension Network {
   /// Writes `format`, `format_version`, `config` and `/parameters` into a new file.
   public func write(to file: HDF5File) throws {
-    try Self.writeFormat(to: file)
+    try file.root.setFormat(Self.format)
     try write(to: file.root)
   }
 
   /// Writes `config` and `parameters` into a group, state_dict names and PyTorch's order of elements.
   public func write(to group: HDF5Group) throws {
     try Self.write(configuration, specifications, to: group) { stateDictTensor($0) }
-  }
-
-  /// Writes the root attributes `format` and `format_version` of a network file.
-  public static func writeFormat(to file: HDF5File) throws {
-    try file.root.setAttribute("format", format)
-    try file.root.setAttribute("format_version", 1)
   }
 
   /// Writes a network whose tensors come one at a time, so that no more than one is ever in memory.

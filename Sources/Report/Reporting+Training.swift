@@ -1,3 +1,4 @@
+import Records
 import Diagnostics
 import Files
 import Foundation
@@ -15,7 +16,7 @@ extension Reporting {
 
   /// The data set that was named, or that of the folder on which the archive's network was trained.
   /// - Returns: the set; or why it is not shown, nil where there is nothing to say.
-  static func trainingSet(_ options: Options, of origin: SampleOrigin?, in job: ReportedJob) throws -> (
+  static func trainingSet(_ options: Options, of origin: Provenance?, in job: ReportedJob) throws -> (
     set: TrainingSet?, missing: String?
   ) {
     let wanted = dataset(of: origin, in: job)
@@ -46,7 +47,7 @@ extension Reporting {
   }
 
   /// The data set at the end of the chain from an archive to its network, and where that was distilled to its teacher.
-  private static func dataset(of origin: SampleOrigin?, in job: ReportedJob) -> SampleOrigin.Input? {
+  private static func dataset(of origin: Provenance?, in job: ReportedJob) -> Provenance.Input? {
     var network = origin?.inputs["network"]
     // No longer than that is a chain of files that name each other by their digests.
     for _ in 0..<job.steps.count {

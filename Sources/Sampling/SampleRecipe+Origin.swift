@@ -1,3 +1,4 @@
+import Records
 import Diagnostics
 import OptionValues
 
@@ -9,7 +10,7 @@ extension SampleRecipe {
   ///   - origin: what the archive's `provenance` attribute says.
   ///   - archive: the file that errors name.
   /// - Throws: a `Failure` (`dataError`) where it says something unknown, or what no option may say.
-  public init(origin: SampleOrigin, archive: String) throws {
+  public init(origin: Provenance, archive: String) throws {
     let text = origin.options["class"] ?? ""
     guard let seeds = origin.options["seeds"].flatMap({ try? SeedList($0) }) else {
       throw Self.unknown("seeds", archive)
@@ -22,7 +23,7 @@ extension SampleRecipe {
       sampler: try Self.sampler(origin, archive), seeds: seeds, classChoice: choice, convention: rng)
   }
 
-  private static func sampler(_ origin: SampleOrigin, _ archive: String) throws -> Sampler {
+  private static func sampler(_ origin: Provenance, _ archive: String) throws -> Sampler {
     func number(_ option: String, where isAllowed: (Double) -> Bool) throws -> Double {
       guard let value = origin.options[option].flatMap({ Double($0) }), isAllowed(value) else {
         throw unknown(option, archive)

@@ -35,7 +35,7 @@ public struct SampleRecipe: Sendable {
   }
 
   /// What the images `range` start from.
-  func latents(_ range: Range<Int>, of denoiser: some Denoiser) throws -> Latents {
+  package func latents(_ range: Range<Int>, of denoiser: some Denoiser) throws -> Latents {
     var listed: [Int]?
     if case .file(let file) = classChoice { listed = try file.labels(range) }
     return Latents(

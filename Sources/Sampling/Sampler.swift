@@ -30,7 +30,7 @@ public enum Sampler: Sendable {
   }
 
   /// Whether it draws noise on the way.
-  var drawsFreshNoise: Bool {
+  package var drawsFreshNoise: Bool {
     if case .heun(let sampler) = self { sampler.churn != nil } else { false }
   }
 
@@ -59,7 +59,7 @@ public enum Sampler: Sendable {
   /// The images of some latents before they become bytes.
   ///
   /// A churned sampler needs latents that kept their generators.
-  func values(_ denoiser: some Denoiser, _ latents: Latents) -> SampledValues {
+  package func values(_ denoiser: some Denoiser, _ latents: Latents) -> SampledValues {
     switch self {
     case .oneStep(let sampler):
       return .single(sampler(denoiser, latents: latents.noise, classLabels: latents.classLabels))
@@ -75,12 +75,12 @@ public enum Sampler: Sendable {
 }
 
 /// Images in [-1, 1] as samplers leave them, row-major.
-enum SampledValues: Sendable {
+package enum SampledValues: Sendable {
   case single(Tensor)
   case double([Double])
 
   /// Their bytes; nil if one is not finite.
-  var bytes: [UInt8]? {
+  package var bytes: [UInt8]? {
     switch self {
     case .single(let tensor): ImageBytes.bytes(tensor)
     case .double(let values): ImageBytes.bytes(values)

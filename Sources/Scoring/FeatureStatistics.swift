@@ -17,7 +17,7 @@ public struct FeatureStatistics: Sendable, Equatable {
   public let convention: InputConvention
 
   /// The `format` attribute of a statistics file.
-  public static let format = "sid-statistics"
+  public static let format = HDF5Format("sid-statistics")
 
   /// The length D of a feature vector.
   public var featureCount: Int { mean.count }
@@ -92,8 +92,7 @@ public struct FeatureStatistics: Sendable, Equatable {
   /// Writes `format`, `format_version`, `mu`, `sigma`, `num_images`, `feature_network` and `input_convention` into a new
   /// file.
   public func write(to file: HDF5File) throws {
-    try file.root.setAttribute("format", Self.format)
-    try file.root.setAttribute("format_version", 1)
+    try file.root.setFormat(Self.format)
     try file.root.setAttribute("num_images", imageCount)
     if let featureNetworkSHA256 { try file.root.setAttribute("feature_network", featureNetworkSHA256) }
     try file.root.setAttribute("input_convention", convention.rawValue)

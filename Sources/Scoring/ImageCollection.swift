@@ -1,3 +1,4 @@
+import Archives
 import Checkpoints
 import Diagnostics
 import Files

@@ -64,7 +64,7 @@ public struct ImageScorer {
         .dataError, origin,
         "statistics of \(statistics.featureCount) features, the network has \(network.featureCount)")
     }
-    if let metric = settings.metrics.first(where: { $0.needsReferenceFeatures }), reference.features == nil {
+    if let metric = settings.first(needing: .referenceFeatures), reference.features == nil {
       throw Failure(
         .dataError, origin, "it holds statistics without the features that --metrics \(metric.rawValue) compares",
         remedy: "make it with sid-score reference --keep-features, or give the real images themselves as --reference")
@@ -129,9 +129,9 @@ public struct ImageScorer {
   ///   - origin: names the images in errors.
   /// - Throws: a `Failure` where there are too few images, or a metric needs what was not kept.
   public func scores(of samples: FeatureSet, isResampled: Bool = false, origin: String) throws -> [Score] {
-    try Measurement(
-      samples: samples, reference: reference, settings: settings, isResampled: isResampled, origin: origin
-    ).scores()
+    let measurement = try Measurement(
+      samples: samples, reference: reference, settings: settings, isResampled: isResampled, origin: origin)
+    return try measurement.scores()
   }
 }
 

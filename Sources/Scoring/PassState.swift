@@ -20,7 +20,7 @@ struct PassState {
   let scores: RowFile<Float>?
   let segments: RowFile<Double>?
 
-  private static let format = "sid-moments"
+  private static let format = HDF5Format("sid-moments", version: 2)
   /// What the names of the row files end in.
   static let rowNames = [".features", ".scores", ".segments"]
 
@@ -34,8 +34,9 @@ struct PassState {
   /// Reads a saved state.
   /// - Throws: a `Failure` where it cannot be used: damaged, or of other work.
   init(contentsOf path: String, scratch: String, identity: String, layout: Layout) throws {
-    let root = try HDF5File.open(path).root
-    try HDF5File.open(path).requireFormat(Self.format, version: 2)
+    let file = try HDF5File.open(path)
+    try file.requireFormat(Self.format)
+    let root = file.root
     let size = layout.featureCount
     let pending = try root.dataset("pending")
     nextImage = try root.intAttribute("next_image")
@@ -106,8 +107,7 @@ struct PassState {
     try segments?.synchronize()
     try HDF5File.publish(path) { file in
       let root = file.root
-      try root.setAttribute("format", Self.format)
-      try root.setAttribute("format_version", 2)
+      try root.setFormat(Self.format)
       try root.setAttribute("identity", identity)
       try root.setAttribute("next_image", nextImage)
       try root.setAttribute("segments", segments?.count ?? 0)

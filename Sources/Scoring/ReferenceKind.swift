@@ -1,3 +1,4 @@
+import Archives
 import Checkpoints
 import Diagnostics
 import Files
@@ -47,18 +48,18 @@ public enum ReferenceKind: Sendable, Equatable {
       return
     }
     let root = try HDF5File.open(path).root
-    guard root.hasAttribute("format") else {
+    guard let format = try root.formatName() else {
       throw Failure(
         .dataError, path,
-        "no attribute `format`: a file of format \(FeatureStatistics.format) or sid-samples is expected")
+        "no attribute `format`: a file of format \(FeatureStatistics.format.name) or \(SampleArchiveFormat.format.name) is "
+          + "expected")
     }
-    let format = try root.stringAttribute("format")
-    guard format != StatisticsPart.format else {
+    guard format != StatisticsPart.format.name else {
       throw Failure(
         .dataError, path, "it is one share of the statistics of a set of images",
         remedy: "put all shares together first: sid-score merge")
     }
-    self = format == FeatureStatistics.format ? .statistics : .images
+    self = format == FeatureStatistics.format.name ? .statistics : .images
   }
 }
 

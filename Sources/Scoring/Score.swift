@@ -40,15 +40,14 @@ public struct Score: Sendable, Equatable {
   public var spread: Double? { sets.isEmpty ? nil : uncertainty?.value }
 
   /// The `format` attribute of a score file.
-  public static let format = "sid-score"
+  public static let format = HDF5Format("sid-score")
 
   /// Writes a score file: `format`, `format_version`, `feature_network`, `input_convention`, `figures` (the names), and each
   /// figure's attributes.
   public static func write(
     _ scores: [Score], featureNetworkSHA256: String, convention: InputConvention, to file: HDF5File
   ) throws {
-    try file.root.setAttribute("format", format)
-    try file.root.setAttribute("format_version", 1)
+    try file.root.setFormat(format)
     try file.root.setAttribute("feature_network", featureNetworkSHA256)
     try file.root.setAttribute("input_convention", convention.rawValue)
     try file.root.setAttribute("figures", scores.map(\.figure))

@@ -117,13 +117,13 @@ private struct Part {
     case segments(HDF5Dataset)
   }
 
-  var kindName: String { isShare ? "a share (\(StatisticsPart.format))" : "complete statistics" }
+  var kindName: String { isShare ? "a share (\(StatisticsPart.format.name))" : "complete statistics" }
 
   init(_ path: String) throws {
     self.path = path
     let file = try HDF5File.open(path)
     let root = file.root
-    isShare = try root.hasAttribute("format") && root.stringAttribute("format") == StatisticsPart.format
+    isShare = try root.formatName() == StatisticsPart.format.name
     guard isShare else {
       let set = try FeatureSet(contentsOf: path)
       content = .statistics(set.statistics)

@@ -12,7 +12,7 @@ import Models
 /// (a digest of all of them), `feature_network`, `input_convention`.
 public enum StatisticsPart {
   /// The `format` attribute of such a file.
-  public static let format = "sid-statistics-part"
+  public static let format = HDF5Format("sid-statistics-part")
 
   /// Writes what a pass over a share has gathered into a new file.
   /// - Parameters:
@@ -23,8 +23,7 @@ public enum StatisticsPart {
   ) throws {
     guard let segments = gathered.segments else { preconditionFailure("the pass was over no share") }
     let root = file.root
-    try root.setAttribute("format", format)
-    try root.setAttribute("format_version", 1)
+    try root.setFormat(format)
     try root.setAttribute("first_image", gathered.rows.lowerBound)
     try root.setAttribute("num_images", gathered.rows.count)
     try root.setAttribute("total_images", gathered.totalRows)

@@ -93,7 +93,7 @@ public struct ImportedTrainingState {
   /// - Throws: a `Failure` naming the tensor that is missing, of another shape or not finite.
   public func write(to file: HDF5File, origin: String, allowsNonFinite: Bool) throws {
     let root = file.root
-    try TrainingState.writeFormat(to: root)
+    try root.setFormat(TrainingState.format)
     switch progress {
     case .images(let count): try root.setAttribute("images_seen", count)
     case .iterations(let count): try root.setAttribute("iterations", count)

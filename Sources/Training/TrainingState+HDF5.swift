@@ -5,10 +5,8 @@ import HDF5
 import Models
 
 extension TrainingState {
-  /// The `format` attribute of a training state file.
-  public static let format = "sid-training-state"
-  /// Version 1 added gradients in the order of the micro-batches and knew distillation alone.
-  private static let versions = 1...2
+  /// A training state file. Version 1 added gradients in the order of the micro-batches and knew distillation alone.
+  public static let format = HDF5Format("sid-training-state", versions: 1...2)
 
   /// Writes the whole state into a new file: continuing from it gives the same bits as never having stopped.
   ///
@@ -16,7 +14,7 @@ extension TrainingState {
   /// in PyTorch's order of elements. `pending` holds the turn under way, and a group for each partial sum of gradients.
   public func write(to file: HDF5File) throws {
     let root = file.root
-    try Self.writeFormat(to: root)
+    try root.setFormat(Self.format)
     try root.setAttribute("images_seen", imagesSeen)
     for trained in networks {
       try trained.network.write(to: try root.createGroup(trained.name))
@@ -28,12 +26,6 @@ extension TrainingState {
       try group.setAttribute("objective_" + name, objective)
     }
     try pending.write(to: group, network: self[turn].network)
-  }
-
-  /// Writes the attributes that every version has.
-  public static func writeFormat(to root: HDF5Group) throws {
-    try root.setAttribute("format", format)
-    try root.setAttribute("format_version", versions.upperBound)
   }
 
   /// Writes a turn of which nothing is done. Returns the group, to which sums of gradients belong.
@@ -65,7 +57,7 @@ extension TrainingState {
   public init(
     reading file: HDF5File, networks expected: [ExpectedNetwork], cut: MicroBatches, didBeginAgain: () -> Void = {}
   ) throws {
-    let version = try file.requireFormat(Self.format, versions: Self.versions)
+    let version = try file.requireFormat(Self.format)
     let (root, path) = (file.root, file.path)
     var trained: [TrainedNetwork] = []
     for one in expected {

@@ -1,7 +1,7 @@
 import ArgumentParser
-import Models
 import OptionValues
 import Scoring
+import ScoringStage
 
 /// What is measured and saved on the way.
 public struct EvaluationOptions: ParsableArguments {
@@ -22,19 +22,8 @@ public struct EvaluationOptions: ParsableArguments {
   )
   public var reference: String?
 
-  /// How the images behind an npz became the input.
-  @Option(
-    CommonValues.referenceConvention, as: InputConvention.self,
-    help:
-      "How the images behind an npz reference became the network's input. (default: tensorflow for NVIDIA's files, by their names)"
-  )
-  public var referenceConvention: InputConvention?
-
-  /// The number of images behind an npz.
-  @Option(
-    CommonValues.referenceCount,
-    help: "The number of images behind an npz reference. (default: known of NVIDIA's files, by their names)")
-  public var referenceCount: Int?
+  /// What an npz of reference statistics does not say.
+  @OptionGroup public var npzReference: NpzReferenceOptions
 
   /// What else is measured.
   @Option(
@@ -90,7 +79,4 @@ public struct EvaluationOptions: ParsableArguments {
     for metric in evaluateMetrics where !metrics.contains(metric) { metrics.append(metric) }
     return MetricSettings(metrics)
   }
-
-  /// What an npz reference does not say.
-  public var npz: NpzConventions { NpzConventions(convention: referenceConvention, count: referenceCount) }
 }

@@ -26,7 +26,8 @@ public struct Evaluator {
   ) throws {
     self.batch = batch
     scorer = try ImageScorer(
-      features: options.features ?? "", reference: options.reference ?? "", npz: options.npz, settings: options.settings
+      features: options.features ?? "", reference: options.reference ?? "", npz: options.npzReference.conventions,
+      settings: options.settings
     )
     imageShape = [configuration.imgResolution, configuration.imgResolution, configuration.imgChannels]
     try scorer.network.requireImageShape(imageShape, origin: origin)

@@ -1,3 +1,4 @@
+import Records
 import Compute
 import Diagnostics
 import Files

@@ -65,8 +65,7 @@ extension StagedTraining {
     if e.settings.metrics.count > 1 {
       options["evaluate-metrics"] = e.settings.metrics.dropFirst().map(\.rawValue).joined(separator: ",")
     }
-    options["reference-convention"] = e.referenceConvention?.rawValue
-    options["reference-count"] = e.referenceCount.map { String($0) }
+    options.merge(e.npzReference.provenance) { $1 }
     if let limit = e.stopAtFD { options["stop-at-fd"] = "\(limit)" }
   }
 

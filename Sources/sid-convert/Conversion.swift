@@ -108,7 +108,7 @@ struct Conversion {
     case .denoiser(let configuration, let tensors):
       let state = try StateDictionary(
         configuration, source: WatchedTensors(tensors: tensors, watch: watch), origin: origin)
-      try Network.writeFormat(to: file)
+      try file.root.setFormat(Network.format)
       try Network.write(configuration, state.specifications, to: file.root) {
         try allowsNonFinite ? state.tensor($0) : state.finiteTensor($0)
       }

@@ -1,3 +1,4 @@
+import Training
 import Checkpoints
 import Compute
 import Diagnostics
@@ -32,7 +33,7 @@ enum SourceFile {
   var kind: String {
     switch self {
     case .checkpoint(let checkpoint): checkpoint.kind.rawValue
-    case .package(let file): (try? file.root.stringAttribute("format")) ?? "HDF5 file"
+    case .package(let file): (try? file.root.formatName()) ?? "HDF5 file"
     }
   }
 
@@ -74,19 +75,19 @@ enum SourceFile {
   private static func content(of file: HDF5File, key: String?, hasDescription: Bool) throws -> SourceContent {
     let (root, path) = (file.root, file.path)
     guard !hasDescription else { throw superfluousDescription(path) }
-    switch try root.stringAttribute("format") {
-    case Network.format:
+    switch try root.formatName() {
+    case Network.format.name:
       try file.requireFormat(Network.format)
       guard key == nil else { throw Failure(.usage, "--key", "\(path) holds one network, without a key") }
       return .denoiser(
         try Network.configuration(of: root, path: path), HDF5Tensors(try root.group("parameters"), path: path))
-    case FeatureNetwork.format:
+    case FeatureNetwork.format.name:
       try file.requireFormat(FeatureNetwork.format)
       guard key == nil else { throw Failure(.usage, "--key", "\(path) holds one network, without a key") }
       return .features(
         try FeatureArchitecture(text: try root.stringAttribute("config"), origin: path),
         HDF5Tensors(try root.group("parameters"), path: path))
-    case "sid-training-state":
+    case TrainingState.format.name:
       let keys = SourceFile.package(file).networkKeys
       guard let key, keys.contains(key) else {
         throw Failure(
@@ -96,7 +97,9 @@ enum SourceFile {
       let group = try root.group(key)
       return .denoiser(
         try Network.configuration(of: group, path: path), HDF5Tensors(try group.group("parameters"), path: path))
-    case let format: throw Failure(.dataError, path, "a file of format \(format), which holds no network")
+    case let format:
+      throw Failure(
+        .dataError, path, "a file of \(format.map { "format \($0)" } ?? "no format"), which holds no network")
     }
   }
 

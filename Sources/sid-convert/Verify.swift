@@ -40,7 +40,7 @@ struct Verify: ParsableCommand {
       Threads.use(context.threads)
       KernelSet.use(kernels)
       let check: Check
-      if try HDF5File.open(network).root.stringAttribute("format") == FeatureNetwork.format {
+      if try HDF5File.open(network).root.formatName() == FeatureNetwork.format.name {
         let features = try FeatureNetwork(contentsOf: network)
         let vectors = try RecordedFeatures(contentsOf: vectors, for: features)
         check = Check(passCount: vectors.passCount, unknownOutputs: vectors.unknownOutputs) {

@@ -74,10 +74,10 @@ struct VerifyCommand: ParsableCommand {
     var state: TrainingState?
     for path in start {
       let file = try HDF5File.open(path)
-      let format = file.root.hasAttribute("format") ? try file.root.stringAttribute("format") : "none"
+      let format = try file.root.formatName()
       switch format {
-      case Network.format where network == nil: network = try Network(contentsOf: path)
-      case TrainingState.format where state == nil:
+      case Network.format.name where network == nil: network = try Network(contentsOf: path)
+      case TrainingState.format.name where state == nil:
         var saved = try TrainingState(
           reading: file, networks: TrainingState.distillationNetworks, cut: recorded.settings.cut)
         guard saved.networks.map(\.adam.beta1) == [0, recorded.settings.generatorBeta1] else {
@@ -85,11 +85,12 @@ struct VerifyCommand: ParsableCommand {
         }
         try saved.adopt(recorded.settings, origin: path)
         state = saved
-      case Network.format, TrainingState.format:
-        throw Failure(.usage, path, "a second file of format \(format); --start takes one network and one state")
+      case Network.format.name, TrainingState.format.name:
+        throw Failure(
+          .usage, path, "a second file of format \(format ?? "none"); --start takes one network and one state")
       default:
         throw Failure(
-          .dataError, path, "the format is \(format); a network or a training state is expected",
+          .dataError, path, "the format is \(format ?? "none"); a network or a training state is expected",
           remedy: "sid-convert makes both of the official files")
       }
     }

@@ -1,3 +1,4 @@
+import Archives
 import ArgumentParser
 import Compute
 import Diagnostics

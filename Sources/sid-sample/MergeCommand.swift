@@ -1,3 +1,5 @@
+import Archives
+import Records
 import ArgumentParser
 import Diagnostics
 import Files

@@ -1,3 +1,4 @@
+import Archives
 import Compute
 import Diagnostics
 import Files

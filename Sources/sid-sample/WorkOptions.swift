@@ -1,3 +1,4 @@
+import Archives
 import ArgumentParser
 import Files
 import OptionValues

@@ -19,33 +19,33 @@ struct MetricOptions: ParsableArguments {
   var figure: String?
 
   @Option(ScoreValues.kidSubsets, help: ArgumentHelp("Subsets of the kernel distance.", valueName: "n"))
-  var kidSubsets = 100
+  var kidSubsets = KernelMetric().subsets
 
   @Option(
     ScoreValues.kidSubsetSize,
     help: ArgumentHelp("Images of each side in a subset of the kernel distance.", valueName: "images"))
-  var kidSubsetSize = 1000
+  var kidSubsetSize = KernelMetric().subsetSize
 
   @Option(ScoreValues.isSplits, help: ArgumentHelp("Splits of the Inception Score.", valueName: "n"))
-  var isSplits = 10
+  var isSplits = InceptionScoreMetric().splits
 
   @Option(
     ScoreValues.prNeighbour,
     help: ArgumentHelp("The neighbour that sets an image's radius in precision and recall.", valueName: "k"))
-  var prNeighbour = 3
+  var prNeighbour = PrecisionRecallMetric().neighbour
 
   @Option(
     ScoreValues.prImages,
     help: ArgumentHelp(
       "The most images of each side in precision and recall; the first ones count.", valueName: "images"))
-  var prImages = 50_000
+  var prImages = PrecisionRecallMetric().limit
 
   @Option(
     ScoreValues.bootstrap,
     help: ArgumentHelp(
       "Resamples of the scored images behind a standard error of the Frechet distance; each costs another distance.",
       valueName: "n"))
-  var bootstrap = 0
+  var bootstrap = FrechetMetric().bootstraps
 
   @Option(ScoreValues.seed, help: ArgumentHelp("Seed of subsets, extrapolation and bootstrap.", valueName: "seed"))
   var seed: UInt64 = 0
@@ -54,12 +54,12 @@ struct MetricOptions: ParsableArguments {
   var settings: MetricSettings {
     let metrics = metrics.joined().compactMap { Metric(rawValue: $0) }
     var settings = MetricSettings(metrics.isEmpty ? [.fid] : metrics, figure: figure ?? (metrics.isEmpty ? "fd" : nil))
-    settings.kernelSubsets = kidSubsets
-    settings.kernelSubsetSize = kidSubsetSize
-    settings.inceptionSplits = isSplits
-    settings.neighbour = prNeighbour
-    settings.manifoldImages = prImages
-    settings.bootstraps = bootstrap
+    settings.kernel.subsets = kidSubsets
+    settings.kernel.subsetSize = kidSubsetSize
+    settings.inception.splits = isSplits
+    settings.precisionRecall.neighbour = prNeighbour
+    settings.precisionRecall.limit = prImages
+    settings.frechet.bootstraps = bootstrap
     settings.seed = seed
     return settings
   }

@@ -51,7 +51,7 @@ struct RecordContent {
   /// - Throws: a `Failure` where it cannot be read.
   init(statisticsOf path: String) throws {
     let root = try HDF5File.open(path).root
-    if try root.stringAttribute("format") == StatisticsPart.format {
+    if try root.formatName() == StatisticsPart.format.name {
       self.init(shareOfImages: try root.intAttribute("num_images"))
     } else {
       try self.init(statistics: FeatureStatistics(contentsOf: path))

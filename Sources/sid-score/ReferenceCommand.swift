@@ -1,3 +1,4 @@
+import Records
 import ArgumentParser
 import Compute
 import Diagnostics
@@ -104,7 +105,7 @@ struct ReferenceCommand: ParsableCommand {
     guard share == nil, !keepFeatures else {
       throw Failure(.usage, dataset, "--share and --keep-features are for images; these are statistics of them")
     }
-    let set = try FeatureSet(reference: dataset, npz: source.npz)
+    let set = try FeatureSet(reference: dataset, npz: source.npzReference.conventions)
     // Checks that they belong to the network; an npz does not say, and takes the one that is named.
     let scorer = try ImageScorer(
       network: network, featureNetworkSHA256: digest, features: features, reference: set, origin: dataset,

@@ -1,3 +1,4 @@
+import OptionValues
 import Diagnostics
 import HDF5
 import Models
@@ -86,14 +87,14 @@ struct ScoreRun {
 
   private func knownReference() throws -> FeatureSet? {
     guard realImages == nil else {
-      guard command.source.npz == NpzConventions() else {
+      guard command.source.npzReference.conventions == NpzConventions() else {
         throw Failure(
           .usage, command.reference, "--reference-convention and --reference-count are for npz files of statistics",
           remedy: "use --convention")
       }
       return nil
     }
-    return try FeatureSet(reference: command.reference, npz: command.source.npz)
+    return try FeatureSet(reference: command.reference, npz: command.source.npzReference.conventions)
   }
 
   private func makeScorer(_ reference: FeatureSet) throws -> ImageScorer {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Models
 import OptionValues
-import Scoring
+import ScoringStage
 
 /// Options that say how images are read, and what npz files do not say.
 struct SourceOptions: ParsableArguments {
@@ -12,29 +12,12 @@ struct SourceOptions: ParsableArguments {
         + "network's only one). Published EDM and SiD numbers are tensorflow's.", valueName: "name"))
   var convention: InputConvention?
 
-  @Option(
-    CommonValues.referenceConvention, as: InputConvention.self,
-    help: ArgumentHelp(
-      "The convention that an npz of statistics was made under, which it does not say (default: tensorflow for the file "
-        + "names of EDM's references).", valueName: "name"))
-  var referenceConvention: InputConvention?
-
-  @Option(
-    CommonValues.referenceCount,
-    help: ArgumentHelp(
-      "The number of images behind an npz of statistics, which it does not say (default: known for the file names of EDM's "
-        + "references).", valueName: "images"))
-  var referenceCount: Int?
-
-  /// What an npz does not say.
-  var npz: NpzConventions { NpzConventions(convention: referenceConvention, count: referenceCount) }
+  @OptionGroup var npzReference: NpzReferenceOptions
 
   /// For the provenance.
   var provenance: [String: String] {
-    var options: [String: String] = [:]
+    var options = npzReference.provenance
     options["convention"] = convention?.rawValue
-    options["reference-convention"] = referenceConvention?.rawValue
-    options["reference-count"] = referenceCount.map { String($0) }
     return options
   }
 }

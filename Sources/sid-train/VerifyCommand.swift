@@ -67,20 +67,20 @@ struct VerifyCommand: ParsableCommand {
     var state: TrainingState?
     for path in start {
       let file = try HDF5File.open(path)
-      let format = file.root.hasAttribute("format") ? try file.root.stringAttribute("format") : "none"
+      let format = try file.root.formatName()
       guard network == nil, state == nil else {
         throw Failure(.usage, path, "a second file; --start takes one network or one training state")
       }
       switch format {
-      case Network.format: network = try Network(contentsOf: path)
-      case TrainingState.format:
+      case Network.format.name: network = try Network(contentsOf: path)
+      case TrainingState.format.name:
         var saved = try TrainingState(
           reading: file, networks: TrainingState.teacherNetworks, cut: recorded.settings.cut)
         try saved.adopt(recorded.settings, origin: path)
         state = saved
       default:
         throw Failure(
-          .dataError, path, "the format is \(format); a network or a training state is expected",
+          .dataError, path, "the format is \(format ?? "none"); a network or a training state is expected",
           remedy: "sid-convert makes both of the official files")
       }
     }

@@ -1,3 +1,4 @@
+import Archives
 import Compute
 import Diagnostics
 import Foundation
@@ -40,7 +41,7 @@ struct SampleArchiveTests {
       try archive(batch: 16).write(to: folder.file("a.h5"), provenance: "{}", createdBy: "t 1", callbacks: callbacks)
         == .complete)
     let file = try HDF5File.open(folder.file("a.h5"))
-    try file.requireFormat("sid-samples")
+    try file.requireFormat(HDF5Format("sid-samples"))
     #expect(try file.root.stringAttribute("created_by") == "t 1")
     #expect(try file.root.stringAttribute("provenance") == "{}")
     #expect(try file.root.dataset("images").shape == [251, 4, 6, 3])

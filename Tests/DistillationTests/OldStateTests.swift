@@ -12,8 +12,7 @@ struct OldStateTests {
   private func write(_ state: TrainingState, phase: String, imagesDone: Int, to path: String) throws {
     try HDF5File.publish(path) { file in
       let root = file.root
-      try root.setAttribute("format", TrainingState.format)
-      try root.setAttribute("format_version", 1)
+      try root.setFormat(HDF5Format("sid-training-state", version: 1))
       try root.setAttribute("images_seen", state.imagesSeen)
       try root.setAttribute("fake_score_objective", 2.5)
       for trained in state.networks {

@@ -47,8 +47,7 @@ extension FuzzParser {
       try written { try network.write(to: $0) },
       try written { try TrainingState(teacher: network, settings: DistillationSettings()).write(to: $0) },
       try written { file in
-        try file.root.setAttribute("format", "sid-statistics")
-        try file.root.setAttribute("format_version", 1)
+        try file.root.setFormat(HDF5Format("sid-statistics"))
         try file.root.setAttribute("num_images", 9)
         try file.root.setAttribute("feature_network", "0")
         try file.root.setAttribute("provenance", stamp)
@@ -56,8 +55,7 @@ extension FuzzParser {
         try file.root.write([1.0, 0.0, 0.0, 1.0], shape: [2, 2], to: "sigma")
       },
       try written { file in
-        try file.root.setAttribute("format", "sid-statistics-part")
-        try file.root.setAttribute("format_version", 1)
+        try file.root.setFormat(HDF5Format("sid-statistics-part"))
         for (name, value) in [
           ("first_image", 0), ("num_images", 6), ("total_images", 6), ("num_features", 2),
         ] { try file.root.setAttribute(name, value) }
@@ -68,15 +66,13 @@ extension FuzzParser {
         try file.root.write([Float](repeating: 0.5, count: 12), shape: [6, 2], to: "features")
       },
       try written { file in
-        try file.root.setAttribute("format", "sid-samples")
-        try file.root.setAttribute("format_version", 1)
+        try file.root.setFormat(HDF5Format("sid-samples"))
         let sources = [HDF5VirtualSource(file: shardName, rows: 6)]
         try file.root.createVirtualDataset("images", of: UInt8.self, shape: [6, 4, 4, 3], sources: sources, fill: 0)
         try file.root.createVirtualDataset("seeds", of: UInt64.self, shape: [6], sources: sources, fill: .max)
       },
       try written { file in
-        try file.root.setAttribute("format", "sid-samples")
-        try file.root.setAttribute("format_version", 1)
+        try file.root.setFormat(HDF5Format("sid-samples"))
         let pixels = (0..<(6 * 4 * 4 * 3)).map { UInt8(truncatingIfNeeded: $0) }
         try file.root.write(
           pixels, shape: [6, 4, 4, 3], to: "images", storage: .chunked(rows: 2, checksum: true, deflate: nil))
@@ -165,12 +161,12 @@ extension FuzzParser {
     var walk = Walk()
     walk.visit(file.root, depth: 0)
     if let failure = walk.failure { throw failure }
-    switch try file.root.stringAttribute("format") {
-    case Network.format: _ = try Network(contentsOf: path)
-    case FeatureNetwork.format: _ = try FeatureNetwork(contentsOf: path)
-    case FeatureStatistics.format: _ = try FeatureStatistics(contentsOf: path)
-    case StatisticsPart.format: _ = try StatisticsMerge([path])
-    case TrainingState.format:
+    switch try file.root.formatName() {
+    case Network.format.name: _ = try Network(contentsOf: path)
+    case FeatureNetwork.format.name: _ = try FeatureNetwork(contentsOf: path)
+    case FeatureStatistics.format.name: _ = try FeatureStatistics(contentsOf: path)
+    case StatisticsPart.format.name: _ = try StatisticsMerge([path])
+    case TrainingState.format.name:
       _ = try TrainingState(
         reading: file, networks: TrainingState.distillationNetworks,
         cut: MicroBatches(batch: 4, microbatch: 2, maximumGroups: 16))

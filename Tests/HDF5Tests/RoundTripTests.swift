@@ -176,17 +176,17 @@ import TestSupport
   func formats() throws {
     let path = folder.file("a.h5")
     try HDF5File.publish(path) { file in
-      try file.root.setAttribute("format", "sid-samples")
-      try file.root.setAttribute("format_version", 2)
+      try file.root.setFormat(HDF5Format("sid-samples", version: 2))
     }
     let file = try HDF5File.open(path)
-    try file.requireFormat("sid-samples", version: 2)
-    let wrong = #expect(throws: Failure.self) { try file.requireFormat("sid-network") }
+    try file.requireFormat(HDF5Format("sid-samples", version: 2))
+    #expect(try file.requireFormat(HDF5Format("sid-samples", versions: 1...3)) == 2)
+    let wrong = #expect(throws: Failure.self) { try file.requireFormat(HDF5Format("sid-network")) }
     #expect(wrong?.problem.contains("sid-samples") == true)
-    let old = #expect(throws: Failure.self) { try file.requireFormat("sid-samples") }
+    let old = #expect(throws: Failure.self) { try file.requireFormat(HDF5Format("sid-samples")) }
     #expect(old?.status == .dataError)
     let none = #expect(throws: Failure.self) {
-      try HDF5File.open(Fixtures.path("hdf5/types.h5")).requireFormat("sid-network")
+      try HDF5File.open(Fixtures.path("hdf5/types.h5")).requireFormat(HDF5Format("sid-network"))
     }
     #expect(none?.status == .dataError)
   }

@@ -1,3 +1,4 @@
+import Archives
 import Models
 import OptionValues
 import Sampling
@@ -104,7 +105,6 @@ struct ValueKindTests {
 
   @Test("Names are those of the modules that know them")
   func namesAgree() {
-    #expect(CommonValues.metrics == Metric.allCases.map(\.rawValue))
     #expect(CommonValues.conventions == InputConvention.allCases.map(\.rawValue))
     #expect(CommonValues.archiveFormats == ArchiveExport.Format.allCases.map(\.rawValue))
   }

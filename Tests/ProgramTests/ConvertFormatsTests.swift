@@ -95,7 +95,7 @@ struct ConvertFormatsTests {
     let converted = try convert(source, "--output", state)
     #expect(converted.status == 0, "\(converted.errors)")
     let root = try HDF5File.open(state).root
-    #expect(try root.stringAttribute("format") == "sid-training-state")
+    #expect(try root.formatName() == "sid-training-state")
     #expect(try root.intAttribute("images_seen") == 0)
     #expect(try root.dataset("generator_optimizer/second_moment/model.map_augment.weight").intAttribute("step") == 5)
     #expect(try root.group("fake_score_optimizer/second_moment").names.count == 142)

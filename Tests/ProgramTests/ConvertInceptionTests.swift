@@ -20,7 +20,7 @@ struct ConvertInceptionTests {
     let outcome = try convert(source, "--output", output)
     #expect(outcome.status == 0, "\(outcome.errors)")
     let root = try HDF5File.open(output).root
-    #expect(try root.stringAttribute("format") == "sid-features")
+    #expect(try root.formatName() == "sid-features")
     #expect(try root.stringAttribute("config") == "inception-v3")
     let names = try root.group("parameters").names
     #expect(Set(names) == Set(formula.tensorNames.filter { !$0.hasSuffix("num_batches_tracked") }))

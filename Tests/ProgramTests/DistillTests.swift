@@ -286,6 +286,6 @@ struct DistillTests {
     #expect(outcome.status == 0, "\(outcome.errors)")
     for kimg in 1...3 { #expect(exists("g-00000\(kimg).h5")) }
     #expect(!exists("g-000000.h5") && !exists("g-000004.h5"))
-    #expect(try HDF5File.open(folder.file("g-000002.h5")).root.stringAttribute("format") == "sid-network")
+    #expect(try HDF5File.open(folder.file("g-000002.h5")).root.formatName() == "sid-network")
   }
 }

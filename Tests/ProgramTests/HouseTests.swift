@@ -13,8 +13,10 @@ struct HouseTests {
     ["OptionValues", "HDF5", "Images", "YAML", "JobFolder", "Compute"],
     ["Checkpoints", "Autograd", "TrainingData", "Stage", "Queue"],
     ["Models", "Spool"],
-    ["Sampling", "Scoring", "Training", "ConfigurationFiles"],
-    ["Denoising", "Report", "MPIRanks"],
+    ["Sampling", "Training", "ConfigurationFiles"],
+    ["Archives"],
+    ["Scoring"],
+    ["Denoising", "Report", "MPIRanks", "ScoringStage"],
     ["Distillation", "TrainingStage"],
     [
       "sid-bench", "sid-convert", "sid-distill", "sid-report", "sid-sample", "sid-score", "sid-spoold", "sid-train",
@@ -28,7 +30,7 @@ struct HouseTests {
   ]
 
   /// Modules that may know the parser of command lines.
-  private static let parsing: Set<String> = ["Stage", "TrainingStage"]
+  private static let parsing: Set<String> = ["Stage", "ScoringStage", "TrainingStage"]
 
   /// What every module may import without saying so.
   private static let system: Set<String> = ["Foundation", "Synchronization", "Glibc", "Dispatch"]

@@ -69,7 +69,7 @@ struct SampleTests {
     #expect(differences.count == expected.count && differences.allSatisfy { $0 <= 1 })
     #expect(differences.count { $0 != 0 } * 1000 <= expected.count)
     let file = try HDF5File.open(folder.file("a.h5"))
-    try file.requireFormat("sid-samples")
+    try file.requireFormat(HDF5Format("sid-samples"))
     #expect(try file.root.stringAttribute("created_by").hasPrefix("sid-sample "))
     #expect(
       try file.root.dataset("labels").read(Int64.self) == recorded.root.dataset("class_index_drawn").read(Int64.self))

@@ -83,7 +83,7 @@ struct ScoreTests {
   @Test("Reference statistics carry their origin; the floor of the real images stands in file and summary")
   func floor() throws {
     let statistics = try HDF5File.open(reference)
-    try statistics.requireFormat("sid-statistics")
+    try statistics.requireFormat(HDF5Format("sid-statistics"))
     #expect(try statistics.root.intAttribute("num_images") == 1797)
     #expect(try statistics.root.dataset("sigma").shape == [64, 64])
     #expect(try statistics.root.stringAttribute("created_by").hasPrefix("sid-score "))

@@ -1,3 +1,4 @@
+import Records
 import Compute
 import Diagnostics
 import Foundation
@@ -80,7 +81,7 @@ struct InterpolationTests {
       withJSONObject: [
         "program": "sid-sample", "version": "1", "inputs": [String: String](), "options": all,
       ])
-    let origin = try #require(SampleOrigin(json: String(decoding: json, as: UTF8.self)))
+    let origin = try #require(Provenance(json: String(decoding: json, as: UTF8.self)))
     let failure = #expect(throws: Failure.self) { try SampleRecipe(origin: origin, archive: "a.h5") }
     #expect(failure?.status == .dataError && failure?.problem.contains("--\(name)") == true)
   }

@@ -1,3 +1,4 @@
+import OptionValues
 import Compute
 import Diagnostics
 import Foundation
@@ -24,7 +25,7 @@ import Testing
       statistics: try FeatureStatistics(real.moments, featureNetworkSHA256: "n", origin: Self.archive),
       features: real.features, scores: real.scores)
     var settings = MetricSettings(Metric.allCases)
-    (settings.kernelSubsets, settings.kernelSubsetSize, settings.seed) = (3, 100, 7)
+    (settings.kernel.subsets, settings.kernel.subsetSize, settings.seed) = (3, 100, 7)
     scorer = try ImageScorer(
       network: network, featureNetworkSHA256: "n", features: "features.h5", reference: reference, origin: Self.archive,
       settings: settings)

@@ -1,3 +1,4 @@
+import OptionValues
 import Compute
 import Diagnostics
 import Files
@@ -143,7 +144,7 @@ import Testing
   @Test("Kept features give the figures that the images give, and a resumed pass keeps the same rows")
   func keptFeatures() throws {
     var settings = MetricSettings([.fid, .kid, .inceptionScore, .precisionRecall, .extrapolated])
-    (settings.kernelSubsets, settings.kernelSubsetSize, settings.manifoldImages) = (5, 300, 1500)
+    (settings.kernel.subsets, settings.kernel.subsetSize, settings.precisionRecall.limit) = (5, 300, 1500)
     let reference = folder.file("reference.h5")
     let archive = try ImageCollection(DigitsScoreTests.archive)
     let real = try #require(

@@ -1,3 +1,4 @@
+import OptionValues
 import Compute
 import Diagnostics
 import Files
@@ -24,8 +25,8 @@ import Testing
         ImageCollection(DigitsScoreTests.archive), network: network, keeping: .features, selection: .first(nil)
       ).run())
     var settings = Self.everything
-    (settings.kernelSubsets, settings.kernelSubsetSize, settings.manifoldImages) = (4, 200, 900)
-    (settings.bootstraps, settings.inceptionSplits) = (2, 3)
+    (settings.kernel.subsets, settings.kernel.subsetSize, settings.precisionRecall.limit) = (4, 200, 900)
+    (settings.frechet.bootstraps, settings.inception.splits) = (2, 3)
     scorer = try ImageScorer(
       network: network, featureNetworkSHA256: "n", features: "f",
       reference: FeatureSet(

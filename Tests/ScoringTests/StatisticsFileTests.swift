@@ -1,3 +1,4 @@
+import OptionValues
 import Compute
 import Diagnostics
 import Files

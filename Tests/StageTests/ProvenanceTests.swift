@@ -1,3 +1,4 @@
+import Records
 import Diagnostics
 import Foundation
 import Stage

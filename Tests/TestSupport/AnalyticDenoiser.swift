@@ -2,15 +2,29 @@ import Compute
 import Sampling
 
 /// A network whose images are a simple function of latents and class.
-struct AnalyticDenoiser: Denoiser {
-  var imageShape = [4, 6, 3]
-  var labelDim = 5
-  var scale: Float = 0.2
-  let sigmaRange = 0.0...Double.infinity
+public struct AnalyticDenoiser: Denoiser {
+  /// [H, W, C].
+  public var imageShape = [4, 6, 3]
+  /// Classes.
+  public var labelDim = 5
+  /// What a latent is multiplied with.
+  public var scale: Float = 0.2
+  /// All noise levels.
+  public let sigmaRange = 0.0...Double.infinity
 
-  func roundSigma(_ sigma: Double) -> Double { sigma }
+  /// - Parameters:
+  ///   - imageShape: [H, W, C].
+  ///   - labelDim: classes.
+  ///   - scale: what a latent is multiplied with.
+  public init(imageShape: [Int] = [4, 6, 3], labelDim: Int = 5, scale: Float = 0.2) {
+    (self.imageShape, self.labelDim, self.scale) = (imageShape, labelDim, scale)
+  }
 
-  func denoise(_ x: Tensor, sigma: [Float], classLabels: Tensor?) -> Tensor {
+  /// Any level is known.
+  public func roundSigma(_ sigma: Double) -> Double { sigma }
+
+  /// The input times `scale`, plus 0.05 for each class below an image's own.
+  public func denoise(_ x: Tensor, sigma: [Float], classLabels: Tensor?) -> Tensor {
     var y = x
     let size = imageShape.reduce(1, *)
     let labels = classLabels?.values ?? []

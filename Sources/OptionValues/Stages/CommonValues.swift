@@ -12,7 +12,7 @@ public enum CommonValues {
   /// How images become a feature network's input, by name.
   public static let conventions = ["native", "pytorch-fid", "tensorflow"]
   /// What can be measured, by name.
-  public static let metrics = ["fid", "kid", "is", "pr", "fd-infinity"]
+  public static let metrics = Metric.allCases.map(\.rawValue)
   /// What archives are converted to, by name.
   public static let archiveFormats = ["edm-zip", "npz", "webdataset", "png", "hdf5"]
 

@@ -1,3 +1,5 @@
+import Archives
+import Records
 import Diagnostics
 import Files
 import Foundation
@@ -33,7 +35,7 @@ public struct ArchiveLook: Sendable {
   /// Height, width and channels.
   public let shape: ImageShape
   /// What it was made from.
-  public let origin: SampleOrigin?
+  public let origin: Provenance?
   /// The first images.
   let first: [ArchivedImage]
   /// The first images of each class that is shown; none for an archive without classes.
@@ -72,7 +74,7 @@ public struct ArchiveLook: Sendable {
     self.path = path
     count = reader.count
     shape = reader.shape
-    origin = SampleOrigin(json: reader.provenance)
+    origin = Provenance(json: reader.provenance)
     let source = PictureSource(reader)
     first = try source.images(0..<min(sheetImages, reader.count))
     let labels = try Self.classRows(reader)

@@ -151,7 +151,7 @@ public struct ReportedJob: Sendable {
     return ReportedStep(
       name: name, stage: stage, output: output, record: record, summarySHA256: try SHA256.hexDigest(of: data),
       outputSHA256: about.sha256, outputBytes: about.bytes, createdBy: about.createdBy,
-      origin: about.origin ?? record.provenance.flatMap { SampleOrigin(json: $0) },
+      origin: about.origin ?? record.provenance.flatMap { Provenance(json: $0) },
       losses: losses, lossesSHA256: lossesSHA256,
       timing: StepTiming(log: log.map { String(decoding: $0, as: UTF8.self) }, published: published),
       problems: stepProblems)
@@ -210,7 +210,7 @@ struct OutputFacts {
   var sha256: String?
   var bytes: Int?
   var createdBy: String?
-  var origin: SampleOrigin?
+  var origin: Provenance?
 
   /// Why it says nothing.
   var problem: String?
@@ -228,7 +228,7 @@ struct OutputFacts {
     do {
       let root = try HDF5File.open(path).root
       createdBy = Self.text("created_by", of: root)
-      origin = Self.text("provenance", of: root).flatMap { SampleOrigin(json: $0) }
+      origin = Self.text("provenance", of: root).flatMap { Provenance(json: $0) }
     } catch let failure as Failure where BoundedFile.isFinding(failure, about: path) {
       problem = failure.problem
     }

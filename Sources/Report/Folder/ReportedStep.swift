@@ -23,7 +23,7 @@ public struct ReportedStep: Sendable {
   /// Program and version that wrote the output.
   let createdBy: String?
   /// What the output was made from.
-  let origin: SampleOrigin?
+  let origin: Provenance?
   /// The losses of a teacher's training, and the digest of the log that tells them; nil where there is none.
   let losses: LossLog?
   let lossesSHA256: String?

@@ -1,3 +1,4 @@
+import Records
 import Files
 import Foundation
 import Sampling

@@ -56,7 +56,7 @@ public struct JobStep: Sendable, Equatable {
   /// The last step of every job, which is not in its file: the checksums of all outputs (`SHA256SUMS`).
   package static let checksums = JobStep(
     name: "checksums",
-    stage: StageVocabulary("checksums", program: "sidctl", subcommand: "seal", makes: .score, files: [], []),
+    stage: StageVocabulary("checksums", program: "sidctl", subcommand: "seal", makes: nil, files: [], []),
     outputs: [], settings: [], line: 0)
 
   /// Whether it is the daemon's own and not the job's.

@@ -81,8 +81,8 @@ public struct StageVocabulary: Sendable, Equatable {
   public let subcommand: String?
   /// What a job file may say.
   public let options: [StageOption]
-  /// What the step makes, unless `outputsByOption` says otherwise.
-  public let output: ArtifactKind
+  /// What the step makes, unless `outputsByOption` says otherwise; nil for what no step reads.
+  public let output: ArtifactKind?
   /// Options whose presence leaves open which of several kinds the step makes: what decides is in files that the daemon
   /// does not open.
   public let outputsByOption: [String: Set<ArtifactKind>]
@@ -97,7 +97,7 @@ public struct StageVocabulary: Sendable, Equatable {
   let relations: (any ValueRelations.Type)?
 
   init(
-    _ stage: String, program: String, subcommand: String? = nil, makes output: ArtifactKind,
+    _ stage: String, program: String, subcommand: String? = nil, makes output: ArtifactKind?,
     byOption: [String: Set<ArtifactKind>] = [:], mayMake: Set<ArtifactKind> = [],
     files: [(option: String, suffix: String)] = [("output", ".h5")], folderOption: String? = nil,
     relations: (any ValueRelations.Type)? = nil, _ options: [StageOption]
@@ -108,7 +108,7 @@ public struct StageVocabulary: Sendable, Equatable {
     self.options = options + [StageOption(CommonValues.threads)]
     self.output = output
     self.outputsByOption = byOption
-    self.mayMake = mayMake.union([output])
+    self.mayMake = mayMake.union(output.map { [$0] } ?? [])
     self.fileOptions = files
     self.folderOption = folderOption
     self.relations = relations

@@ -88,7 +88,7 @@ struct StepReader {
       }
     }
     try checkRelations(settings, of: stage, line: line)
-    let outputs = stage.outputsByOption.first { given[$0.key] != nil }?.value ?? [stage.output]
+    let outputs = stage.outputsByOption.first { given[$0.key] != nil }?.value ?? stage.output.map { [$0] } ?? []
     return JobStep(
       name: name, stage: stage, outputs: outputs, settings: settings, limits: limits, slurm: slurm?.resources,
       slurmLines: slurm?.lines ?? [:], line: line)

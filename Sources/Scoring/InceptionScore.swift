@@ -2,6 +2,31 @@ import Compute
 import Diagnostics
 import Foundation
 
+/// The Inception Score over splits.
+public struct InceptionScoreMetric: MetricDefinition, Equatable {
+  /// Splits.
+  public var splits = 10
+
+  /// The defaults.
+  public init() {}
+
+  var needs: MetricNeeds { .scores }
+
+  func scores(of measurement: Measurement) throws -> [Score] {
+    let scores = try measurement.classScores(for: .inceptionScore)
+    try measurement.require(scores.count >= splits, "an Inception Score of \(splits) splits needs as many images")
+    let result = try inceptionScore(scores, splits: splits)
+    var score = measurement.score(
+      "is", result.mean,
+      "Inception Score exp(mean KL(p(y|x) || p(y))) over \(scores.width) classes, mean over \(splits) consecutive splits "
+        + "of \(measurement.images)")
+    score.referenceImageCount = nil
+    score.uncertainty = Score.Uncertainty(
+      kind: .standardDeviation, value: result.deviation, origin: "standard deviation over the \(splits) splits")
+    return [score]
+  }
+}
+
 /// The Inception Score: exp of the mean divergence of an image's class probabilities from those of its split (Salimans et
 /// al. 2016, arXiv 1606.03498).
 ///

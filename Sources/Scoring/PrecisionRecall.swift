@@ -1,6 +1,44 @@
 import Compute
 import Diagnostics
 
+/// Improved precision and recall.
+public struct PrecisionRecallMetric: MetricDefinition, Equatable {
+  /// The neighbour whose distance is the radius around an image.
+  public var neighbour = 3
+  /// The most images of each side; the first ones count.
+  public var limit = 50_000
+
+  /// The defaults.
+  public init() {}
+
+  var needs: MetricNeeds { [.features, .referenceFeatures] }
+
+  func scores(of measurement: Measurement) throws -> [Score] {
+    let (x, y) = (
+      try measurement.features(for: .precisionRecall), try measurement.referenceFeatures(for: .precisionRecall)
+    )
+    try measurement.require(
+      min(x.count, y.count, limit) > neighbour, "neighbour \(neighbour) needs more images than that on each side")
+    let result = try precisionAndRecall(x, y, neighbour: neighbour, limit: limit)
+    let (scored, real) = (min(x.count, limit), min(y.count, limit))
+    func measured(_ name: String, _ value: Double, _ definition: String) -> Score {
+      var score = measurement.score(name, value, definition)
+      (score.imageCount, score.referenceImageCount) = (scored, real)
+      return score
+    }
+    return [
+      measured(
+        "precision", result.precision,
+        "improved precision: the share of \(scored) scored images within the distance to the neighbour \(neighbour) of one "
+          + "of \(real) reference images"),
+      measured(
+        "recall", result.recall,
+        "improved recall: the share of \(real) reference images within the distance to the neighbour \(neighbour) of one of "
+          + "\(scored) scored images"),
+    ]
+  }
+}
+
 /// Improved precision and recall (Kynkaanniemi et al. 2019, arXiv 1904.06991).
 ///
 /// Around each image of a side lies a ball that reaches to its `neighbour`-th nearest image of the same side. Precision is

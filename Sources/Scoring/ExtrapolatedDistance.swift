@@ -1,6 +1,34 @@
 import Compute
 import Diagnostics
 
+/// The Frechet distance of infinitely many images.
+public struct ExtrapolatedMetric: MetricDefinition, Equatable {
+  /// Sample sizes.
+  public var points = 15
+  /// The smallest sample size; half of the images where there are fewer than twice as many.
+  public var start = 5000
+
+  /// The defaults.
+  public init() {}
+
+  var needs: MetricNeeds { [.features, .referenceDistribution] }
+
+  func scores(of measurement: Measurement) throws -> [Score] {
+    let fit = try extrapolatedDistance(
+      measurement.features(for: .extrapolated), to: measurement.referenceDistribution(), points: points, start: start,
+      seed: measurement.settings.seed)
+    var score = measurement.score(
+      "fid_infinity", fit.intercept,
+      "squared Frechet distance extrapolated to infinitely many scored images: the intercept of a line through the "
+        + "distances of \(fit.sizes.count) random subsets of \(fit.sizes.first ?? 0) to \(fit.sizes.last ?? 0) of "
+        + "\(measurement.images) over 1/N (Chong & Forsyth 2020), against \(measurement.referenceImages), "
+        + "\(measurement.divisor)")
+    score.uncertainty = Score.Uncertainty(
+      kind: .standardError, value: fit.standardError, origin: "standard error of the fitted line's intercept")
+    return [score]
+  }
+}
+
 /// A line through Frechet distances over 1/N.
 package struct DistanceExtrapolation: Sendable {
   /// The distance of infinitely many images.
@@ -39,7 +67,7 @@ package struct DistanceExtrapolation: Sendable {
 ///   - start: the smallest; half of the images where there are fewer than twice as many.
 ///   - seed: of the draws, without replacement.
 /// - Throws: a `Failure` where there are too few images for different sample sizes.
-func extrapolatedDistance(
+private func extrapolatedDistance(
   _ rows: any FeatureRows, to real: NormalDistribution, points: Int, start: Int, seed: UInt64
 ) throws -> DistanceExtrapolation {
   let first = min(start, rows.count / 2)
@@ -51,7 +79,7 @@ func extrapolatedDistance(
   let generator = Philox(seed: seed)
   let distances = try sizes.enumerated().map { point, size in
     var left = size
-    return try distance(rows, to: real) { row in
+    return try frechetDistance(rows, to: real) { row in
       // Selection sampling (Knuth, algorithm S): each row counts with probability left / remaining.
       let remaining = rows.count - row
       guard generator.integer(below: remaining, stream: (UInt64(row), extrapolationStream + UInt32(point))) < left
@@ -65,32 +93,5 @@ func extrapolatedDistance(
   return DistanceExtrapolation(sizes: sizes, distances: distances)
 }
 
-/// The standard deviation of the Frechet distance over resamples of the images with replacement.
-func bootstrappedDeviation(_ rows: any FeatureRows, to real: NormalDistribution, resamples: Int, seed: UInt64) throws
-  -> Double
-{
-  let generator = Philox(seed: seed)
-  let values = try (0..<resamples).map { resample in
-    var counts = [Int](repeating: 0, count: rows.count)
-    for draw in 0..<rows.count {
-      counts[generator.integer(below: rows.count, stream: (UInt64(draw), bootstrapStream + UInt32(resample)))] += 1
-    }
-    return try distance(rows, to: real) { counts[$0] }
-  }
-  return meanAndDeviation(values).deviation
-}
-
-/// Streams of the seed apart from those of the kernel distance's subsets.
+/// A stream of the seed apart from those of the other metrics.
 private let extrapolationStream: UInt32 = 1 << 30
-private let bootstrapStream: UInt32 = 1 << 31
-
-/// The Frechet distance of rows that count so many times.
-private func distance(_ rows: any FeatureRows, to real: NormalDistribution, repetitions: (Int) -> Int) throws -> Double
-{
-  var moments = FeatureMoments(featureCount: rows.width)
-  try rows.forEachBlock(of: 2048) { first, block in
-    moments.add(block, repetitions: (first..<first + block.shape[0]).map(repetitions))
-  }
-  let (mean, covariance) = moments.statistics()
-  return try NormalDistribution(mean: mean, covariance: covariance).frechetDistance(to: real)
-}

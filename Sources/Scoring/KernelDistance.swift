@@ -1,6 +1,32 @@
 import Compute
 import Diagnostics
 
+/// The kernel distance over random subsets.
+public struct KernelMetric: MetricDefinition, Equatable {
+  /// Subsets.
+  public var subsets = 100
+  /// Images of each side in a subset; fewer where there are fewer.
+  public var subsetSize = 1000
+
+  /// The defaults.
+  public init() {}
+
+  var needs: MetricNeeds { [.features, .referenceFeatures] }
+
+  func scores(of measurement: Measurement) throws -> [Score] {
+    let (x, y) = (try measurement.features(for: .kid), try measurement.referenceFeatures(for: .kid))
+    try measurement.require(min(x.count, y.count) >= 2, "a kernel distance needs at least 2 images of each side")
+    let result = try kernelDistance(x, y, subsets: subsets, size: subsetSize, seed: measurement.settings.seed)
+    var score = measurement.score(
+      "kid", result.mean,
+      "kernel distance: unbiased squared maximum mean discrepancy under (x.y/D + 1)^3, mean over \(subsets) random subsets "
+        + "of \(result.size) of \(measurement.images) and as many of \(measurement.referenceImages)")
+    score.uncertainty = Score.Uncertainty(
+      kind: .standardDeviation, value: result.deviation, origin: "standard deviation over the \(subsets) subsets")
+    return [score]
+  }
+}
+
 /// The kernel distance (KID): the squared maximum mean discrepancy of features under the kernel (x.y / D + 1)^3, without
 /// bias (Binkowski et al. 2018, arXiv 1801.01401).
 ///
@@ -25,9 +51,9 @@ package func kernelDistance(_ x: Tensor, _ y: Tensor) -> Double {
 ///   - size: images of each side, at most as many as there are.
 ///   - seed: of the draws, without replacement inside a subset.
 /// - Returns: mean and standard deviation (divided by their number) over the subsets, and the images of a subset.
-func kernelDistance(_ x: any FeatureRows, _ y: any FeatureRows, subsets: Int, size: Int, seed: UInt64) throws -> (
-  mean: Double, deviation: Double, size: Int
-) {
+private func kernelDistance(
+  _ x: any FeatureRows, _ y: any FeatureRows, subsets: Int, size: Int, seed: UInt64
+) throws -> (mean: Double, deviation: Double, size: Int) {
   let size = min(size, x.count, y.count)
   let generator = Philox(seed: seed)
   let values = try (0..<subsets).map { subset in
@@ -41,15 +67,8 @@ func kernelDistance(_ x: any FeatureRows, _ y: any FeatureRows, subsets: Int, si
   return (mean, deviation, size)
 }
 
-/// The mean, and the standard deviation divided by the number of values.
-func meanAndDeviation(_ values: [Double]) -> (mean: Double, deviation: Double) {
-  let mean = values.reduce(0, +) / Double(values.count)
-  let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)
-  return (mean, variance.squareRoot())
-}
-
 /// `size` different numbers below `count`, by Fisher and Yates.
-func drawWithoutReplacement(_ size: Int, of count: Int, _ generator: Philox, stream: UInt32) -> [Int] {
+private func drawWithoutReplacement(_ size: Int, of count: Int, _ generator: Philox, stream: UInt32) -> [Int] {
   precondition(size <= count, "\(size) of \(count)")
   var order = Array(0..<count)
   for place in 0..<size {
