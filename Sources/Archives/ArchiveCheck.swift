@@ -1,10 +1,10 @@
-import Sampling
-import Records
 import Diagnostics
 import Files
 import Foundation
 import HDF5
 import OptionValues
+import Records
+import Sampling
 
 /// Checks an archive against its manifest, its seeds, and the network that it was made from.
 public struct ArchiveCheck {

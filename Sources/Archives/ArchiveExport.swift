@@ -1,5 +1,3 @@
-import Sampling
-import Records
 import Compute
 import Diagnostics
 import Files
@@ -7,6 +5,7 @@ import Foundation
 import HDF5
 import Images
 import OptionValues
+import Records
 
 /// Converts an archive into what other tools read, image by image, in constant memory.
 public struct ArchiveExport: Sendable {

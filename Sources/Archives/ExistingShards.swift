@@ -1,8 +1,7 @@
-import Sampling
-import Records
 import Diagnostics
 import Foundation
 import HDF5
+import Records
 
 /// What to do with shards that stand there before the work begins.
 public struct ExistingShards: Sendable {

@@ -1,8 +1,8 @@
-import Sampling
 import Diagnostics
 import Files
 import Foundation
 import HDF5
+import Sampling
 
 /// An archive of samples in the making (`sid-samples`): /images uint8 [N, H, W, C], /labels int64 [N] where the network
 /// has classes, /seeds uint64 [N], /preview.

@@ -1,10 +1,10 @@
-import Sampling
 import Compute
 import Diagnostics
 import Files
 import Foundation
 import HDF5
 import Images
+import Sampling
 
 /// One samples file in the making: takes batches, keeps them as parts, and puts the parts together.
 ///

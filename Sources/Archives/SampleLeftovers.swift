@@ -1,4 +1,3 @@
-import Sampling
 import Diagnostics
 import Files
 import Foundation

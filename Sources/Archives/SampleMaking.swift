@@ -1,9 +1,9 @@
-import Sampling
 import Compute
 import Diagnostics
 import Files
 import Foundation
 import HDF5
+import Sampling
 import Synchronization
 
 /// One run of a sampler over what is missing of an archive: latents are drawn ahead of the network, and everything that

@@ -1,10 +1,9 @@
-import Sampling
-import Records
 import Diagnostics
 import Files
 import Foundation
 import HDF5
 import OptionValues
+import Records
 
 /// What an archive consists of, `NAME.manifest.json` beside it: digests of all its files, of the network and of other
 /// inputs, every option, program version and kernel set.

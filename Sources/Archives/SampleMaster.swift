@@ -1,10 +1,9 @@
-import Sampling
-import Records
 import Diagnostics
 import Files
 import Foundation
 import HDF5
 import OptionValues
+import Records
 
 /// Closes an archive of shards: checks that they are all there and belong together, and publishes the file that stitches
 /// them together, with the manifest.

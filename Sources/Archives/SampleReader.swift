@@ -1,4 +1,3 @@
-import Sampling
 import Diagnostics
 import Foundation
 import HDF5

@@ -1,4 +1,3 @@
-import Sampling
 import Files
 import Foundation
 

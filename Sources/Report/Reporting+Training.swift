@@ -1,7 +1,7 @@
-import Records
 import Diagnostics
 import Files
 import Foundation
+import Records
 import Sampling
 
 /// What the archive's network was trained on.

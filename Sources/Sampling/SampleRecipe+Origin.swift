@@ -1,6 +1,6 @@
-import Records
 import Diagnostics
 import OptionValues
+import Records
 
 extension SampleRecipe {
   /// The recipe of an archive, as its provenance says.

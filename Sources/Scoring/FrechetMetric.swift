@@ -11,7 +11,7 @@ public struct FrechetMetric: MetricDefinition, Equatable {
   var needs: MetricNeeds { bootstraps > 0 ? [.features, .referenceDistribution] : .referenceDistribution }
 
   func scores(of measurement: Measurement) throws -> [Score] {
-    let (scored, real) = (try measurement.samples.statistics.distribution(), try measurement.referenceDistribution())
+    let (scored, real) = (try measurement.samples.statistics.distribution(), measurement.referenceDistribution())
     var score = measurement.score(
       "fid", try scored.frechetDistance(to: real),
       "squared Frechet distance |m1-m2|^2 + tr(S1 + S2 - 2 sqrt(S1 S2)) between normal distributions fitted to the "

@@ -45,8 +45,11 @@ struct Measurement {
       ? "covariances divided by N - 1 (the reference's as its file has it)" : "covariances divided by N - 1"
   }
 
-  /// The normal distribution fitted to the reference: computed once.
-  func referenceDistribution() throws -> NormalDistribution { try real ?? reference.statistics.distribution() }
+  /// The normal distribution fitted to the reference, for metrics whose `needs` say so: computed once.
+  func referenceDistribution() -> NormalDistribution {
+    guard let real else { preconditionFailure("a metric reads the reference's distribution without saying so") }
+    return real
+  }
 
   /// The feature vectors of the scored images.
   func features(for metric: Metric) throws -> any FeatureRows { try kept(samples.features, metric, "features", origin) }

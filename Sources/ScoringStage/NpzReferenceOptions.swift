@@ -1,8 +1,8 @@
-import Stage
 import ArgumentParser
 import Models
 import OptionValues
 import Scoring
+import Stage
 
 /// What an npz of reference statistics does not say of itself: for every program that reads one.
 public struct NpzReferenceOptions: ParsableArguments {

@@ -1,7 +1,7 @@
-import Records
 import ArgumentParser
 import Diagnostics
 import OptionValues
+import Records
 
 /// Digests that the user knows of input files, so that a wrong or damaged download is noticed before it is used.
 public struct ExpectedInputs: ParsableArguments, Sendable {

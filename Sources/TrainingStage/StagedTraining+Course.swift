@@ -1,10 +1,10 @@
-import Records
 import Compute
 import Diagnostics
 import Files
 import Foundation
 import HDF5
 import MPIRanks
+import Records
 import Scoring
 import Stage
 import Training

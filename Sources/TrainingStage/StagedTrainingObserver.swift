@@ -1,6 +1,6 @@
-import Records
 import Diagnostics
 import Foundation
+import Records
 import Scoring
 import Stage
 import Training

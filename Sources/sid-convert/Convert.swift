@@ -1,14 +1,14 @@
-import Records
 import ArgumentParser
 import Checkpoints
-import ConfigurationFiles
 import Compute
+import ConfigurationFiles
 import Diagnostics
 import Files
 import Foundation
 import HDF5
 import Models
 import OptionValues
+import Records
 import Stage
 
 extension StateDictionaryFile.Format: ExpressibleByArgument {}

@@ -1,10 +1,10 @@
-import Training
 import Checkpoints
 import Compute
 import Diagnostics
 import Files
 import HDF5
 import Models
+import Training
 
 /// What a source holds, with the tensors still in the source.
 enum SourceContent {

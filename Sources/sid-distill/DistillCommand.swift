@@ -5,8 +5,8 @@ import Files
 import Models
 import OptionValues
 import Stage
-import TrainingStage
 import TrainingData
+import TrainingStage
 
 /// Distills a teacher into a one-step generator by Score identity Distillation.
 struct DistillCommand: ParsableCommand {

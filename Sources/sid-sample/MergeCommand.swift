@@ -1,11 +1,11 @@
 import Archives
-import Records
 import ArgumentParser
 import Diagnostics
 import Files
 import Foundation
 import HDF5
 import Images
+import Records
 import Sampling
 import Stage
 

@@ -1,8 +1,8 @@
-import Records
 import ArgumentParser
 import Compute
 import Diagnostics
 import Files
+import Records
 import Scoring
 import Stage
 

@@ -1,10 +1,10 @@
-import Records
 import ArgumentParser
 import Compute
 import Diagnostics
 import Files
 import Models
 import OptionValues
+import Records
 import Scoring
 import Stage
 

@@ -1,7 +1,7 @@
-import OptionValues
 import Diagnostics
 import HDF5
 import Models
+import OptionValues
 import Scoring
 import Stage
 

@@ -1,9 +1,9 @@
-import Records
 import Diagnostics
 import Files
 import Foundation
 import HDF5
 import Models
+import Records
 import Scoring
 import Stage
 

@@ -1,8 +1,8 @@
 import Diagnostics
 import Foundation
 import HDF5
-import Testing
 import TestSupport
+import Testing
 
 @Suite struct RoundTripTests {
   let folder: TemporaryFolder

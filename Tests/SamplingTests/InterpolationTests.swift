@@ -1,7 +1,7 @@
-import Records
 import Compute
 import Diagnostics
 import Foundation
+import Records
 import Sampling
 import TestSupport
 import Testing

@@ -1,9 +1,9 @@
-import OptionValues
 import Compute
 import Diagnostics
 import Foundation
 import HDF5
 import Models
+import OptionValues
 import Scoring
 import TestSupport
 import Testing

@@ -1,10 +1,10 @@
-import OptionValues
 import Compute
 import Diagnostics
 import Files
 import Foundation
 import HDF5
 import Models
+import OptionValues
 import Scoring
 import TestSupport
 import Testing

@@ -1,6 +1,6 @@
-import Records
 import Diagnostics
 import Foundation
+import Records
 import Stage
 import TestSupport
 import Testing

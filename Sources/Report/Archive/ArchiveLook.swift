@@ -1,9 +1,9 @@
 import Archives
-import Records
 import Diagnostics
 import Files
 import Foundation
 import Images
+import Records
 import Sampling
 
 /// An image of an archive with what is known of it.

@@ -1,6 +1,6 @@
-import Records
 import Files
 import Foundation
+import Records
 import Sampling
 
 /// Where everything comes from: times, files, options, and the job file.

@@ -1,6 +1,6 @@
-import Queue
 import JobFolder
 import OptionValues
+import Queue
 import YAML
 
 /// One step of a job.
